@@ -1,0 +1,45 @@
+//! Moves PostgreSQL databases over the wire protocol: this file is the map of the house.
+//!
+//! Modules are listed by layer. A module uses only what is listed in a layer above its own, never a neighbour in
+//! the same layer; `tests/tidy.rs` holds it. Layers 1-3 turn values into values: no `async`, no sockets, no files
+//! and no clock there; time arrives as an argument.
+//!
+//! ```text
+//! source ─┬─introspect─▶ schema ─script─▶ staging database ─swap─▶ destination
+//!         └─snapshot───▶ copy ───frames─▶        │
+//!                                  every stage ──▶ progress ─▶ terminal · NDJSON
+//! ```
+
+// Layer 0: words that everyone may use.
+pub mod failure;
+pub mod id;
+pub mod secret;
+pub mod tasks;
+
+// Layer 1: PostgreSQL's own words, bytes to values and back.
+pub mod pg;
+
+// Layer 2: models, values only.
+pub mod progress;
+pub mod safety;
+pub mod schema;
+
+// Layer 4: connections, the first layer that opens a socket.
+pub mod connect;
+
+// Layer 5: engines, which talk to databases and files and never to each other.
+pub mod engine;
+
+// Layer 6: workflows, one file for each thing that a user asks for.
+pub mod workflow;
+
+// Layer 7: jobs, what was asked and how far it got.
+pub mod job;
+
+// Layer 8: edges, persistence and logs.
+pub mod store;
+
+// Layers 9-11: the program.
+pub mod config;
+
+pub mod cli;

@@ -1,0 +1,8 @@
+//! A database's schema as values: read into a [`model`], rendered to pieces of SQL, put in an order that works.
+//!
+//! ```text
+//! model ──render──▶ pieces ──order──▶ script (steps with what they wait for and which locks they take)
+//! ```
+
+pub mod model;
+pub mod script;

@@ -1,0 +1,134 @@
+//! What rendering makes: pieces of SQL that say what they make and need, and the ordered script built of them.
+//!
+//! The engine that runs a [`Script`] needs no knowledge of kinds: a step is ready when the steps it waits for are
+//! done and the rows it needs are in, and may run beside another when their table locks do not conflict.
+
+use crate::pg::{Oid, Sql};
+use crate::schema::model::Address;
+
+/// When a step runs, in relation to the rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// Before any row: schemas, types, tables, functions, views.
+    PreData,
+    /// An index: as soon as its table's rows are in, beside other tables' copies.
+    Index,
+    /// A constraint of tables: as soon as what it needs is there, foreign keys last.
+    Constraint,
+    /// After the data: triggers, rules, policies, materialized views, event triggers.
+    PostData,
+}
+
+/// A table-level lock mode, weakest first (manual, "Explicit Locking", table of conflicting lock modes).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LockMode {
+    AccessShare,
+    RowShare,
+    RowExclusive,
+    ShareUpdateExclusive,
+    Share,
+    ShareRowExclusive,
+    Exclusive,
+    AccessExclusive,
+}
+
+impl LockMode {
+    /// Whether two sessions cannot hold these modes on one table at the same time.
+    pub fn conflicts_with(self, other: Self) -> bool {
+        use LockMode::*;
+        let (weak, strong) = if self <= other { (self, other) } else { (other, self) };
+        match strong {
+            AccessExclusive => true,
+            Exclusive => weak >= RowShare,
+            ShareRowExclusive => weak >= RowExclusive,
+            Share => matches!(weak, RowExclusive | ShareUpdateExclusive),
+            ShareUpdateExclusive => weak == ShareUpdateExclusive,
+            AccessShare | RowShare | RowExclusive => false,
+        }
+    }
+}
+
+/// A lock that a step takes on a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Lock {
+    /// The table, by its oid on the source.
+    pub table: Oid,
+    pub mode: LockMode,
+}
+
+/// SQL that makes one object, or one part of it, before ordering.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// What it makes. Other pieces' dependencies point at it.
+    pub makes: Address,
+    /// What else comes with it: a table's row type, its columns, inlined constraints.
+    pub also_makes: Vec<Address>,
+    /// Orders pieces that are free of each other; see [`crate::schema::model::Rank`].
+    pub rank: crate::schema::model::Rank,
+    /// For people and reports: `table public.orders`.
+    pub label: String,
+    pub phase: Phase,
+    /// Statements, run one after the other.
+    pub sql: Vec<Sql>,
+    /// What must be there first, beyond what `pg_depend` says of `makes` and `also_makes`.
+    pub needs: Vec<Address>,
+    /// Tables whose rows must be in first (source oids).
+    pub needs_rows_of: Vec<Oid>,
+    /// Locks it takes on tables that may be in use by other steps.
+    pub locks: Vec<Lock>,
+}
+
+/// A piece in its place.
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub label: String,
+    pub phase: Phase,
+    pub sql: Vec<Sql>,
+    /// Positions in [`Script::steps`], all smaller than this step's own.
+    pub waits_for: Vec<usize>,
+    pub needs_rows_of: Vec<Oid>,
+    pub locks: Vec<Lock>,
+}
+
+/// Something of the source that the script does not make, and why: a line of the report, never silence.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Skipped {
+    /// `extension postgis`, `foreign key orders_customer_fkey on public.orders`.
+    pub object: String,
+    /// Lower case, no full stop: `not available on the destination`.
+    pub reason: String,
+}
+
+/// The whole schema in an order that works; running the steps one after the other is always right.
+#[derive(Clone, Debug, Default)]
+pub struct Script {
+    pub steps: Vec<Step>,
+    pub skipped: Vec<Skipped>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LockMode::*;
+
+    /// The manual's table of conflicting lock modes, a row a mode.
+    #[test]
+    fn lock_modes_conflict_as_in_the_manual() {
+        let modes = [
+            AccessShare,
+            RowShare,
+            RowExclusive,
+            ShareUpdateExclusive,
+            Share,
+            ShareRowExclusive,
+            Exclusive,
+            AccessExclusive,
+        ];
+        let table =
+            [".......x", "......xx", "....xxxx", "...xxxxx", "..xx.xxx", "..xxxxxx", ".xxxxxxx", "xxxxxxxx"];
+        for (a, row) in modes.iter().zip(table) {
+            for (b, cell) in modes.iter().zip(row.chars()) {
+                assert_eq!(a.conflicts_with(*b), cell == 'x', "{a:?} with {b:?}");
+            }
+        }
+    }
+}
