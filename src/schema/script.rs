@@ -76,6 +76,11 @@ pub struct Piece {
     pub needs_rows_of: Vec<Oid>,
     /// Locks it takes on tables that may be in use by other steps.
     pub locks: Vec<Lock>,
+    /// Whether the rest goes on when it fails, with a line in the report: what the source itself may be unable to
+    /// do, such as refreshing a materialized view under an empty `search_path`.
+    pub tolerated: bool,
+    /// The index that it builds, for progress.
+    pub builds: Option<crate::pg::QualifiedName>,
 }
 
 /// A piece in its place.
@@ -88,6 +93,11 @@ pub struct Step {
     pub waits_for: Vec<usize>,
     pub needs_rows_of: Vec<Oid>,
     pub locks: Vec<Lock>,
+    /// Whether the rest goes on when it fails, with a line in the report: what the source itself may be unable to
+    /// do, such as refreshing a materialized view under an empty `search_path`.
+    pub tolerated: bool,
+    /// The index that it builds, for progress.
+    pub builds: Option<crate::pg::QualifiedName>,
 }
 
 /// Something of the source that the script does not make, and why: a line of the report, never silence.
