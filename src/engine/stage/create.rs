@@ -3,7 +3,7 @@
 use tokio_postgres::Client;
 
 use super::facts::{self, Database};
-use super::name::Mark;
+use super::mark::Mark;
 use super::{Error, Result};
 use crate::pg::{Ident, Literal, Oid, Sql};
 use crate::sql;
@@ -89,7 +89,7 @@ pub async fn create(client: &Client, name: &Ident, locale: &Locale, major: u32, 
 pub fn is_ours(database: &Database, recorded: Oid, mark: &Mark) -> bool {
     database.oid == recorded
         && database.comment.as_deref().and_then(Mark::from_comment).is_some_and(|found| {
-            found.job == mark.job && found.role == mark.role && found.of == mark.of
+            found.job == mark.job && found.made_for == mark.made_for && found.of == mark.of
         })
 }
 

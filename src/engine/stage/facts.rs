@@ -2,7 +2,7 @@
 
 use tokio_postgres::{Client, Row};
 
-use super::name::Mark;
+use super::mark::Mark;
 use super::{Error, Result};
 use crate::pg::Oid;
 

@@ -5,8 +5,7 @@
 
 pub mod create;
 pub mod facts;
-pub mod name;
-pub mod registry;
+pub mod mark;
 pub mod swap;
 
 use crate::failure::{Classify, Exit, Failure};

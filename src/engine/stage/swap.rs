@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::create::{comment_on, not_ours};
 use super::facts::{self, Session};
-use super::name::Mark;
+use super::mark::Mark;
 use super::{Error, Result};
 use crate::pg::{Ident, Oid, Sql, sqlstate};
 use crate::sql;
