@@ -138,3 +138,19 @@ pub async fn waiting_behind(fresh: &Client, our_pids: &[i32]) -> Result<Vec<Wait
         .collect::<std::result::Result<_, _>>()
         .map_err(|source| Error::Source { doing, source })
 }
+
+/// Heap blocks of each table, as they are under the lock (not `relpages`, which is 0 after a bulk load).
+pub async fn blocks(holder: &Client, tables: &[Oid]) -> Result<HashMap<Oid, u32>> {
+    let doing = "measuring the tables";
+    let query = "SELECT c.oid, coalesce(pg_catalog.pg_relation_size(c.oid), 0) \
+                 / pg_catalog.current_setting('block_size')::pg_catalog.int8 \
+                 FROM pg_catalog.unnest($1::pg_catalog.oid[]) AS c (oid)";
+    let rows = holder.query(query, &[&tables]).await.map_err(|source| Error::Source { doing, source })?;
+    rows.iter()
+        .map(|row| {
+            let blocks: i64 = row.try_get(1)?;
+            Ok((row.try_get(0)?, u32::try_from(blocks).unwrap_or(u32::MAX)))
+        })
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|source| Error::Source { doing, source })
+}
