@@ -87,12 +87,18 @@ pub fn plan(tables: &[Table], splitting: Splitting) -> Vec<Chunk> {
     for (index, table) in tables.iter().enumerate() {
         let parts = parts(table, fair_share, splitting);
         for part in 0..parts {
-            let at = |part: u32| u32::try_from(u64::from(table.blocks) * u64::from(part) / u64::from(parts)).ok();
+            let at =
+                |part: u32| u32::try_from(u64::from(table.blocks) * u64::from(part) / u64::from(parts)).ok();
             let blocks = (parts > 1).then(|| Blocks {
                 from: if part == 0 { None } else { at(part) },
                 to: if part + 1 == parts { None } else { at(part + 1) },
             });
-            chunks.push(Chunk { table: index, blocks, part: (part + 1, parts), weight: table.bytes / u64::from(parts) });
+            chunks.push(Chunk {
+                table: index,
+                blocks,
+                part: (part + 1, parts),
+                weight: table.bytes / u64::from(parts),
+            });
         }
     }
     chunks.sort_by_key(|chunk| std::cmp::Reverse(chunk.weight));
@@ -117,7 +123,12 @@ pub fn copy_out(table: &Table, chunk: &Chunk) -> Sql {
     let format = format_option(table.format);
     if table.columns.is_empty() {
         // COPY refuses an empty column list; without one it sends the columns there are: none.
-        return sql!("COPY (SELECT FROM ONLY {t}{r}) TO STDOUT ({f})", t = table.name, r = range(chunk), f = format);
+        return sql!(
+            "COPY (SELECT FROM ONLY {t}{r}) TO STDOUT ({f})",
+            t = table.name,
+            r = range(chunk),
+            f = format
+        );
     }
     let columns = Sql::join(&table.columns, ", ");
     if chunk.blocks.is_none() {
@@ -159,7 +170,9 @@ fn format_option(format: Format) -> Sql {
 fn range(chunk: &Chunk) -> Sql {
     match chunk.blocks {
         None | Some(Blocks { from: None, to: None }) => Sql::default(),
-        Some(Blocks { from: None, to: Some(to) }) => sql!(" WHERE ctid < '({to},0)'::pg_catalog.tid", to = to),
+        Some(Blocks { from: None, to: Some(to) }) => {
+            sql!(" WHERE ctid < '({to},0)'::pg_catalog.tid", to = to)
+        }
         Some(Blocks { from: Some(from), to: None }) => {
             sql!(" WHERE ctid >= '({from},0)'::pg_catalog.tid", from = from)
         }
@@ -179,7 +192,15 @@ mod tests {
 
     fn table(bytes: u64, blocks: u32) -> Table {
         let name = QualifiedName::new("public", "t");
-        Table { oid: 1, into: name.clone(), name, columns: vec![Ident::new("a")], format: Format::Binary, bytes, blocks }
+        Table {
+            oid: 1,
+            into: name.clone(),
+            name,
+            columns: vec![Ident::new("a")],
+            format: Format::Binary,
+            bytes,
+            blocks,
+        }
     }
 
     #[test]
@@ -199,7 +220,10 @@ mod tests {
         );
         let split = plan(&tables, Splitting { workers: 1, above_bytes: Some(60) });
         assert_eq!(split.len(), 2);
-        assert_eq!(copy_in(&tables[0], &split[0]).as_str(), "COPY \"public\".\"t\" (\"a\") FROM STDIN (FORMAT binary)");
+        assert_eq!(
+            copy_in(&tables[0], &split[0]).as_str(),
+            "COPY \"public\".\"t\" (\"a\") FROM STDIN (FORMAT binary)"
+        );
     }
 
     proptest! {

@@ -90,7 +90,8 @@ impl Schedule {
         extras: Vec<Extras>,
         workers: usize,
     ) -> Self {
-        let position: HashMap<Oid, usize> = tables.iter().enumerate().map(|(at, table)| (table.oid, at)).collect();
+        let position: HashMap<Oid, usize> =
+            tables.iter().enumerate().map(|(at, table)| (table.oid, at)).collect();
         let chunks: Vec<_> = chunk_tables.into_iter().map(|table| (table, State::Open)).collect();
         let mut chunks_left = vec![0; tables.len()];
         for (table, _) in &chunks {
@@ -110,7 +111,8 @@ impl Schedule {
                 }
                 let needs_rows_of: Vec<usize> =
                     step.needs_rows_of.iter().filter_map(|oid| position.get(oid).copied()).collect();
-                let weight = needs_rows_of.iter().filter_map(|at| tables.get(*at)).map(|t| t.bytes).max().unwrap_or(0);
+                let weight =
+                    needs_rows_of.iter().filter_map(|at| tables.get(*at)).map(|t| t.bytes).max().unwrap_or(0);
                 let mut waits_for = step.waits_for.clone();
                 waits_for.sort_unstable();
                 StepState { waits_for, needs_rows_of, locks: step.locks.clone(), weight, state }
@@ -155,7 +157,9 @@ impl Schedule {
         self.held.retain(|(holder, _)| *holder != work);
         match work {
             Work::Chunk(at) => {
-                if let Some(left) = self.chunks.get(at).and_then(|(table, _)| self.chunks_left.get_mut(*table)) {
+                if let Some(left) =
+                    self.chunks.get(at).and_then(|(table, _)| self.chunks_left.get_mut(*table))
+                {
                     *left -= 1;
                 }
             }
@@ -173,7 +177,8 @@ impl Schedule {
 
     /// Whether the source is still needed: chunks or hashes that are not done.
     pub fn reads_source(&self) -> bool {
-        self.chunks.iter().any(|(_, state)| *state != State::Done) || self.hashes.iter().any(|s| *s != State::Done)
+        self.chunks.iter().any(|(_, state)| *state != State::Done)
+            || self.hashes.iter().any(|s| *s != State::Done)
     }
 
     /// Whether every chunk of a table is in, by the table's position.
@@ -183,14 +188,20 @@ impl Schedule {
 
     /// What could never be given out: empty unless the steps wait for each other in a circle, a defect.
     pub fn stuck(&self) -> Vec<usize> {
-        (0..self.steps.len()).filter(|at| self.steps.get(*at).is_some_and(|s| s.state == State::Open)).collect()
+        (0..self.steps.len())
+            .filter(|at| self.steps.get(*at).is_some_and(|s| s.state == State::Open))
+            .collect()
     }
 
     fn pick(&self) -> Option<Work> {
         let chunk = self.chunks.iter().position(|(_, state)| *state == State::Open).map(Work::Chunk);
         chunk
             .or_else(|| self.hashes.iter().position(|s| *s == State::Open).map(Work::HashSource))
-            .or_else(|| self.ready_steps().max_by_key(|(at, step)| (step.weight, std::cmp::Reverse(*at))).map(|(at, _)| Work::Step(at)))
+            .or_else(|| {
+                self.ready_steps()
+                    .max_by_key(|(at, step)| (step.weight, std::cmp::Reverse(*at)))
+                    .map(|(at, _)| Work::Step(at))
+            })
             .or_else(|| self.ready_analyses().next().map(Work::Analyze))
     }
 
@@ -204,12 +215,14 @@ impl Schedule {
     }
 
     fn ready_analyses(&self) -> impl Iterator<Item = usize> {
-        self.analyses.iter().enumerate().filter(|(_, state)| **state == State::Open).map(|(at, _)| at).filter(|at| {
-            let Some(table) = self.tables.get(*at) else { return false };
-            self.rows_are_in(*at)
-                && self.steps_left_of.get(&table.oid).is_none_or(|left| *left == 0)
-                && !self.blocked(&analyze_locks(table.oid))
-        })
+        self.analyses.iter().enumerate().filter(|(_, state)| **state == State::Open).map(|(at, _)| at).filter(
+            |at| {
+                let Some(table) = self.tables.get(*at) else { return false };
+                self.rows_are_in(*at)
+                    && self.steps_left_of.get(&table.oid).is_none_or(|left| *left == 0)
+                    && !self.blocked(&analyze_locks(table.oid))
+            },
+        )
     }
 
     fn ready_count(&self) -> usize {
