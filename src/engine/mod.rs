@@ -1,3 +1,4 @@
 //! Engines talk to databases and files, and never to each other; workflows join them.
 
 pub mod copy;
+pub mod stage;
