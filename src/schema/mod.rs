@@ -4,5 +4,11 @@
 //! model ──render──▶ pieces ──order──▶ script (steps with what they wait for and which locks they take)
 //! ```
 
+pub mod binary;
 pub mod model;
+pub mod options;
+pub mod order;
+pub mod render;
 pub mod script;
+
+pub use options::Options;

@@ -1,7 +1,7 @@
 //! What comes after the rows: views' data, triggers, rules, policies, grants, settings, and switching off what would
 //! act on the outside world.
 
-use super::load::{Loaded, warn_about};
+use super::load::warn_about;
 use super::{Context, Plan, Request, Staging};
 use crate::connect::DestinationConnection;
 use crate::engine::copy::statements;
@@ -38,5 +38,75 @@ pub(super) async fn finish(
     reporter.phase(Phase::Analyze);
     analyze_the_rest(context, plan, connection).await?;
     connection.batch(&Sql::fixed(include_str!("../../../sql/destination/ledger_drop.sql"))).await?;
+    Ok(())
+}
+
+/// `ALTER DATABASE .. SET` values: the source's, and over them the destination's own, on the staging database, where
+/// nobody connects yet. One that this server does not take is a line in the report.
+async fn settings(context: &Context, destination: &Destination, plan: &Plan, staging: &Staging) -> Result<()> {
+    let client = staging.maintenance.client();
+    let mut wanted: Vec<(Setting, bool)> = Vec::new();
+    for setting in &plan.catalog.database.settings {
+        let role = setting.role.as_ref().map(|role| role.as_str().to_owned());
+        let setting = Setting { role, name: setting.name.clone(), value: setting.value.clone() };
+        wanted.push((setting, false));
+    }
+    if let Some(oid) = destination.database_oid {
+        for own in facts::settings(client, oid).await? {
+            wanted.retain(|(source, _)| source.name != own.name || source.role != own.role);
+            wanted.push((own, true));
+        }
+    }
+    for (setting, own) in wanted {
+        let what = match &setting.role {
+            None => format!("setting {}", setting.name),
+            Some(role) => format!("setting {} of role {role}", setting.name),
+        };
+        if setting.role.as_ref().is_some_and(|role| !destination.facts.roles.contains(role)) {
+            context.reporter.warn(Warning::new("role_missing", "its role is not on the destination").about(what));
+            continue;
+        }
+        let role = setting.role.as_ref().map(Ident::new);
+        let statement = render::setting(&staging.name, role.as_ref(), &setting.name, &setting.value);
+        if let Err(error) = staging.maintenance.batch(&statement).await {
+            let whose = if own { "the old database's" } else { "the source's" };
+            let reason = format!("{whose} value was not taken: {}", crate::failure::chain(&error));
+            context.reporter.warn(Warning::new("setting_not_taken", reason).about(what));
+        }
+    }
+    Ok(())
+}
+
+/// Switches off what the rows themselves would start: pg_cron's jobs. What the schema would start (webhook triggers,
+/// subscriptions) was not created, or created switched off.
+async fn neutralize(context: &Context, plan: &Plan, connection: &DestinationConnection) -> Result<()> {
+    for object in &plan.neutralized {
+        context.reporter.log(crate::progress::Level::Info, format!("switched off: {object}"));
+    }
+    let query = "SELECT pg_catalog.to_regclass('cron.job') IS NOT NULL";
+    let row = connection.client().query_one(query, &[]).await.map_err(|error| connection.explain(error))?;
+    let has_jobs: bool = row.try_get(0).map_err(|error| connection.explain(error))?;
+    if has_jobs {
+        connection.batch(&Sql::fixed("UPDATE cron.job SET active = FALSE WHERE active")).await?;
+        context.reporter.log(crate::progress::Level::Info, "switched off: every job of pg_cron");
+    }
+    Ok(())
+}
+
+/// Statistics of what has no rows of its own and was not analysed beside the copy: partitioned tables, and
+/// materialized views. One that fails (a function that needs a `search_path`) is a line in the report.
+async fn analyze_the_rest(context: &Context, plan: &Plan, connection: &DestinationConnection) -> Result<()> {
+    let parents = plan.catalog.tables.iter().filter(|table| table.partitioned && plan.script.makes(table.address()));
+    let views = plan.catalog.views.iter().filter(|view| view.is_populated() && plan.script.makes(view.address()));
+    let names: Vec<_> = parents.map(|table| &table.name).chain(views.map(|view| &view.name)).collect();
+    for name in names {
+        context.reporter.operation(format!("ANALYZE {name}"));
+        if let Err(error) = connection.batch(&sql!("ANALYZE {t}", t = name)).await {
+            if connection.is_closed() {
+                return Err(error.into());
+            }
+            context.reporter.warn(Warning::new("not_analyzed", crate::failure::chain(&error)).about(name));
+        }
+    }
     Ok(())
 }

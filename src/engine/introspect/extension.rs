@@ -1,0 +1,12 @@
+//! Reads each extension.
+
+use tokio_postgres::Client;
+
+use crate::engine::introspect::Error;
+use crate::pg::Version;
+use crate::schema::model::extension::Extension;
+
+#[expect(clippy::unused_async, reason = "reads nothing yet")]
+pub(super) async fn read(_client: &Client, _version: Version) -> Result<Vec<Extension>, Error> {
+    Ok(Vec::new())
+}

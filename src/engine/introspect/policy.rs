@@ -1,0 +1,12 @@
+//! Reads each policy.
+
+use tokio_postgres::Client;
+
+use crate::engine::introspect::Error;
+use crate::pg::Version;
+use crate::schema::model::policy::Policy;
+
+#[expect(clippy::unused_async, reason = "reads nothing yet")]
+pub(super) async fn read(_client: &Client, _version: Version) -> Result<Vec<Policy>, Error> {
+    Ok(Vec::new())
+}

@@ -1,0 +1,5 @@
+//! The extension as the catalog holds it.
+
+/// One extension.
+#[derive(Clone, Debug, Default)]
+pub struct Extension {}

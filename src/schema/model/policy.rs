@@ -1,0 +1,5 @@
+//! The policy as the catalog holds it.
+
+/// One policy.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {}

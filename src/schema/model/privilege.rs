@@ -1,0 +1,5 @@
+//! The privilege as the catalog holds it.
+
+/// One privilege.
+#[derive(Clone, Debug, Default)]
+pub struct Privilege {}

@@ -1,0 +1,5 @@
+//! The view as the catalog holds it.
+
+/// One view.
+#[derive(Clone, Debug, Default)]
+pub struct View {}
