@@ -1,1 +1,3 @@
-//! placeholder
+//! Engines talk to databases and files, and never to each other.
+
+pub mod introspect;

@@ -4,5 +4,12 @@
 //! model ──render──▶ pieces ──order──▶ script (steps with what they wait for and which locks they take)
 //! ```
 
+pub mod binary;
 pub mod model;
+pub mod options;
+pub mod order;
+pub mod parse;
+pub mod render;
 pub mod script;
+
+pub use options::Options;

@@ -72,10 +72,44 @@ pub struct Piece {
     pub sql: Vec<Sql>,
     /// What must be there first, beyond what `pg_depend` says of `makes` and `also_makes`.
     pub needs: Vec<Address>,
+    /// What `pg_depend` says must be there first although this SQL does not use it, another piece does: a sequence
+    /// is made before the column that owns it.
+    pub does_not_need: Vec<Address>,
+    /// The object that this is a part of and goes with: if that is left out, so is this, without a line of its own
+    /// in the report. An index of its table, a comment of its object.
+    pub part_of: Option<Address>,
+    /// The same in several steps, a bare form first and then what completes it: used where the piece as a whole is
+    /// in a circle of dependencies, or where only the completing part needs something that is left out.
+    pub fallback: Option<Vec<Piece>>,
     /// Tables whose rows must be in first (source oids).
     pub needs_rows_of: Vec<Oid>,
     /// Locks it takes on tables that may be in use by other steps.
     pub locks: Vec<Lock>,
+}
+
+impl Piece {
+    /// A piece without statements, needs or locks, to be filled with `..`.
+    pub fn new(
+        makes: Address,
+        rank: crate::schema::model::Rank,
+        phase: Phase,
+        label: impl Into<String>,
+    ) -> Self {
+        Self {
+            makes,
+            also_makes: Vec::new(),
+            rank,
+            label: label.into(),
+            phase,
+            sql: Vec::new(),
+            needs: Vec::new(),
+            does_not_need: Vec::new(),
+            part_of: None,
+            fallback: None,
+            needs_rows_of: Vec::new(),
+            locks: Vec::new(),
+        }
+    }
 }
 
 /// A piece in its place.

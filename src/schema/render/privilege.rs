@@ -254,7 +254,7 @@ fn known(grantee: &Grantee, options: &Options, missing: &mut Missing) -> Option<
 }
 
 /// Privileges of the database itself, for a database of the name `on`; the roles that it skips are in the report.
-pub fn of_database(catalog: &Catalog, on: &Ident, options: &Options, to: &mut Rendering) -> Vec<Sql> {
+pub(super) fn of_database(catalog: &Catalog, on: &Ident, options: &Options, to: &mut Rendering) -> Vec<Sql> {
     let mut missing = Missing::default();
     let mut made = Vec::new();
     for privilege in catalog.privileges.iter().filter(|privilege| privilege.of.class == class::DATABASE) {
