@@ -8,6 +8,7 @@ pub mod binary;
 pub mod model;
 pub mod options;
 pub mod order;
+pub mod parse;
 pub mod render;
 pub mod script;
 

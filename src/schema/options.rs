@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::pg::{Oid, Version};
+use crate::pg::{Ident, Oid, Version};
 
 /// How a catalog becomes SQL.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct Options {
     pub available_extensions: HashSet<String>,
     /// Roles that exist on the destination.
     pub roles: HashSet<String>,
+    /// The role that runs the script on the destination: what it makes is its own already. `None`: not known.
+    pub role: Option<Ident>,
     /// Whether the destination's role is a superuser.
     pub superuser: bool,
 }
@@ -36,6 +38,7 @@ impl Options {
             destination_version,
             available_extensions: HashSet::new(),
             roles: HashSet::new(),
+            role: None,
             superuser: false,
         }
     }

@@ -1,12 +1,12 @@
-//! Reads each large object.
+//! Reads which large objects there are.
 
 use tokio_postgres::Client;
 
-use crate::engine::introspect::Error;
+use crate::engine::introspect::{Error, get, query};
 use crate::pg::Version;
 use crate::schema::model::large_object::LargeObject;
 
-#[expect(clippy::unused_async, reason = "reads nothing yet")]
-pub(super) async fn read(_client: &Client, _version: Version) -> Result<Vec<LargeObject>, Error> {
-    Ok(Vec::new())
+pub(super) async fn read(client: &Client, _version: Version) -> Result<Vec<LargeObject>, Error> {
+    let rows = query(client, "large objects", include_str!("../../../sql/catalog/large_object.sql")).await?;
+    rows.iter().map(|row| Ok(LargeObject { oid: get(row, "oid")? })).collect()
 }

@@ -29,8 +29,8 @@ use tokio_postgres::types::FromSql;
 use tokio_postgres::{Client, Row};
 
 use crate::failure::{Classify, Exit, Failure};
-use crate::pg::{QualifiedName, Version, sqlstate};
-use crate::schema::model::Catalog;
+use crate::pg::{Ident, QualifiedName, Sql, Version, sqlstate};
+use crate::schema::model::{Address, Catalog};
 
 /// Reading the catalog failed.
 #[derive(Debug, thiserror::Error)]
@@ -93,11 +93,13 @@ pub async fn read(client: &Client, version: Version) -> Result<Catalog, Error> {
             extension::read(client, version),
             types::read(client, version),
             function::read(client, version),
+            function::read_aggregates(client),
             view::read(client, version),
             rule::read(client, version),
             trigger::read(client, version),
             policy::read(client, version),
             comment::read(client, version),
+            privilege::read_owners(client),
             privilege::read(client, version),
             large_object::read(client, version),
         )
@@ -111,11 +113,13 @@ pub async fn read(client: &Client, version: Version) -> Result<Catalog, Error> {
         extensions,
         types,
         functions,
+        aggregates,
         views,
         rules,
         triggers,
         policies,
         comments,
+        owners,
         privileges,
         large_objects,
     ) = objects;
@@ -128,6 +132,7 @@ pub async fn read(client: &Client, version: Version) -> Result<Catalog, Error> {
         extensions,
         types,
         functions,
+        aggregates,
         tables,
         sequences,
         indexes,
@@ -137,6 +142,7 @@ pub async fn read(client: &Client, version: Version) -> Result<Catalog, Error> {
         triggers,
         policies,
         comments,
+        owners,
         privileges,
         large_objects,
         unsupported,
@@ -156,4 +162,39 @@ fn get<'a, T: FromSql<'a>>(row: &'a Row, column: &'static str) -> Result<T, Erro
 /// A schema and a name that stand in two columns.
 fn qualified(row: &Row, schema: &'static str, name: &'static str) -> Result<QualifiedName, Error> {
     Ok(QualifiedName::new(get::<String>(row, schema)?, get::<String>(row, name)?))
+}
+
+/// A name, as the catalog holds it.
+fn ident(row: &Row, column: &'static str) -> Result<Ident, Error> {
+    get::<String>(row, column).map(Ident::new)
+}
+
+/// A definition that the server printed.
+fn printed(row: &Row, column: &'static str) -> Result<Sql, Error> {
+    get::<String>(row, column).map(Sql::printed_by_server)
+}
+
+/// A definition that the server printed, where there is one.
+fn printed_option(row: &Row, column: &'static str) -> Result<Option<Sql>, Error> {
+    Ok(get::<Option<String>>(row, column)?.map(Sql::printed_by_server))
+}
+
+/// A code letter of the catalog (type `"char"`).
+fn letter(row: &Row, column: &'static str) -> Result<char, Error> {
+    Ok(letter_option(row, column)?.unwrap_or(' '))
+}
+
+/// A code letter of the catalog, where there is one.
+fn letter_option(row: &Row, column: &'static str) -> Result<Option<char>, Error> {
+    Ok(get::<Option<i8>>(row, column)?.map(|letter| char::from(letter.cast_unsigned())))
+}
+
+/// An address in the columns `class` and `object`, with the number of the column that is meant or 0.
+fn address(row: &Row, sub: i32) -> Result<Address, Error> {
+    Ok(Address { class: get(row, "class")?, object: get(row, "object")?, sub })
+}
+
+/// A code letter that this program does not know.
+fn unknown(what: &'static str, value: impl ToString) -> Error {
+    Error::Unknown { what, value: value.to_string() }
 }

@@ -1,12 +1,21 @@
-//! Reads each namespace.
+//! Reads the schemas of the user.
 
 use tokio_postgres::Client;
 
-use crate::engine::introspect::Error;
+use crate::engine::introspect::{Error, get, ident, query};
 use crate::pg::Version;
 use crate::schema::model::namespace::Namespace;
 
-#[expect(clippy::unused_async, reason = "reads nothing yet")]
-pub(super) async fn read(_client: &Client, _version: Version) -> Result<Vec<Namespace>, Error> {
-    Ok(Vec::new())
+pub(super) async fn read(client: &Client, _version: Version) -> Result<Vec<Namespace>, Error> {
+    let rows = query(client, "schemas", include_str!("../../../sql/catalog/namespace.sql")).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Namespace {
+                oid: get(row, "oid")?,
+                name: ident(row, "name")?,
+                owner: ident(row, "owner")?,
+                comment: get(row, "comment")?,
+            })
+        })
+        .collect()
 }

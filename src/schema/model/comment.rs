@@ -1,5 +1,13 @@
-//! The comment as the catalog holds it.
+//! Comments, of every kind alike: an address, the words that name the object, the text.
 
-/// One comment.
-#[derive(Clone, Debug, Default)]
-pub struct Comment {}
+use crate::pg::Sql;
+use crate::schema::model::Address;
+
+/// A comment.
+#[derive(Clone, Debug)]
+pub struct Comment {
+    pub of: Address,
+    /// What stands between `COMMENT ON` and `IS`: `COLUMN public.orders.id`.
+    pub subject: Sql,
+    pub text: String,
+}

@@ -1,5 +1,15 @@
-//! The extension as the catalog holds it.
+//! Extensions: never their members, which `CREATE EXTENSION` makes.
 
-/// One extension.
-#[derive(Clone, Debug, Default)]
-pub struct Extension {}
+use crate::pg::{Ident, Oid};
+
+/// An installed extension.
+#[derive(Clone, Debug)]
+pub struct Extension {
+    pub oid: Oid,
+    pub name: Ident,
+    /// As installed on the source. Not asked for on the destination: its own default version is installed.
+    pub version: String,
+    pub schema: Ident,
+    /// Whether its schema is itself one of its members.
+    pub brings_schema: bool,
+}

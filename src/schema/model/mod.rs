@@ -133,6 +133,7 @@ pub struct Catalog {
     pub extensions: Vec<extension::Extension>,
     pub types: Vec<types::Type>,
     pub functions: Vec<function::Function>,
+    pub aggregates: Vec<function::Aggregate>,
     /// By oid, as are the four that follow.
     pub tables: Vec<relation::Table>,
     pub sequences: Vec<sequence::Sequence>,
@@ -143,6 +144,7 @@ pub struct Catalog {
     pub triggers: Vec<trigger::Trigger>,
     pub policies: Vec<policy::Policy>,
     pub comments: Vec<comment::Comment>,
+    pub owners: Vec<privilege::Owner>,
     pub privileges: Vec<privilege::Privilege>,
     pub large_objects: Vec<large_object::LargeObject>,
     /// Objects of the user that this program does not reproduce, by name: never skipped in silence.
@@ -160,6 +162,7 @@ impl Catalog {
             extensions: Vec::new(),
             types: Vec::new(),
             functions: Vec::new(),
+            aggregates: Vec::new(),
             tables: Vec::new(),
             sequences: Vec::new(),
             indexes: Vec::new(),
@@ -169,6 +172,7 @@ impl Catalog {
             triggers: Vec::new(),
             policies: Vec::new(),
             comments: Vec::new(),
+            owners: Vec::new(),
             privileges: Vec::new(),
             large_objects: Vec::new(),
             unsupported: Vec::new(),

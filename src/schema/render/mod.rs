@@ -1,9 +1,10 @@
 //! From the catalog model to pieces of SQL, one file per kind; [`crate::schema::order`] puts them in order.
 
+mod attach;
 mod column;
 mod comment;
 mod constraint;
-mod database;
+pub mod database;
 mod extension;
 mod function;
 mod index;
@@ -64,8 +65,7 @@ pub fn render(catalog: &Catalog, options: &Options) -> Rendering {
     trigger::render(catalog, options, &mut to);
     policy::render(catalog, options, &mut to);
     large_object::render(catalog, options, &mut to);
-    database::render(catalog, options, &mut to);
-    comment::render(catalog, options, &mut to);
     privilege::render(catalog, options, &mut to);
+    comment::render(catalog, options, &mut to);
     to
 }

@@ -1,7 +1,292 @@
-//! SQL of each privilege.
+//! SQL of owners and privileges: each goes with the step that makes its object, owner first.
+//!
+//! Privileges are compared item by item, as `pg_dump` does (an item is what one grantor has granted to one grantee):
+//! an item of a freshly made object that is not there is revoked, one that is there and not in a fresh one granted.
 
-use crate::schema::model::Catalog;
+use std::collections::BTreeMap;
+
+use crate::pg::name::for_people;
+use crate::pg::{Ident, Sql};
+use crate::schema::model::privilege::{Grant, Grantee, Grantor, Privilege};
+use crate::schema::model::{Address, Catalog, Rank, class};
 use crate::schema::options::Options;
 use crate::schema::render::Rendering;
+use crate::schema::render::attach::Attacher;
+use crate::schema::script::{Phase, Piece};
+use crate::sql;
 
-pub(super) fn render(_catalog: &Catalog, _options: &Options, _to: &mut Rendering) {}
+/// Oids below this are given by initdb (`FirstNormalObjectId`).
+const FIRST_OID_OF_USERS: u32 = 16384;
+
+/// To be called when the pieces of everything else are there.
+pub(super) fn render(catalog: &Catalog, options: &Options, to: &mut Rendering) {
+    let attacher = Attacher::new(&to.pieces);
+    let mut missing = Missing::default();
+    if options.owners {
+        set_owners(catalog, options, &attacher, &mut missing, to);
+    }
+    if options.privileges {
+        let objects = catalog.privileges.iter().filter(|privilege| privilege.of.class != class::DATABASE);
+        for privilege in objects {
+            grant(privilege, options, &attacher, &mut missing, to);
+        }
+    }
+    missing.report(to);
+}
+
+fn set_owners(
+    catalog: &Catalog,
+    options: &Options,
+    attacher: &Attacher,
+    missing: &mut Missing,
+    to: &mut Rendering,
+) {
+    for owner in &catalog.owners {
+        if options.role.as_ref() == Some(&owner.owner) {
+            continue;
+        }
+        if !options.roles.contains(owner.owner.as_str()) {
+            missing.of(&owner.owner).owned += 1;
+            continue;
+        }
+        let text =
+            sql!("ALTER {subject} OWNER TO {owner}", subject = owner.subject, owner = owner.owner);
+        attacher.attach(&mut to.pieces, owner.of, &[text]);
+    }
+}
+
+fn grant(
+    privilege: &Privilege,
+    options: &Options,
+    attacher: &Attacher,
+    missing: &mut Missing,
+    to: &mut Rendering,
+) {
+    let statements = statements(privilege, options, missing);
+    if statements.is_empty() {
+        return;
+    }
+    // Rows are still to be written by the owner: what is taken from the owner is taken when they are in.
+    let owner = Grantee::Role(privilege.owner.clone());
+    let from_owner = item_of(&privilege.was, &Grantor::Owner, &owner) != item_of(&privilege.is, &Grantor::Owner, &owner);
+    if from_owner && !options.superuser && privilege.of.class == class::RELATION {
+        let label = format!("privileges on {}", privilege.subject);
+        let mut piece = Piece::new(privilege.of.part(Rank::Grant), Rank::Grant, Phase::PostData, label);
+        piece.needs.push(privilege.of.whole());
+        piece.part_of = Some(privilege.of.whole());
+        piece.sql = statements;
+        to.push(piece);
+    } else if !attacher.attach(&mut to.pieces, privilege.of, &statements) && of_the_system(privilege.of, to) {
+        let label = format!("privileges on {}", privilege.subject);
+        if options.superuser || privilege.subject.as_str() == "SCHEMA public" {
+            let makes = privilege.of.part(Rank::Grant);
+            to.push(Piece { sql: statements, ..Piece::new(makes, Rank::Grant, Phase::PreData, label) });
+        } else {
+            to.skip(label, "only a superuser can change those of a system object");
+        }
+    }
+}
+
+/// Whether the object is there without any step of ours: made by initdb, or by an extension that is made.
+fn of_the_system(object: Address, to: &Rendering) -> bool {
+    object.object < FIRST_OID_OF_USERS && !to.left_out.contains_key(&object.whole())
+}
+
+/// What one grantor has granted to one grantee, in the order in which the catalog holds it.
+#[derive(Debug, PartialEq, Eq)]
+struct Item<'a> {
+    grantor: &'a Grantor,
+    grantee: &'a Grantee,
+    /// Without and with grant option.
+    plain: Vec<&'a str>,
+    grantable: Vec<&'a str>,
+}
+
+fn items(grants: &[Grant]) -> Vec<Item<'_>> {
+    let mut items: Vec<Item<'_>> = Vec::new();
+    for grant in grants {
+        let known = items
+            .iter()
+            .position(|item| *item.grantor == grant.grantor && *item.grantee == grant.grantee)
+            .unwrap_or_else(|| {
+                let (grantor, grantee) = (&grant.grantor, &grant.grantee);
+                items.push(Item { grantor, grantee, plain: Vec::new(), grantable: Vec::new() });
+                items.len() - 1
+            });
+        if let Some(item) = items.get_mut(known) {
+            let side = if grant.grantable { &mut item.grantable } else { &mut item.plain };
+            side.push(&grant.privilege);
+        }
+    }
+    items
+}
+
+fn item_of<'a>(grants: &'a [Grant], grantor: &Grantor, grantee: &Grantee) -> Option<Item<'a>> {
+    items(grants).into_iter().find(|item| item.grantor == grantor && item.grantee == grantee)
+}
+
+/// REVOKEs first, then GRANTs so that nobody grants what they do not have yet.
+fn statements(privilege: &Privilege, options: &Options, missing: &mut Missing) -> Vec<Sql> {
+    let public = privilege.of.class == class::SCHEMA && privilege.subject.as_str() == "SCHEMA public";
+    let fresh = if public { fresh_public(privilege, options) } else { privilege.was.clone() };
+    let (was, is) = (items(&fresh), items(&privilege.is));
+    let mut statements = Vec::new();
+    for item in was.iter().filter(|item| !is.contains(item)) {
+        let Some(grantee) = known(item.grantee, options, missing) else { continue };
+        let all: Vec<&str> = item.plain.iter().chain(&item.grantable).copied().collect();
+        statements.push(sql!(
+            "REVOKE {what} ON {subject} FROM {grantee}",
+            what = words(&all, privilege),
+            subject = privilege.subject,
+            grantee = grantee
+        ));
+    }
+    let mut granted: Vec<&Item<'_>> = is.iter().filter(|item| !was.contains(item)).collect();
+    // A grantor's own privileges come first; the sort is stable, so the catalog's order stays within each rank.
+    let ranks = distances(&is);
+    granted.sort_by_key(|item| ranks.get(&key(item.grantor)).copied().unwrap_or(usize::MAX));
+    for item in granted {
+        let Some(grantee) = known(item.grantee, options, missing) else { continue };
+        let as_role = match item.grantor {
+            Grantor::Owner => None,
+            Grantor::Role(role) if options.role.as_ref() == Some(role) => None,
+            Grantor::Role(role) => match known(&Grantee::Role(role.clone()), options, missing) {
+                Some(role) => Some(role),
+                None => continue,
+            },
+        };
+        if let Some(role) = &as_role {
+            statements.push(sql!("SET ROLE {role}", role = role));
+        }
+        for (privileges, option) in [(&item.plain, ""), (&item.grantable, " WITH GRANT OPTION")] {
+            if !privileges.is_empty() {
+                statements.push(sql!(
+                    "GRANT {what} ON {subject} TO {grantee}{option}",
+                    what = words(privileges, privilege),
+                    subject = privilege.subject,
+                    grantee = grantee,
+                    option = Sql::fixed(option)
+                ));
+            }
+        }
+        if as_role.is_some() {
+            statements.push(Sql::fixed("RESET ROLE"));
+        }
+    }
+    statements
+}
+
+/// What schema public of a new database has (manual, "Schemas and Privileges"): CREATE for all until PostgreSQL 14.
+fn fresh_public(privilege: &Privilege, options: &Options) -> Vec<Grant> {
+    let owner = Grantee::Role(privilege.owner.clone());
+    let grant = |grantee: &Grantee, privilege: &str| Grant {
+        grantor: Grantor::Owner,
+        grantee: grantee.clone(),
+        privilege: privilege.to_owned(),
+        grantable: false,
+    };
+    let mut fresh =
+        vec![grant(&owner, "USAGE"), grant(&owner, "CREATE"), grant(&Grantee::Everyone, "USAGE")];
+    if !options.destination_version.at_least(15) {
+        fresh.push(grant(&Grantee::Everyone, "CREATE"));
+    }
+    fresh
+}
+
+fn key(grantor: &Grantor) -> Option<&str> {
+    match grantor {
+        Grantor::Owner => None,
+        Grantor::Role(role) => Some(role.as_str()),
+    }
+}
+
+/// How many hands each grantor is away from the owner.
+fn distances<'a>(items: &[Item<'a>]) -> BTreeMap<Option<&'a str>, usize> {
+    let mut distances = BTreeMap::from([(None, 0)]);
+    for round in 1..=items.len() {
+        for item in items {
+            let from = distances.get(&key(item.grantor)).copied();
+            if let (Some(from), Grantee::Role(role)) = (from, item.grantee)
+                && from < round
+                && !item.grantable.is_empty()
+            {
+                distances.entry(Some(role.as_str())).or_insert(from + 1);
+            }
+        }
+    }
+    distances
+}
+
+/// `SELECT, UPDATE`; `ALL` when it is all that the source's version knows, as `pg_dump` writes it, so that a newer
+/// destination adds what it knows beyond them; each with the column where there is one.
+fn words(privileges: &[&str], of: &Privilege) -> Sql {
+    let column = of.column.as_ref().map_or_else(Sql::default, |column| sql!("({column})", column = column));
+    if privileges.len() == of.kinds {
+        return sql!("ALL{column}", column = column);
+    }
+    let known = privileges.iter().filter_map(|privilege| word(privilege));
+    Sql::join(known.map(|word| sql!("{word}{column}", word = Sql::fixed(word), column = column)), ", ")
+}
+
+/// Every privilege that an object can have (manual, "ACL Privilege Abbreviations").
+fn word(privilege: &str) -> Option<&'static str> {
+    const WORDS: [&str; 15] = [
+        "SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "MAINTAIN", "CREATE",
+        "CONNECT", "TEMPORARY", "EXECUTE", "USAGE", "SET", "ALTER SYSTEM",
+    ];
+    WORDS.into_iter().find(|word| *word == privilege)
+}
+
+/// The grantee's name in SQL, or a note that it is not there.
+fn known(grantee: &Grantee, options: &Options, missing: &mut Missing) -> Option<Sql> {
+    match grantee {
+        Grantee::Everyone => Some(Sql::fixed("PUBLIC")),
+        Grantee::Role(role) if options.roles.contains(role.as_str()) => Some(Sql::join([role], "")),
+        Grantee::Role(role) => {
+            missing.of(role).grants += 1;
+            None
+        }
+        Grantee::Gone(number) => {
+            missing.of(&Ident::new(number.clone())).grants += 1;
+            None
+        }
+    }
+}
+
+/// Privileges of the database itself, for a database of the name `on`; the roles that it skips are in the report.
+pub(super) fn of_database(catalog: &Catalog, on: &Ident, options: &Options, to: &mut Rendering) -> Vec<Sql> {
+    let mut missing = Missing::default();
+    let mut made = Vec::new();
+    for privilege in catalog.privileges.iter().filter(|privilege| privilege.of.class == class::DATABASE) {
+        let renamed = Privilege { subject: sql!("DATABASE {name}", name = on), ..privilege.clone() };
+        made.extend(statements(&renamed, options, &mut missing));
+    }
+    missing.report(to);
+    made
+}
+
+/// Roles that the destination does not have, with what they lose there.
+#[derive(Default)]
+struct Missing(BTreeMap<Ident, Lost>);
+
+#[derive(Default)]
+struct Lost {
+    owned: usize,
+    grants: usize,
+}
+
+impl Missing {
+    fn of(&mut self, role: &Ident) -> &mut Lost {
+        self.0.entry(role.clone()).or_default()
+    }
+
+    fn report(self, to: &mut Rendering) {
+        for (role, lost) in self.0 {
+            let reason = format!(
+                "not on the destination: owns {} objects and is in {} grants that are not made there",
+                lost.owned, lost.grants
+            );
+            to.skip(format!("role {}", for_people(role.as_str())), reason);
+        }
+    }
+}
