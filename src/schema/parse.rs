@@ -143,6 +143,8 @@ mod tests {
             waits_for: Vec::new(),
             needs_rows_of: Vec::new(),
             locks: Vec::new(),
+            tolerated: false,
+            builds: None,
         };
         let printed = sql!("CREATE VIEW v AS {query}", query = server("SELECT t.system_user.x FROM FROM t"));
         let script = Script {

@@ -3,6 +3,8 @@
 //! The engine that runs a [`Script`] needs no knowledge of kinds: a step is ready when the steps it waits for are
 //! done and the rows it needs are in, and may run beside another when their table locks do not conflict.
 
+use std::collections::HashSet;
+
 use crate::pg::{Oid, Sql};
 use crate::schema::model::Address;
 
@@ -113,6 +115,8 @@ impl Piece {
             fallback: None,
             needs_rows_of: Vec::new(),
             locks: Vec::new(),
+            tolerated: false,
+            builds: None,
         }
     }
 }
@@ -148,6 +152,15 @@ pub struct Skipped {
 pub struct Script {
     pub steps: Vec<Step>,
     pub skipped: Vec<Skipped>,
+    /// Everything that the steps make, parts included.
+    pub made: HashSet<Address>,
+}
+
+impl Script {
+    /// Whether the steps make this object (or it comes with one that they make).
+    pub fn makes(&self, address: Address) -> bool {
+        self.made.contains(&address)
+    }
 }
 
 #[cfg(test)]

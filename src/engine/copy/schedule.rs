@@ -288,6 +288,8 @@ mod tests {
             waits_for,
             needs_rows_of: vec![table],
             locks: vec![Lock { table, mode }],
+            tolerated: false,
+            builds: None,
         }
     }
 
