@@ -17,7 +17,9 @@ use super::stream::Socket;
 pub async fn resolve(host: &Host, endpoint: &Endpoint) -> Result<Vec<Address>, Error> {
     let name = match &host.place {
         Place::Socket(folder) => return Ok(vec![Address::Unix(socket_path(folder.clone(), host.port))]),
-        Place::Name { address: Some(address), .. } => return Ok(vec![Address::Tcp((*address, host.port).into())]),
+        Place::Name { address: Some(address), .. } => {
+            return Ok(vec![Address::Tcp((*address, host.port).into())]);
+        }
         Place::Name { name, address: None } => name,
     };
     let failed = |source| Error::Resolve { endpoint: endpoint.clone(), host: name.clone(), source };

@@ -239,7 +239,11 @@ impl Error {
     }
 
     /// A server's refusal of the start-up.
-    pub(super) fn refused(endpoint: &Endpoint, server: ServerError, password: Option<PasswordOrigin>) -> Self {
+    pub(super) fn refused(
+        endpoint: &Endpoint,
+        server: ServerError,
+        password: Option<PasswordOrigin>,
+    ) -> Self {
         let endpoint = endpoint.clone();
         let server = Box::new(server);
         // Class 28: invalid authorization specification.

@@ -111,7 +111,9 @@ mod tests {
     fn what_is_no_sql_is_refused_or_warned_about_by_who_wrote_it() {
         let text = server("CREATE TABEL x ()");
         assert!(matches!(judge(&text, Origin::Ours), Verdict::Refused(message) if message.contains("TABEL")));
-        assert!(matches!(judge(&text, Origin::Server), Verdict::OnlyWarn(message) if message.contains("TABEL")));
+        assert!(
+            matches!(judge(&text, Origin::Server), Verdict::OnlyWarn(message) if message.contains("TABEL"))
+        );
     }
 
     #[test]

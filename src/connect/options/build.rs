@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{
-    ChannelBinding, ClientCertificate, Environment, Error, Host, Keepalive, Method, Options, Passfile, Password,
-    PasswordOrigin, Place, RequireAuth, RootCertificates, SslMode, TargetSession, TlsOptions, parse, service,
+    ChannelBinding, ClientCertificate, Environment, Error, Host, Keepalive, Method, Options, Passfile,
+    Password, PasswordOrigin, Place, RequireAuth, RootCertificates, SslMode, TargetSession, TlsOptions,
+    parse, service,
 };
 use crate::secret::Secret;
 
@@ -51,9 +52,24 @@ const PARAMETERS: &[(&str, &str)] = &[
 
 /// libpq's parameters that we refuse by name: leaving one out could weaken what the user asked for.
 const UNSUPPORTED: &[&str] = &[
-    "gssdelegation", "gsslib", "krbsrvname", "max_protocol_version", "min_protocol_version", "oauth_client_id",
-    "oauth_client_secret", "oauth_issuer", "oauth_scope", "replication", "requirepeer", "requiressl",
-    "scram_client_key", "scram_server_key", "sslcrl", "sslcrldir", "sslkeylogfile", "sslpassword",
+    "gssdelegation",
+    "gsslib",
+    "krbsrvname",
+    "max_protocol_version",
+    "min_protocol_version",
+    "oauth_client_id",
+    "oauth_client_secret",
+    "oauth_issuer",
+    "oauth_scope",
+    "replication",
+    "requirepeer",
+    "requiressl",
+    "scram_client_key",
+    "scram_server_key",
+    "sslcrl",
+    "sslcrldir",
+    "sslkeylogfile",
+    "sslpassword",
 ];
 
 /// The same, set through variables.
@@ -133,16 +149,22 @@ pub(super) fn options(
     let loopback = hosts.iter().all(Host::is_loopback);
     let mut warnings = Vec::new();
     let tls = tls(&parameters, environment, loopback, &mut warnings)?;
-    let channel_binding = one_of(&parameters, "channel_binding", ChannelBinding::Prefer, &[
-        ("disable", ChannelBinding::Disable),
-        ("prefer", ChannelBinding::Prefer),
-        ("require", ChannelBinding::Require),
-    ])?;
+    let channel_binding = one_of(
+        &parameters,
+        "channel_binding",
+        ChannelBinding::Prefer,
+        &[
+            ("disable", ChannelBinding::Disable),
+            ("prefer", ChannelBinding::Prefer),
+            ("require", ChannelBinding::Require),
+        ],
+    )?;
     accept_only(&parameters, "gssencmode", &["disable", "prefer"])?;
     if parameters.get("client_encoding").is_some_and(|encoding| {
         !["auto", "utf8", "utf-8", "unicode"].contains(&encoding.to_ascii_lowercase().as_str())
     }) {
-        warnings.push("client_encoding is not used: sessions are UTF8, copies use the database's own".to_owned());
+        warnings
+            .push("client_encoding is not used: sessions are UTF8, copies use the database's own".to_owned());
     }
     let passfile = parameters
         .get("passfile")
@@ -178,15 +200,25 @@ pub(super) fn options(
             .unwrap_or(APPLICATION_NAME)
             .to_owned(),
         startup_options: parameters.get("options").map(str::to_owned),
-        target_session: one_of(&parameters, "target_session_attrs", TargetSession::Any, &[
-            ("any", TargetSession::Any),
-            ("read-write", TargetSession::ReadWrite),
-            ("read-only", TargetSession::ReadOnly),
-            ("primary", TargetSession::Primary),
-            ("standby", TargetSession::Standby),
-            ("prefer-standby", TargetSession::PreferStandby),
-        ])?,
-        shuffle_hosts: one_of(&parameters, "load_balance_hosts", false, &[("disable", false), ("random", true)])?,
+        target_session: one_of(
+            &parameters,
+            "target_session_attrs",
+            TargetSession::Any,
+            &[
+                ("any", TargetSession::Any),
+                ("read-write", TargetSession::ReadWrite),
+                ("read-only", TargetSession::ReadOnly),
+                ("primary", TargetSession::Primary),
+                ("standby", TargetSession::Standby),
+                ("prefer-standby", TargetSession::PreferStandby),
+            ],
+        )?,
+        shuffle_hosts: one_of(
+            &parameters,
+            "load_balance_hosts",
+            false,
+            &[("disable", false), ("random", true)],
+        )?,
         keepalive: keepalive(&parameters)?,
         tcp_user_timeout: seconds(&parameters, "tcp_user_timeout")?
             .filter(|value| *value > 0)
@@ -243,12 +275,18 @@ fn hosts(parameters: &Parameters) -> Result<Vec<Host>, Error> {
     let mut hosts = Vec::new();
     for index in 0..count {
         let text = |list: &[String]| list.get(index).filter(|text| !text.is_empty()).cloned();
-        let port = match if ports.len() == 1 { ports.first().filter(|port| !port.is_empty()).cloned() } else { text(&ports) } {
+        let port = match if ports.len() == 1 {
+            ports.first().filter(|port| !port.is_empty()).cloned()
+        } else {
+            text(&ports)
+        } {
             None => 5432,
-            Some(port) => port.trim().parse::<u16>().ok().filter(|port| *port > 0).ok_or(Error::Value {
-                parameter: "port",
-                expected: "a number from 1 to 65535".to_owned(),
-            })?,
+            Some(port) => {
+                port.trim().parse::<u16>().ok().filter(|port| *port > 0).ok_or(Error::Value {
+                    parameter: "port",
+                    expected: "a number from 1 to 65535".to_owned(),
+                })?
+            }
         };
         let address = match text(&addresses) {
             None => None,
@@ -259,7 +297,9 @@ fn hosts(parameters: &Parameters) -> Result<Vec<Host>, Error> {
         };
         let place = match (text(&names), address) {
             (name, Some(address)) => Place::Name { name: name.unwrap_or_default(), address: Some(address) },
-            (Some(name), None) if name.starts_with('/') || name.starts_with('@') => Place::Socket(name.into()),
+            (Some(name), None) if name.starts_with('/') || name.starts_with('@') => {
+                Place::Socket(name.into())
+            }
             (Some(name), None) => {
                 if name.contains('@') || name.chars().any(|c| c.is_whitespace() || c.is_control()) {
                     return Err(Error::Malformed("a host name holds a space or an \"@\""));
@@ -304,28 +344,37 @@ fn tls(
         (false, true) => SslMode::Prefer,
         (false, false) => SslMode::Require,
     };
-    let mode = one_of(parameters, "sslmode", default, &[
-        ("disable", SslMode::Disable),
-        ("allow", SslMode::Allow),
-        ("prefer", SslMode::Prefer),
-        ("require", SslMode::Require),
-        ("verify-ca", SslMode::VerifyCa),
-        ("verify-full", SslMode::VerifyFull),
-    ])?;
+    let mode = one_of(
+        parameters,
+        "sslmode",
+        default,
+        &[
+            ("disable", SslMode::Disable),
+            ("allow", SslMode::Allow),
+            ("prefer", SslMode::Prefer),
+            ("require", SslMode::Require),
+            ("verify-ca", SslMode::VerifyCa),
+            ("verify-full", SslMode::VerifyFull),
+        ],
+    )?;
     if system && mode != SslMode::VerifyFull {
         return Err(Error::Conflict("sslrootcert=system needs sslmode=verify-full".to_owned()));
     }
-    let direct =
-        one_of(parameters, "sslnegotiation", false, &[("postgres", false), ("direct", true)])?;
+    let direct = one_of(parameters, "sslnegotiation", false, &[("postgres", false), ("direct", true)])?;
     if direct && mode < SslMode::Require {
         return Err(Error::Conflict("sslnegotiation=direct needs sslmode=require or stronger".to_owned()));
     }
     if !loopback && mode < SslMode::VerifyFull {
-        let what = if mode < SslMode::Require { "may be readable on the network" } else { "does not prove which server answers" };
+        let what = if mode < SslMode::Require {
+            "may be readable on the network"
+        } else {
+            "does not prove which server answers"
+        };
         warnings.push(format!("the connection {what}; sslmode=verify-full (with sslrootcert) does"));
     }
     accept_only(parameters, "sslcompression", &["0", "1"])?;
-    let certificates = one_of(parameters, "sslcertmode", true, &[("disable", false), ("allow", true), ("require", true)])?;
+    let certificates =
+        one_of(parameters, "sslcertmode", true, &[("disable", false), ("allow", true), ("require", true)])?;
     let certificate = parameters.get("sslcert").map(PathBuf::from);
     let certificate = certificate.or_else(|| default_file("postgresql.crt").filter(|path| path.exists()));
     let key = parameters.get("sslkey").map(PathBuf::from).or_else(|| default_file("postgresql.key"));

@@ -154,7 +154,9 @@ fn decoded(text: &str) -> Result<String, Error> {
             let (high, low) = (bytes.next(), bytes.next());
             let hex = |digit: Option<u8>| digit.is_some_and(|digit| digit.is_ascii_hexdigit());
             if !hex(high) || !hex(low) {
-                return Err(Error::Malformed("a \"%\" must be followed by two hexadecimal digits (% itself is %25)"));
+                return Err(Error::Malformed(
+                    "a \"%\" must be followed by two hexadecimal digits (% itself is %25)",
+                ));
             }
             if (high, low) == (Some(b'0'), Some(b'0')) {
                 return Err(Error::Malformed("%00 is not allowed"));
@@ -185,7 +187,9 @@ fn keywords(text: &str) -> Result<Given, Error> {
             return Err(Error::Malformed("a password with spaces must stand in single quotes"));
         }
         if !equals {
-            return Err(Error::Malformed("a word is not followed by \"=\" (expected name=value pairs or a URL)"));
+            return Err(Error::Malformed(
+                "a word is not followed by \"=\" (expected name=value pairs or a URL)",
+            ));
         }
         while chars.next_if(|c| c.is_ascii_whitespace()).is_some() {}
         let quoted = chars.next_if_eq(&'\'').is_some();

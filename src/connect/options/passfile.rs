@@ -42,7 +42,9 @@ impl Passfile {
         }
         match std::fs::read_to_string(path) {
             Ok(text) => (Self::parse(path, &text), None),
-            Err(error) => (Self::default(), Some(format!("password file {shown} could not be read: {error}"))),
+            Err(error) => {
+                (Self::default(), Some(format!("password file {shown} could not be read: {error}")))
+            }
         }
     }
 

@@ -6,11 +6,7 @@ use super::parse::Given;
 use super::{Environment, Error};
 
 /// The section's parameters. The user's file comes first, then the system's; the first that has the section counts.
-pub(super) fn section(
-    name: &str,
-    file: Option<&str>,
-    environment: &Environment,
-) -> Result<Given, Error> {
+pub(super) fn section(name: &str, file: Option<&str>, environment: &Environment) -> Result<Given, Error> {
     let failed = |reason: String| Error::Service { service: name.to_owned(), reason };
     let mut looked = Vec::new();
     for (path, must_exist) in files(file, environment) {

@@ -171,11 +171,17 @@ async fn trust(options: &TlsOptions) -> Result<Trust, Error> {
     match (&options.roots, options.mode) {
         (_, SslMode::Disable | SslMode::Allow | SslMode::Prefer) => Ok(Trust::Anyone),
         (RootCertificates::Missing(_), SslMode::Require) => Ok(Trust::Anyone),
-        (RootCertificates::Missing(path), mode) => Err(Error::NoRoots { mode: word(mode), path: path.clone() }),
+        (RootCertificates::Missing(path), mode) => {
+            Err(Error::NoRoots { mode: word(mode), path: path.clone() })
+        }
         (RootCertificates::System, _) => {
             let found = rustls_native_certs::load_native_certs().certs;
             let (store, given) = store(found);
-            if store.is_empty() { Err(Error::NoSystemRoots) } else { Ok(Trust::new(store, given, "the system's store".to_owned())) }
+            if store.is_empty() {
+                Err(Error::NoSystemRoots)
+            } else {
+                Ok(Trust::new(store, given, "the system's store".to_owned()))
+            }
         }
         (RootCertificates::File(path), _) => {
             let certificates = certificates("root certificate", path).await?;
@@ -200,7 +206,11 @@ async fn certificates(what: &'static str, path: &Path) -> Result<Vec<Certificate
     let text = tokio::fs::read(path).await.map_err(|error| file_error(what, path, error))?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let found = found.map_err(|error| file_error(what, path, error))?;
-    if found.is_empty() { Err(file_error(what, path, "it holds no certificate in PEM form")) } else { Ok(found) }
+    if found.is_empty() {
+        Err(file_error(what, path, "it holds no certificate in PEM form"))
+    } else {
+        Ok(found)
+    }
 }
 
 async fn client_certificate(
@@ -228,7 +238,9 @@ fn failed(error: io::Error, trust: &Trust, host: &Host) -> Error {
         Some(rustls::Error::InvalidCertificate(problem)) => match problem {
             Certificate::Expired | Certificate::ExpiredContext { .. } => Error::Expired,
             Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => Error::NotValidYet,
-            Certificate::UnknownIssuer | Certificate::BadSignature => Error::UnknownIssuer { roots: trust.described() },
+            Certificate::UnknownIssuer | Certificate::BadSignature => {
+                Error::UnknownIssuer { roots: trust.described() }
+            }
             Certificate::NotValidForNameContext { presented, .. } => {
                 Error::WrongHost { host: host.name(), presented: presented.join(", ") }
             }
@@ -247,7 +259,10 @@ pub(super) fn end_point_hash(stream: &TlsStream<Socket>) -> Option<Vec<u8>> {
     let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
     // rsaEncryption family 1.2.840.113549.1.1.*, ECDSA 1.2.840.10045.4.*
     match parsed.signature_algorithm.algorithm.to_id_string().as_str() {
-        "1.2.840.113549.1.1.4" | "1.2.840.113549.1.1.5" | "1.2.840.113549.1.1.11" | "1.2.840.10045.4.1"
+        "1.2.840.113549.1.1.4"
+        | "1.2.840.113549.1.1.5"
+        | "1.2.840.113549.1.1.11"
+        | "1.2.840.10045.4.1"
         | "1.2.840.10045.4.3.2" => Some(Sha256::digest(certificate).to_vec()),
         "1.2.840.113549.1.1.12" | "1.2.840.10045.4.3.3" => Some(Sha384::digest(certificate).to_vec()),
         "1.2.840.113549.1.1.13" | "1.2.840.10045.4.3.4" => Some(Sha512::digest(certificate).to_vec()),

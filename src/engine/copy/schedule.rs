@@ -300,8 +300,7 @@ mod tests {
     #[test]
     fn an_index_starts_beside_the_copy_of_another_table() {
         let steps = [step(1, LockMode::Share, vec![])];
-        let mut schedule =
-            Schedule::new(vec![rows(1), rows(2)], [0, 1], &steps, |_| true, vec![], 2);
+        let mut schedule = Schedule::new(vec![rows(1), rows(2)], [0, 1], &steps, |_| true, vec![], 2);
         assert_eq!(schedule.next(), Next::Do { work: Work::Chunk(0), idle: 1 });
         assert_eq!(schedule.next(), Next::Do { work: Work::Chunk(1), idle: 0 });
         assert_eq!(schedule.next(), Next::Wait);

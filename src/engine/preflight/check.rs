@@ -66,7 +66,10 @@ pub fn locks(source: &source::Facts, tables: usize) -> Option<Finding> {
     (needed > source.lock_slots / 5 * 4).then(|| {
         Finding::new(
             "too_many_locks",
-            format!("{tables} tables are to be locked and the source's lock table holds {}", source.lock_slots),
+            format!(
+                "{tables} tables are to be locked and the source's lock table holds {}",
+                source.lock_slots
+            ),
             "raise max_locks_per_transaction on the source and restart it, or select fewer tables",
         )
     })
@@ -177,7 +180,10 @@ mod tests {
             not_permitted: true,
             rows_hidden: false,
         };
-        let findings = readable("app", &[table.clone(), Unreadable { not_permitted: false, rows_hidden: true, ..table }]);
+        let findings = readable(
+            "app",
+            &[table.clone(), Unreadable { not_permitted: false, rows_hidden: true, ..table }],
+        );
         assert_eq!(findings.iter().map(|f| f.code).collect::<Vec<_>>(), ["no_privilege", "rows_hidden"]);
         assert!(findings.iter().all(|f| f.message.contains("public.secrets")));
     }

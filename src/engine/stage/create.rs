@@ -5,7 +5,9 @@ use tokio_postgres::Client;
 use super::facts::{self, Database};
 use super::mark::Mark;
 use super::{Error, Result};
+use crate::id::JobId;
 use crate::pg::{Ident, Literal, Oid, Sql};
+use crate::safety::MadeFor;
 use crate::sql;
 
 /// Encoding and locale of a database to be made.
@@ -82,23 +84,29 @@ pub async fn create(client: &Client, name: &Ident, locale: &Locale, major: u32, 
     })?;
     set_comment(client, name, Some(&mark.to_comment())).await?;
     let database = facts::database(client, name.as_str()).await?;
-    database.map(|database| database.oid).ok_or_else(|| not_ours(name, "it is gone right after it was created"))
+    database
+        .map(|database| database.oid)
+        .ok_or_else(|| not_ours(name, "it is gone right after it was created"))
 }
 
 /// Whether a database is ours: the oid is the recorded one and its comment carries this job's mark.
-pub fn is_ours(database: &Database, recorded: Oid, mark: &Mark) -> bool {
-    database.oid == recorded
-        && database.comment.as_deref().and_then(Mark::from_comment).is_some_and(|found| {
-            found.job == mark.job && found.made_for == mark.made_for && found.of == mark.of
-        })
+pub fn is_ours(database: &Database, recorded: Oid, job: &JobId, made_for: MadeFor) -> bool {
+    let mark = database.comment.as_deref().and_then(Mark::from_comment);
+    database.oid == recorded && mark.is_some_and(|mark| mark.job == *job && mark.made_for == made_for)
 }
 
 /// Drops a database of ours, ending sessions that are still in it (they can only be ours, or somebody looking at
 /// a database with our name and mark). A database that is not ours is left alone, with an error that says why.
 /// Returns false where it was gone already.
-pub async fn drop_ours(client: &Client, name: &Ident, recorded: Oid, mark: &Mark) -> Result<bool> {
+pub async fn drop_ours(
+    client: &Client,
+    name: &Ident,
+    recorded: Oid,
+    job: &JobId,
+    made_for: MadeFor,
+) -> Result<bool> {
     let Some(database) = facts::database(client, name.as_str()).await? else { return Ok(false) };
-    if !is_ours(&database, recorded, mark) {
+    if !is_ours(&database, recorded, job, made_for) {
         return Err(not_ours(name, "its oid or its mark is another one"));
     }
     drop_named(client, name).await?;
@@ -110,7 +118,10 @@ pub async fn drop_ours(client: &Client, name: &Ident, recorded: Oid, mark: &Mark
 pub async fn drop_unmarked(client: &Client, name: &Ident, empty: bool) -> Result<bool> {
     let Some(database) = facts::database(client, name.as_str()).await? else { return Ok(false) };
     if database.comment.is_some() || !empty {
-        return Err(not_ours(name, "it carries a comment or holds objects, though its job died while creating it"));
+        return Err(not_ours(
+            name,
+            "it carries a comment or holds objects, though its job died while creating it",
+        ));
     }
     drop_named(client, name).await?;
     Ok(true)
@@ -125,7 +136,10 @@ async fn drop_named(client: &Client, name: &Ident) -> Result<()> {
 /// Sets or removes a database's comment.
 pub async fn set_comment(client: &Client, name: &Ident, comment: Option<&str>) -> Result<()> {
     let doing = "marking a database";
-    client.batch_execute(comment_on(name, comment).as_str()).await.map_err(|source| Error::Query { doing, source })
+    client
+        .batch_execute(comment_on(name, comment).as_str())
+        .await
+        .map_err(|source| Error::Query { doing, source })
 }
 
 pub(super) fn comment_on(name: &Ident, comment: Option<&str>) -> Sql {
