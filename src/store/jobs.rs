@@ -13,7 +13,8 @@ impl Store for Sqlite {
         let doing = || format!("record job {}", record.id);
         let json = self.to_json(record, doing)?;
         self.write(|transaction| {
-            let statement = "INSERT INTO job (id, kind, status, created_ms, undo, record) VALUES (?, ?, ?, ?, ?, ?)";
+            let statement =
+                "INSERT INTO job (id, kind, status, created_ms, undo, record) VALUES (?, ?, ?, ?, ?, ?)";
             let undo = undo_word(&record.undo);
             let status = status_word(record.status);
             transaction.execute(

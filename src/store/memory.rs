@@ -69,7 +69,8 @@ impl Registry for Sqlite {
                          (connection, system_identifier, database_oid, database, loopback, at_ms) \
                          VALUES (?, ?, ?, ?, ?, ?)";
         let Identity { system_identifier, database_oid, database } = &seen.identity;
-        let values = params![connection, system_identifier, database_oid, database, seen.loopback, seen.at_ms];
+        let values =
+            params![connection, system_identifier, database_oid, database, seen.loopback, seen.at_ms];
         self.record(format!("record who source \"{connection}\" is"), statement, values)
     }
 
@@ -95,7 +96,9 @@ impl Sqlite {
             _ => Ok(()),
         });
         written.map_err(|source| match source {
-            rusqlite::Error::QueryReturnedNoRows => RegistryError { doing, source: "it is not recorded".into() },
+            rusqlite::Error::QueryReturnedNoRows => {
+                RegistryError { doing, source: "it is not recorded".into() }
+            }
             source => RegistryError { doing, source: source.into() },
         })
     }
@@ -106,7 +109,10 @@ impl Sqlite {
             let rows = statement.query_map([value], made)?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
         })
-        .map_err(|source| RegistryError { doing: "look up databases of ours".to_owned(), source: source.into() })
+        .map_err(|source| RegistryError {
+            doing: "look up databases of ours".to_owned(),
+            source: source.into(),
+        })
     }
 }
 
@@ -115,14 +121,21 @@ fn made(row: &Row<'_>) -> rusqlite::Result<Made> {
     let made_for: String = row.get(4)?;
     let state: String = row.get(6)?;
     let wrong = |column, text: &str| {
-        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, format!("\"{text}\" is no known word").into())
+        rusqlite::Error::FromSqlConversionFailure(
+            column,
+            Type::Text,
+            format!("\"{text}\" is no known word").into(),
+        )
     };
     Ok(Made {
         job: job.parse().map_err(|_| wrong(0, &job))?,
         system_identifier: row.get(1)?,
         name: row.get(2)?,
         oid: row.get(3)?,
-        made_for: MadeFor::ALL.into_iter().find(|m| m.as_str() == made_for).ok_or_else(|| wrong(4, &made_for))?,
+        made_for: MadeFor::ALL
+            .into_iter()
+            .find(|m| m.as_str() == made_for)
+            .ok_or_else(|| wrong(4, &made_for))?,
         of: row.get(5)?,
         state: match state.as_str() {
             "intended" => MadeState::Intended,

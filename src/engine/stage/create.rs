@@ -82,7 +82,9 @@ pub async fn create(client: &Client, name: &Ident, locale: &Locale, major: u32, 
     })?;
     set_comment(client, name, Some(&mark.to_comment())).await?;
     let database = facts::database(client, name.as_str()).await?;
-    database.map(|database| database.oid).ok_or_else(|| not_ours(name, "it is gone right after it was created"))
+    database
+        .map(|database| database.oid)
+        .ok_or_else(|| not_ours(name, "it is gone right after it was created"))
 }
 
 /// Whether a database is ours: the oid is the recorded one and its comment carries this job's mark.
@@ -110,7 +112,10 @@ pub async fn drop_ours(client: &Client, name: &Ident, recorded: Oid, mark: &Mark
 pub async fn drop_unmarked(client: &Client, name: &Ident, empty: bool) -> Result<bool> {
     let Some(database) = facts::database(client, name.as_str()).await? else { return Ok(false) };
     if database.comment.is_some() || !empty {
-        return Err(not_ours(name, "it carries a comment or holds objects, though its job died while creating it"));
+        return Err(not_ours(
+            name,
+            "it carries a comment or holds objects, though its job died while creating it",
+        ));
     }
     drop_named(client, name).await?;
     Ok(true)
@@ -125,7 +130,10 @@ async fn drop_named(client: &Client, name: &Ident) -> Result<()> {
 /// Sets or removes a database's comment.
 pub async fn set_comment(client: &Client, name: &Ident, comment: Option<&str>) -> Result<()> {
     let doing = "marking a database";
-    client.batch_execute(comment_on(name, comment).as_str()).await.map_err(|source| Error::Query { doing, source })
+    client
+        .batch_execute(comment_on(name, comment).as_str())
+        .await
+        .map_err(|source| Error::Query { doing, source })
 }
 
 pub(super) fn comment_on(name: &Ident, comment: Option<&str>) -> Sql {

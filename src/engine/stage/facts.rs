@@ -93,7 +93,11 @@ pub async fn name_of(client: &Client, oid: Oid) -> Result<Option<String>> {
 pub async fn settings(client: &Client, oid: Oid) -> Result<Vec<Setting>> {
     let query = include_str!("../../../sql/destination/database_settings.sql");
     rows(client, "reading the settings of a database", query, &[&oid], |row| {
-        Ok(Setting { role: row.try_get("role")?, name: row.try_get("setting")?, value: row.try_get("value")? })
+        Ok(Setting {
+            role: row.try_get("role")?,
+            name: row.try_get("setting")?,
+            value: row.try_get("value")?,
+        })
     })
     .await
 }

@@ -145,7 +145,12 @@ fn transaction(plan: &Plan) -> Sql {
     }
     for rename in &plan.renames {
         let comment = comment_on(&rename.from, rename.comment.as_deref());
-        statement.push(&sql!("; {c}; ALTER DATABASE {f} RENAME TO {t}", c = comment, f = rename.from, t = rename.to));
+        statement.push(&sql!(
+            "; {c}; ALTER DATABASE {f} RENAME TO {t}",
+            c = comment,
+            f = rename.from,
+            t = rename.to
+        ));
     }
     statement.push_fixed("; COMMIT");
     statement
