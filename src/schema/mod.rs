@@ -12,4 +12,5 @@ pub mod parse;
 pub mod render;
 pub mod script;
 
+pub mod select;
 pub use options::Options;
