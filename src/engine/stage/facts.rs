@@ -99,7 +99,6 @@ pub async fn settings(client: &Client, oid: Oid) -> Result<Vec<Setting>> {
             name: row.try_get("setting")?,
             value: row.try_get("value")?,
         })
-<<<<<<< HEAD
     })
     .await
 }
@@ -110,8 +109,6 @@ pub async fn privileges(client: &Client, oid: Oid, to: &Ident) -> Result<Vec<Sql
     let name = to.as_str();
     rows(client, "reading the privileges of a database", query, &[&oid, &name], |row| {
         row.try_get::<_, String>("statement").map(Sql::printed_by_server)
-=======
->>>>>>> policy
     })
     .await
 }

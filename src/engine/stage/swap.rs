@@ -146,13 +146,10 @@ fn transaction(plan: &Plan) -> Sql {
             f = rename.from,
             t = rename.to
         ));
-<<<<<<< HEAD
     }
     for after in &plan.after {
         statement.push_fixed("; ");
         statement.push(after);
-=======
->>>>>>> policy
     }
     statement.push_fixed("; COMMIT");
     statement
