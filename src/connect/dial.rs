@@ -10,7 +10,7 @@ use tokio::net::{TcpStream, UnixStream};
 use super::endpoint::Endpoint;
 use super::error::Error;
 use super::options::{Host, Keepalive, Options, Place};
-use super::standin::Address;
+use crate::safety::Address;
 use super::stream::Socket;
 
 /// Every address that a host stands for, in the order in which they would be dialled.
