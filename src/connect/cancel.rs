@@ -12,8 +12,8 @@ use super::endpoint::Endpoint;
 use super::error::Error;
 use super::establish;
 use super::options::{Host, Options};
-use crate::safety::Address;
 use super::stream::Stream;
+use crate::safety::Address;
 
 /// A cancel that is not through by then will not help anybody who waits for it.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -46,7 +46,11 @@ impl CancelHandle {
     }
 
     async fn request(&self) -> Result<(), Error> {
-        let failed = |source| Error::Connect { endpoint: self.endpoint.clone(), address: self.address.clone(), source };
+        let failed = |source| Error::Connect {
+            endpoint: self.endpoint.clone(),
+            address: self.address.clone(),
+            source,
+        };
         let socket = dial::open(&self.address, self.host.port, &self.options).await.map_err(failed)?;
         let mut stream = if self.encrypted {
             establish::encrypt(socket, &self.host, &self.options.tls, true)

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::endpoint::Endpoint;
 use super::options::PasswordOrigin;
-use crate::safety::Address;
 use super::tls;
 use crate::failure::{Classify, Exit, Failure};
 use crate::pg::sqlstate;
+use crate::safety::Address;
 
 /// An error of a connection, from finding the server to a statement on it.
 #[derive(Debug, thiserror::Error)]

@@ -13,12 +13,12 @@ use super::dial;
 use super::endpoint::Endpoint;
 use super::error::Error;
 use super::options::{Host, Options, SslMode, TargetSession, TlsOptions};
-use crate::safety::Address;
 use super::startup::{self, Started};
 use super::stream::{Socket, Stream};
 use super::tls;
 use super::wire::Wire;
 use crate::pg::sqlstate;
+use crate::safety::Address;
 
 /// A started session, where it is, and how to interrupt it.
 #[derive(Debug)]
@@ -51,7 +51,10 @@ pub(super) async fn session(
                 match attempt(options, &host, &address, extra).await {
                     Ok(session) if fits(&session.started, *pass) => return Ok(session),
                     Ok(_) => {
-                        last = Some(Error::WrongTarget { endpoint: options.endpoint(), wanted: target_word(*pass) });
+                        last = Some(Error::WrongTarget {
+                            endpoint: options.endpoint(),
+                            wanted: target_word(*pass),
+                        });
                     }
                     Err(error) if tries_next(&error) => last = Some(error),
                     Err(error) => return Err(error),
@@ -59,7 +62,10 @@ pub(super) async fn session(
             }
         }
     }
-    Err(last.unwrap_or_else(|| Error::Protocol { endpoint: options.endpoint(), problem: "no host to try".to_owned() }))
+    Err(last.unwrap_or_else(|| Error::Protocol {
+        endpoint: options.endpoint(),
+        problem: "no host to try".to_owned(),
+    }))
 }
 
 fn passes(target: TargetSession) -> &'static [TargetSession] {
@@ -127,9 +133,7 @@ async fn attempt(
     let Some(after) = options.connect_timeout else { return attempt.run().await };
     match tokio::time::timeout(after, attempt.run()).await {
         Ok(session) => session,
-        Err(_) => {
-            Err(Error::Timeout { endpoint: attempt.endpoint, address: address.to_string(), after })
-        }
+        Err(_) => Err(Error::Timeout { endpoint: attempt.endpoint, address: address.to_string(), after }),
     }
 }
 
@@ -179,7 +183,11 @@ impl Attempt<'_> {
     }
 
     async fn once(&self, encryption: Encryption) -> Result<Session, Error> {
-        let failed = |source| Error::Connect { endpoint: self.endpoint.clone(), address: self.address.clone(), source };
+        let failed = |source| Error::Connect {
+            endpoint: self.endpoint.clone(),
+            address: self.address.clone(),
+            source,
+        };
         let socket = dial::open(self.address, self.host.port, self.options).await.map_err(failed)?;
         let stream = match encryption {
             Encryption::Never => Stream::Plain(socket),
@@ -230,7 +238,11 @@ pub(super) async fn encrypt(
             b'S' => {}
             b'N' if required => return Err(tls::Error::NotOffered(tls::word(options.mode))),
             b'N' => return Ok(Stream::Plain(socket)),
-            _ => return Err(tls::Error::Handshake("the server did not understand the request for TLS".to_owned())),
+            _ => {
+                return Err(tls::Error::Handshake(
+                    "the server did not understand the request for TLS".to_owned(),
+                ));
+            }
         }
     }
     Ok(Stream::Tls(Box::new(tls::handshake(socket, host, options).await?)))

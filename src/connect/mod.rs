@@ -38,12 +38,18 @@ use crate::safety::WriteGrant;
 
 /// Whether the grant covers the database that is about to be opened.
 fn check_grant(grant: &WriteGrant, options: &Options) -> Result<(), Error> {
-    if grant.allows(&options.dbname) { Ok(()) } else { Err(Error::NotGranted { endpoint: options.endpoint() }) }
+    if grant.allows(&options.dbname) {
+        Ok(())
+    } else {
+        Err(Error::NotGranted { endpoint: options.endpoint() })
+    }
 }
 
 /// Whether the cluster that answers is the one that was judged.
 fn check_cluster(grant: &WriteGrant, shown: &str, endpoint: &Endpoint) -> Result<(), Error> {
-    grant.check_cluster(shown).map_err(|source| Error::Refused { endpoint: endpoint.clone(), source: Box::new(source) })
+    grant
+        .check_cluster(shown)
+        .map_err(|source| Error::Refused { endpoint: endpoint.clone(), source: Box::new(source) })
 }
 
 /// Asks a server who it is (privilege: by default everybody; managed hosts may have taken it away).

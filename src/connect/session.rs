@@ -54,7 +54,12 @@ const SETTINGS: &[(u32, &str)] = &[
 ];
 
 /// The statements, to be sent as one simple query. `server_encoding` is the server's own.
-pub fn statements(settings: &Settings, read_only: bool, version: Version, server_encoding: &str) -> Sql {
+pub(super) fn statements(
+    settings: &Settings,
+    read_only: bool,
+    version: Version,
+    server_encoding: &str,
+) -> Sql {
     let mut sql = Sql::default();
     for (_, statement) in SETTINGS.iter().filter(|(major, _)| version.at_least(*major)) {
         sql.push_fixed(statement);
@@ -77,7 +82,7 @@ pub fn statements(settings: &Settings, read_only: bool, version: Version, server
 }
 
 /// The version in `server_version`: "15.14 (Debian 15.14-1)", "18beta1", "17.2".
-pub fn version(text: &str) -> Option<Version> {
+pub(super) fn version(text: &str) -> Option<Version> {
     let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
     let (major, rest) = text.split_at_checked(digits(text))?;
     let minor = rest.strip_prefix('.').and_then(|rest| rest.get(..digits(rest)));
@@ -98,7 +103,10 @@ mod tests {
             let sql = statements(&Settings::default(), true, Version::from_number(number), "UTF8");
             sql.as_str().to_owned()
         };
-        assert!(!made(160_000).contains("transaction_timeout") && made(170_000).contains("transaction_timeout = 0"));
+        assert!(
+            !made(160_000).contains("transaction_timeout")
+                && made(170_000).contains("transaction_timeout = 0")
+        );
         assert!(made(140_000).contains("idle_session_timeout"));
         assert!(made(140_000).contains("default_transaction_read_only = on"));
     }
@@ -111,7 +119,9 @@ mod tests {
             quote_all_identifiers: true,
         };
         let sql = statements(&settings(Encoding::Server), false, Version::OLDEST, "LATIN1");
-        assert!(sql.as_str().ends_with("SET lock_timeout = 1500;SET quote_all_identifiers = on;SET client_encoding = 'LATIN1';"));
+        assert!(sql.as_str().ends_with(
+            "SET lock_timeout = 1500;SET quote_all_identifiers = on;SET client_encoding = 'LATIN1';"
+        ));
         let sql = statements(&settings(Encoding::Named("EUC_JP".to_owned())), false, Version::OLDEST, "UTF8");
         assert!(sql.as_str().ends_with("SET client_encoding = 'EUC_JP';"));
         assert!(!sql.as_str().contains("read_only"));

@@ -12,8 +12,8 @@ use postgres_protocol::message::frontend;
 use super::error::Error;
 use super::options::{ChannelBinding, Host, Method, Options, Password};
 use super::stream::Stream;
-use super::wire::{self, Frame, Wire};
 use super::tls;
+use super::wire::{self, Frame, Wire};
 
 /// Longer messages than these are not part of any start-up: libpq has 30,000 for the longest, an error.
 const LONGEST: usize = 32 * 1024;
@@ -57,7 +57,8 @@ pub(super) async fn start(
     frontend::startup_message(parameters, &mut started.wire.outgoing).map_err(wrong)?;
     started.wire.flush().await?;
 
-    let mut talk = Talk { password: options.password_for(host), options, used: None, bound: false, scram: Scram::Not };
+    let mut talk =
+        Talk { password: options.password_for(host), options, used: None, bound: false, scram: Scram::Not };
     loop {
         let frame = started.wire.read_up_to(LONGEST).await?;
         match frame.tag {
@@ -107,8 +108,11 @@ impl Talk<'_> {
             10 => self.scram_begin(wire, body).map(|()| false),
             11 => self.scram_continue(wire, body).map(|()| false),
             12 => self.scram_finish(wire, body).map(|()| false),
-            7..=9 => Err(self.refuse("the server asks for GSSAPI or SSPI, which multiboard-sync does not speak")),
-            _ => Err(self.refuse("the server asks for an authentication method that multiboard-sync does not speak")),
+            7..=9 => {
+                Err(self.refuse("the server asks for GSSAPI or SSPI, which multiboard-sync does not speak"))
+            }
+            _ => Err(self
+                .refuse("the server asks for an authentication method that multiboard-sync does not speak")),
         }
     }
 
@@ -117,17 +121,23 @@ impl Talk<'_> {
             return Err(self.refuse("the server ended SCRAM without proving that it knows the password"));
         }
         if self.used.is_none() && !self.options.require_auth.allows(Method::None) {
-            return Err(self.refuse("the server asked for no authentication, which require_auth does not allow"));
+            return Err(
+                self.refuse("the server asked for no authentication, which require_auth does not allow")
+            );
         }
         if self.options.channel_binding == ChannelBinding::Require && !self.bound {
-            return Err(self.refuse("channel binding is required, and the server did not authenticate with it"));
+            return Err(
+                self.refuse("channel binding is required, and the server did not authenticate with it")
+            );
         }
         Ok(())
     }
 
     fn begin(&mut self, method: Method, name: &str) -> Result<Password, Error> {
         if !self.options.require_auth.allows(method) {
-            return Err(self.refuse(&format!("the server asks for {name}, which require_auth does not allow")));
+            return Err(
+                self.refuse(&format!("the server asks for {name}, which require_auth does not allow"))
+            );
         }
         if self.options.channel_binding == ChannelBinding::Require && method != Method::Scram {
             return Err(self.refuse(&format!("channel binding is required, and the server asks for {name}")));
@@ -142,7 +152,9 @@ impl Talk<'_> {
     fn cleartext(&mut self, wire: &mut Wire) -> Result<(), Error> {
         let password = self.begin(Method::Password, "a cleartext password")?;
         if !wire.stream.is_private() {
-            return Err(self.refuse("the server asks for the password in clear text over an unencrypted connection"));
+            return Err(
+                self.refuse("the server asks for the password in clear text over an unencrypted connection")
+            );
         }
         self.send_password(wire, password.secret.expose().as_bytes())
     }
@@ -179,7 +191,9 @@ impl Talk<'_> {
         let wanted = self.options.channel_binding;
         let hash = hash.filter(|_| wanted != ChannelBinding::Disable);
         let (mechanism, binding) = match hash {
-            Some(hash) if offers(SCRAM_PLUS) => (SCRAM_PLUS, sasl::ChannelBinding::tls_server_end_point(hash)),
+            Some(hash) if offers(SCRAM_PLUS) => {
+                (SCRAM_PLUS, sasl::ChannelBinding::tls_server_end_point(hash))
+            }
             // We could have bound and the server says it cannot: if somebody in between took the offer out, the
             // server notices by this.
             Some(_) => (SCRAM, sasl::ChannelBinding::unrequested()),

@@ -185,7 +185,10 @@ mod tests {
     fn reads_error_fields_and_survives_cut_ones() {
         let whole = b"SFEHLER\0VERROR\0C23505\0Mdup\0Dkey\0P17\0nt_pkey\0\0";
         let error = server_error(whole);
-        assert_eq!((error.severity.as_str(), error.code.as_str(), error.position), ("ERROR", "23505", Some(17)));
+        assert_eq!(
+            (error.severity.as_str(), error.code.as_str(), error.position),
+            ("ERROR", "23505", Some(17))
+        );
         assert_eq!(error.constraint.as_deref(), Some("t_pkey"));
         for end in 0..whole.len() {
             server_error(whole.get(..end).unwrap_or_default());

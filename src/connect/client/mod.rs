@@ -138,7 +138,10 @@ impl Connection {
                 }
             }
         };
-        #[expect(clippy::disallowed_methods, reason = "its owner is the Connection, which ends it on drop and joins it on close")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "its owner is the Connection, which ends it on drop and joins it on close"
+        )]
         let driver = tokio::spawn(driver);
         Ok(Self { client, driver: Driver(driver), ended, endpoint, address, parameters, pid, cancel })
     }

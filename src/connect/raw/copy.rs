@@ -105,7 +105,8 @@ impl CopyIn<'_> {
     /// Adds bytes; rows may be cut anywhere. An error of the server shows at the latest in [`CopyIn::finish`].
     pub async fn write(&mut self, data: &[u8]) -> Result<(), Error> {
         let wire = &mut self.connection.wire;
-        let length = u32::try_from(data.len() + 4).map_err(|_| wire.violated("a piece of more than 4 GB to copy"))?;
+        let length =
+            u32::try_from(data.len() + 4).map_err(|_| wire.violated("a piece of more than 4 GB to copy"))?;
         wire.outgoing.put_u8(b'd');
         wire.outgoing.put_u32(length);
         wire.outgoing.put_slice(data);
@@ -123,7 +124,8 @@ impl CopyIn<'_> {
     /// Makes the server give the COPY up, with this reason in its log.
     pub async fn fail(mut self, reason: &str) -> Result<(), Error> {
         let wire = &mut self.connection.wire;
-        frontend::copy_fail(reason, &mut wire.outgoing).map_err(|_| wire.violated("a reason with a NUL byte"))?;
+        frontend::copy_fail(reason, &mut wire.outgoing)
+            .map_err(|_| wire.violated("a reason with a NUL byte"))?;
         wire.flush().await?;
         self.done = true;
         match self.connection.finish().await {
@@ -158,7 +160,8 @@ impl CopyBoth<'_> {
     /// Sends a message and flushes it: they are small and seldom, and their time matters.
     pub async fn send(&mut self, message: &[u8]) -> Result<(), Error> {
         let wire = &mut self.connection.wire;
-        let length = u32::try_from(message.len() + 4).map_err(|_| wire.violated("a message of more than 4 GB"))?;
+        let length =
+            u32::try_from(message.len() + 4).map_err(|_| wire.violated("a message of more than 4 GB"))?;
         wire.outgoing.put_u8(b'd');
         wire.outgoing.put_u32(length);
         wire.outgoing.put_slice(message);

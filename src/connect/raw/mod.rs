@@ -73,7 +73,11 @@ impl RawConnection {
     }
 
     /// A session that may write to the database of `options`, at the address of the grant and no other.
-    pub async fn destination(grant: &WriteGrant, options: &Options, settings: &Settings) -> Result<Self, Error> {
+    pub async fn destination(
+        grant: &WriteGrant,
+        options: &Options,
+        settings: &Settings,
+    ) -> Result<Self, Error> {
         super::check_grant(grant, options)?;
         let session = establish::session(options, &[], Some(grant.address())).await?;
         let mut connection = Self::with_settings(session, settings, false).await?;

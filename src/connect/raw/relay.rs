@@ -201,7 +201,9 @@ impl Relay<'_> {
                 read_source: self.from != From::Ready && buffered < READ_BYTES,
                 write_rows: self.to == To::Taking
                     && self.ready_to_send > 0
-                    && (self.ready_to_send >= WRITE_BYTES || self.from > From::Sending || buffered > self.ready_to_send + WRITE_BYTES),
+                    && (self.ready_to_send >= WRITE_BYTES
+                        || self.from > From::Sending
+                        || buffered > self.ready_to_send + WRITE_BYTES),
                 write_end: self.destination.wire.outgoing.has_remaining(),
             };
             poll_fn(|cx| match self.exchange(wants, cx) {
