@@ -1,1 +1,24 @@
 //! The integration tests: one binary, a module per topic, against real PostgreSQL servers.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails, and a panic is how it says so"
+)]
+
+#[expect(
+    clippy::allow_attributes,
+    reason = "an expectation would fail on the day when nothing is left unused"
+)]
+#[allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    reason = "tests and benches share the support, and each uses a part of it"
+)]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod harness;
