@@ -65,6 +65,11 @@ WITH member AS (
     SELECT 2605, c.oid, 'cast', NULL, pg_catalog.concat(
                pg_catalog.format_type(c.castsource, NULL), ' to ', pg_catalog.format_type(c.casttarget, NULL))
       FROM pg_catalog.pg_cast AS c
+     -- That of a range type to its multirange type comes with the type.
+     WHERE NOT EXISTS (
+           SELECT FROM pg_catalog.pg_depend AS d
+            WHERE d.classid OPERATOR(pg_catalog.=) 2605 AND d.objid OPERATOR(pg_catalog.=) c.oid
+              AND d.deptype OPERATOR(pg_catalog.=) 'i')
     UNION ALL
     SELECT 3576, t.oid, 'transform', NULL, pg_catalog.concat(
                'for ', pg_catalog.format_type(t.trftype, NULL), ' in ', l.lanname)
@@ -85,6 +90,7 @@ WITH member AS (
       FROM pg_catalog.pg_type AS t
       JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace
      WHERE t.typtype IN ('b', 'p')
+       AND t.typisdefined
        AND NOT EXISTS (
            SELECT FROM pg_catalog.pg_type AS element
             WHERE element.typarray OPERATOR(pg_catalog.=) t.oid)
