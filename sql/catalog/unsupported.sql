@@ -97,7 +97,9 @@ WITH member AS (
       FROM pg_catalog.pg_default_acl AS d
       LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) d.defaclnamespace
 )
-SELECT pg_catalog.concat(
+SELECT o.class::pg_catalog.oid AS class,
+       o.oid,
+       pg_catalog.concat(
            o.kind, ' ', o.schema OPERATOR(pg_catalog.||) '.', o.name) AS object,
        'this kind of object is not reproduced yet' AS reason
   FROM other AS o
@@ -107,14 +109,12 @@ SELECT pg_catalog.concat(
    AND o.oid OPERATOR(pg_catalog.>=) 16384
    AND COALESCE(o.schema, '') NOT IN ('pg_toast', 'information_schema')
 UNION ALL
-SELECT pg_catalog.concat('subscription ', s.subname), 'this kind of object is not reproduced yet'
-  FROM pg_catalog.pg_stat_subscription AS s
-  JOIN pg_catalog.pg_database AS d ON d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
- WHERE EXISTS (
-       SELECT FROM pg_catalog.pg_depend AS x WHERE x.classid OPERATOR(pg_catalog.=) 6100)
-   AND s.relid IS NULL
+SELECT 6100::pg_catalog.oid, s.subid, pg_catalog.concat('subscription ', s.subname), 'this kind of object is not reproduced yet'
+  FROM (SELECT oid AS subid, subname, subdbid FROM pg_catalog.pg_subscription) AS s
+  JOIN pg_catalog.pg_database AS d ON d.oid OPERATOR(pg_catalog.=) s.subdbid
+ WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
 UNION ALL
-SELECT pg_catalog.concat('security label on ', l.objtype, ' ', l.objname), 'security labels are not reproduced yet'
+SELECT 3596::pg_catalog.oid, l.objoid, pg_catalog.concat('security label on ', l.objtype, ' ', l.objname), 'security labels are not reproduced yet'
   FROM pg_catalog.pg_seclabels AS l
  WHERE l.objtype NOT IN ('database', 'role', 'tablespace')
- ORDER BY 1
+ ORDER BY 3

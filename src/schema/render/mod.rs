@@ -49,9 +49,19 @@ impl Rendering {
     }
 }
 
+/// What is said of an object that needs one that has no piece of its own.
+fn for_dependents(object: &str, reason: &str) -> String {
+    [object, reason].join(": ")
+}
+
 /// Renders every object of the catalog.
 pub fn render(catalog: &Catalog, options: &Options) -> Rendering {
-    let mut to = Rendering { skipped: catalog.unsupported.clone(), ..Rendering::default() };
+    let mut to = Rendering::default();
+    for unsupported in &catalog.unsupported {
+        let Skipped { object, reason } = &unsupported.what;
+        to.skip(object, reason);
+        to.left_out.insert(unsupported.address, for_dependents(object, reason));
+    }
     namespace::render(catalog, options, &mut to);
     extension::render(catalog, options, &mut to);
     types::render(catalog, options, &mut to);
