@@ -11,5 +11,6 @@ pub mod order;
 pub mod parse;
 pub mod render;
 pub mod script;
+pub mod select;
 
 pub use options::Options;

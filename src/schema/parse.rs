@@ -119,7 +119,9 @@ mod tests {
     fn what_is_no_sql_is_refused_or_warned_about_by_who_wrote_it() {
         let text = server("CREATE TABEL x ()");
         assert!(matches!(judge(&text, Origin::Ours), Verdict::Refused(message) if message.contains("TABEL")));
-        assert!(matches!(judge(&text, Origin::Server), Verdict::OnlyWarn(message) if message.contains("TABEL")));
+        assert!(
+            matches!(judge(&text, Origin::Server), Verdict::OnlyWarn(message) if message.contains("TABEL"))
+        );
     }
 
     #[test]
@@ -155,6 +157,8 @@ mod tests {
             waits_for: Vec::new(),
             needs_rows_of: Vec::new(),
             locks: Vec::new(),
+            tolerated: false,
+            builds: None,
         };
         let printed = sql!("CREATE VIEW v AS {query}", query = server("SELECT t.system_user.x FROM FROM t"));
         let script = Script {

@@ -3,6 +3,8 @@
 //! The engine that runs a [`Script`] needs no knowledge of kinds: a step is ready when the steps it waits for are
 //! done and the rows it needs are in, and may run beside another when their table locks do not conflict.
 
+use std::collections::HashSet;
+
 use crate::pg::{Oid, Sql};
 use crate::schema::model::Address;
 
@@ -85,6 +87,11 @@ pub struct Piece {
     pub needs_rows_of: Vec<Oid>,
     /// Locks it takes on tables that may be in use by other steps.
     pub locks: Vec<Lock>,
+    /// Whether the rest goes on when it fails, with a line in the report: what the source itself may be unable to
+    /// do, such as refreshing a materialized view under an empty `search_path`.
+    pub tolerated: bool,
+    /// The index that it builds, for progress.
+    pub builds: Option<crate::pg::QualifiedName>,
 }
 
 impl Piece {
@@ -108,6 +115,8 @@ impl Piece {
             fallback: None,
             needs_rows_of: Vec::new(),
             locks: Vec::new(),
+            tolerated: false,
+            builds: None,
         }
     }
 }
@@ -124,6 +133,11 @@ pub struct Step {
     pub waits_for: Vec<usize>,
     pub needs_rows_of: Vec<Oid>,
     pub locks: Vec<Lock>,
+    /// Whether the rest goes on when it fails, with a line in the report: what the source itself may be unable to
+    /// do, such as refreshing a materialized view under an empty `search_path`.
+    pub tolerated: bool,
+    /// The index that it builds, for progress.
+    pub builds: Option<crate::pg::QualifiedName>,
 }
 
 /// Something of the source that the script does not make, and why: a line of the report, never silence.
@@ -140,6 +154,15 @@ pub struct Skipped {
 pub struct Script {
     pub steps: Vec<Step>,
     pub skipped: Vec<Skipped>,
+    /// Everything that the steps make, parts included.
+    pub made: HashSet<Address>,
+}
+
+impl Script {
+    /// Whether the steps make this object (or it comes with one that they make).
+    pub fn makes(&self, address: Address) -> bool {
+        self.made.contains(&address)
+    }
 }
 
 #[cfg(test)]

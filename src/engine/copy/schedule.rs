@@ -70,24 +70,24 @@ struct StepState {
     state: State,
 }
 
-/// What to do besides chunks and steps.
+/// What to do with a table besides its chunks and steps.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Extras {
-    /// Hash each table's rows on the source under the snapshot.
+    /// Hash its rows on the source under the snapshot.
     pub hash_source: bool,
-    /// ANALYZE each table once its steps are done.
+    /// ANALYZE it once its steps are done.
     pub analyze: bool,
 }
 
 impl Schedule {
     /// A schedule for `workers` workers over chunks (each naming its table's position), and the steps of the
-    /// script for which `now` says yes; the others count as done (before) or are somebody else's (after).
+    /// script for which `now` says yes (`extras` is by table); the others count as done (before) or are somebody else's (after).
     pub fn new(
         tables: Vec<Rows>,
         chunk_tables: impl IntoIterator<Item = usize>,
         steps: &[Step],
         now: impl Fn(&Step) -> bool,
-        extras: Extras,
+        extras: Vec<Extras>,
         workers: usize,
     ) -> Self {
         let position: HashMap<Oid, usize> =
@@ -118,8 +118,9 @@ impl Schedule {
                 StepState { waits_for, needs_rows_of, locks: step.locks.clone(), weight, state }
             })
             .collect();
-        let extra = |wanted| vec![if wanted { State::Open } else { State::Done }; tables.len()];
-        let (hashes, analyses) = (extra(extras.hash_source), extra(extras.analyze));
+        let state = |wanted| if wanted { State::Open } else { State::Done };
+        let hashes = extras.iter().map(|extra| state(extra.hash_source)).collect();
+        let analyses = extras.iter().map(|extra| state(extra.analyze)).collect();
         Self {
             tables,
             chunks,
@@ -289,6 +290,8 @@ mod tests {
             waits_for,
             needs_rows_of: vec![table],
             locks: vec![Lock { table, mode }],
+            tolerated: false,
+            builds: None,
         }
     }
 
@@ -299,8 +302,7 @@ mod tests {
     #[test]
     fn an_index_starts_beside_the_copy_of_another_table() {
         let steps = [step(1, LockMode::Share, vec![])];
-        let mut schedule =
-            Schedule::new(vec![rows(1), rows(2)], [0, 1], &steps, |_| true, Extras::default(), 2);
+        let mut schedule = Schedule::new(vec![rows(1), rows(2)], [0, 1], &steps, |_| true, vec![], 2);
         assert_eq!(schedule.next(), Next::Do { work: Work::Chunk(0), idle: 1 });
         assert_eq!(schedule.next(), Next::Do { work: Work::Chunk(1), idle: 0 });
         assert_eq!(schedule.next(), Next::Wait);
@@ -315,7 +317,7 @@ mod tests {
             step(1, LockMode::Share, vec![]),
             step(1, LockMode::AccessExclusive, vec![0]),
         ];
-        let mut schedule = Schedule::new(vec![rows(1)], [], &steps, |_| true, Extras::default(), 3);
+        let mut schedule = Schedule::new(vec![rows(1)], [], &steps, |_| true, vec![], 3);
         assert!(matches!(schedule.next(), Next::Do { work: Work::Step(0), .. }));
         assert!(matches!(schedule.next(), Next::Do { work: Work::Step(1), .. }));
         schedule.finished(Work::Step(0));
@@ -328,7 +330,7 @@ mod tests {
     fn analyze_comes_after_the_tables_steps() {
         let steps = [step(1, LockMode::Share, vec![])];
         let extras = Extras { analyze: true, hash_source: true };
-        let mut schedule = Schedule::new(vec![rows(1)], [0], &steps, |_| true, extras, 1);
+        let mut schedule = Schedule::new(vec![rows(1)], [0], &steps, |_| true, vec![extras], 1);
         let mut order = Vec::new();
         while let Next::Do { work, .. } = schedule.next() {
             order.push(work);
@@ -352,7 +354,7 @@ mod tests {
                 .collect();
             let tables: Vec<Rows> = (1..5).map(rows).collect();
             let extras = Extras { analyze: true, hash_source: true };
-            let mut schedule = Schedule::new(tables, [0, 1, 1, 2, 3], &steps, |_| true, extras, 4);
+            let mut schedule = Schedule::new(tables, [0, 1, 1, 2, 3], &steps, |_| true, vec![extras; 4], 4);
             let mut running: Vec<Work> = Vec::new();
             let mut done: Vec<Work> = Vec::new();
             for pick in picks {

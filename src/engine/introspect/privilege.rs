@@ -49,11 +49,7 @@ pub(super) async fn read_owners(client: &Client) -> Result<Vec<Owner>, Error> {
     let rows = query(client, "owners", include_str!("../../../sql/catalog/owner.sql")).await?;
     rows.iter()
         .map(|row| {
-            Ok(Owner {
-                of: address(row, 0)?,
-                subject: printed(row, "subject")?,
-                owner: ident(row, "owner")?,
-            })
+            Ok(Owner { of: address(row, 0)?, subject: printed(row, "subject")?, owner: ident(row, "owner")? })
         })
         .collect()
 }

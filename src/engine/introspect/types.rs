@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use tokio_postgres::{Client, Row};
 
-use crate::engine::introspect::{Error, get, ident, letter, printed, printed_option, qualified, query, unknown};
+use crate::engine::introspect::{
+    Error, get, ident, letter, printed, printed_option, qualified, query, unknown,
+};
 use crate::pg::{Ident, Oid, QualifiedName, Version};
 use crate::schema::model::types::{
     Attribute, Composite, Default, Domain, DomainConstraint, Kind, Multirange, Range, Type,
@@ -33,7 +35,12 @@ pub(super) async fn read(client: &Client, _version: Version) -> Result<Vec<Type>
                 'r' => Kind::Range(range(row)?),
                 other => return Err(unknown("a type's kind", other)),
             };
-            Ok(Type { oid, name: qualified(row, "schema", "name")?, array_type: get(row, "array_type")?, kind })
+            Ok(Type {
+                oid,
+                name: qualified(row, "schema", "name")?,
+                array_type: get(row, "array_type")?,
+                kind,
+            })
         })
         .collect()
 }

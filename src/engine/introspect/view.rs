@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use tokio_postgres::{Client, Row};
 
-use crate::engine::introspect::{Error, get, ident, letter_option, printed, printed_option, qualified, query};
+use crate::engine::introspect::{
+    Error, get, ident, letter_option, printed, printed_option, qualified, query,
+};
 use crate::pg::{Ident, Oid, Sql, Version};
 use crate::schema::model::view::{Materialized, View, ViewColumn};
 

@@ -67,4 +67,3 @@ pub struct Transition {
 pub fn signature(name: &QualifiedName, arguments: &Sql) -> String {
     format!("{name}({arguments})")
 }
-

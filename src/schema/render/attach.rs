@@ -33,7 +33,9 @@ impl Attacher {
     /// Adds statements to the piece that makes the object (of a column: the one that makes its table, unless it has
     /// one of its own), in both of its forms. Says whether there is such a piece.
     pub(super) fn attach(&self, pieces: &mut [Piece], to: Address, sql: &[Sql]) -> bool {
-        let Some(position) = self.whole.get(&to).or_else(|| self.whole.get(&to.whole())) else { return false };
+        let Some(position) = self.whole.get(&to).or_else(|| self.whole.get(&to.whole())) else {
+            return false;
+        };
         let Some(piece) = pieces.get_mut(*position) else { return false };
         piece.sql.extend_from_slice(sql);
         if let Some(steps) = &mut piece.fallback {

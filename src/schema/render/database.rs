@@ -52,10 +52,7 @@ pub fn facts(catalog: &Catalog, on: &Ident, options: &Options, to: &mut Renderin
         if options.roles.contains(database.owner.as_str()) {
             made.push(sql!("ALTER DATABASE {on} OWNER TO {owner}", on = on, owner = database.owner));
         } else {
-            to.skip(
-                "owner of the database",
-                format!("role {:?} is not on the destination", database.owner),
-            );
+            to.skip("owner of the database", format!("role {:?} is not on the destination", database.owner));
         }
     }
     if options.privileges {
@@ -148,11 +145,8 @@ mod tests {
 
     #[test]
     fn sets_for_a_role_in_the_database() {
-        let setting = Setting {
-            role: Some(Ident::from("r")),
-            name: "work_mem".to_owned(),
-            value: "64MB".to_owned(),
-        };
+        let setting =
+            Setting { role: Some(Ident::from("r")), name: "work_mem".to_owned(), value: "64MB".to_owned() };
         assert_eq!(
             setting_of(&Ident::from("d"), &setting).as_str(),
             "ALTER ROLE \"r\" IN DATABASE \"d\" SET \"work_mem\" TO '64MB'"

@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 
 use crate::pg::{Literal, Oid, Sql};
-use crate::schema::model::function::{
-    Aggregate, AggregateKind, Function, Transition, signature,
-};
+use crate::schema::model::function::{Aggregate, AggregateKind, Function, Transition, signature};
 use crate::schema::model::types::Kind;
 use crate::schema::model::{Address, Catalog, Rank, class};
 use crate::schema::options::Options;

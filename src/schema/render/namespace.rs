@@ -47,7 +47,10 @@ fn change_public(namespace: &Namespace, mut made: Piece, options: &Options, to: 
         if options.roles.contains(namespace.owner.as_str()) {
             made.sql.push(sql!("ALTER SCHEMA public OWNER TO {owner}", owner = namespace.owner));
         } else {
-            to.skip("owner of schema public", format!("role {:?} is not on the destination", namespace.owner));
+            to.skip(
+                "owner of schema public",
+                format!("role {:?} is not on the destination", namespace.owner),
+            );
         }
     }
     match namespace.comment.as_deref() {

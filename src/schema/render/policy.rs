@@ -53,7 +53,8 @@ fn render_policy(policy: &Policy, options: &Options, to: &mut Rendering) {
         to.skip(format!("role {role} of {label}"), format!("role {role} is not on the destination"));
     }
     if !policy.everyone && present.is_empty() {
-        to.left_out.insert(Address::new(class::POLICY, policy.oid), format!("needs {label}, which is not made"));
+        to.left_out
+            .insert(Address::new(class::POLICY, policy.oid), format!("needs {label}, which is not made"));
         to.skip(label, "none of its roles is on the destination");
         return;
     }

@@ -49,8 +49,7 @@ fn set_owners(
             missing.of(&owner.owner).owned += 1;
             continue;
         }
-        let text =
-            sql!("ALTER {subject} OWNER TO {owner}", subject = owner.subject, owner = owner.owner);
+        let text = sql!("ALTER {subject} OWNER TO {owner}", subject = owner.subject, owner = owner.owner);
         attacher.attach(&mut to.pieces, owner.of, &[text]);
     }
 }
@@ -68,7 +67,8 @@ fn grant(
     }
     // Rows are still to be written by the owner: what is taken from the owner is taken when they are in.
     let owner = Grantee::Role(privilege.owner.clone());
-    let from_owner = item_of(&privilege.was, &Grantor::Owner, &owner) != item_of(&privilege.is, &Grantor::Owner, &owner);
+    let from_owner =
+        item_of(&privilege.was, &Grantor::Owner, &owner) != item_of(&privilege.is, &Grantor::Owner, &owner);
     if from_owner && !options.superuser && privilege.of.class == class::RELATION {
         let label = format!("privileges on {}", privilege.subject);
         let mut piece = Piece::new(privilege.of.part(Rank::Grant), Rank::Grant, Phase::PostData, label);
@@ -185,8 +185,7 @@ fn fresh_public(privilege: &Privilege, options: &Options) -> Vec<Grant> {
         privilege: privilege.to_owned(),
         grantable: false,
     };
-    let mut fresh =
-        vec![grant(&owner, "USAGE"), grant(&owner, "CREATE"), grant(&Grantee::Everyone, "USAGE")];
+    let mut fresh = vec![grant(&owner, "USAGE"), grant(&owner, "CREATE"), grant(&Grantee::Everyone, "USAGE")];
     if !options.destination_version.at_least(15) {
         fresh.push(grant(&Grantee::Everyone, "CREATE"));
     }
@@ -231,8 +230,21 @@ fn words(privileges: &[&str], of: &Privilege) -> Sql {
 /// Every privilege that an object can have (manual, "ACL Privilege Abbreviations").
 fn word(privilege: &str) -> Option<&'static str> {
     const WORDS: [&str; 15] = [
-        "SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "MAINTAIN", "CREATE",
-        "CONNECT", "TEMPORARY", "EXECUTE", "USAGE", "SET", "ALTER SYSTEM",
+        "SELECT",
+        "INSERT",
+        "UPDATE",
+        "DELETE",
+        "TRUNCATE",
+        "REFERENCES",
+        "TRIGGER",
+        "MAINTAIN",
+        "CREATE",
+        "CONNECT",
+        "TEMPORARY",
+        "EXECUTE",
+        "USAGE",
+        "SET",
+        "ALTER SYSTEM",
     ];
     WORDS.into_iter().find(|word| *word == privilege)
 }

@@ -59,11 +59,7 @@ fn composite_sql(made: &Type, composite: &Composite) -> Sql {
             collation = collate(attribute.collation.as_ref())
         )
     });
-    sql!(
-        "CREATE TYPE {name} AS ({attributes}\n)",
-        name = made.name,
-        attributes = Sql::join(attributes, ",")
-    )
+    sql!("CREATE TYPE {name} AS ({attributes}\n)", name = made.name, attributes = Sql::join(attributes, ","))
 }
 
 fn collate(collation: Option<&Sql>) -> Sql {
@@ -106,8 +102,11 @@ fn render_range(made: &Type, range: &Range, to: &mut Rendering) {
 /// Validated checks stand inside CREATE DOMAIN, or beside it where one of them calls a function that itself uses
 /// the domain. The others come after the rows, which they need not hold for.
 fn render_domain(made: &Type, domain: &Domain, options: &Options, to: &mut Rendering) {
-    let (checks, late): (Vec<_>, Vec<_>) =
-        domain.constraints.iter().filter(|constraint| !constraint.not_null).partition(|check| check.validated);
+    let (checks, late): (Vec<_>, Vec<_>) = domain
+        .constraints
+        .iter()
+        .filter(|constraint| !constraint.not_null)
+        .partition(|check| check.validated);
     let bare = domain_sql(made, domain, &[], options);
     let mut whole = Piece { sql: vec![domain_sql(made, domain, &checks, options)], ..piece(made) };
     let not_null = domain.constraints.iter().filter(|constraint| constraint.not_null);

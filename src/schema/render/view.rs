@@ -120,12 +120,7 @@ fn column_default(view: &View, column: &ViewColumn, oid: Oid, expression: &Sql) 
     }
 }
 
-fn render_materialized(
-    view: &View,
-    materialized: &Materialized,
-    refreshed: &Refreshes,
-    to: &mut Rendering,
-) {
+fn render_materialized(view: &View, materialized: &Materialized, refreshed: &Refreshes, to: &mut Rendering) {
     let method = materialized.access_method.as_ref().filter(|method| method.as_str() != "heap");
     let using = method.map_or_else(Sql::default, |method| sql!(" USING {method}", method = method));
     let mut piece = piece(view, "materialized view");

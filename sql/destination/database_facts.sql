@@ -1,0 +1,12 @@
+-- What the destination's cluster holds under one database name: its oid, settings that a swap carries over, its mark.
+-- $1 name. Any role may read this. Run on the maintenance database; no row when there is no such database.
+SELECT d.oid,
+       pg_catalog.pg_get_userbyid(d.datdba) AS owner,
+       pg_catalog.pg_has_role(CURRENT_USER, d.datdba, 'USAGE') AS may_rename,
+       d.datconnlimit AS connection_limit,
+       d.datallowconn AS allows_connections,
+       d.datistemplate AS is_template,
+       pg_catalog.shobj_description(d.oid, 'pg_database') AS comment,
+       pg_catalog.array_to_string(d.datacl, E'\n') AS acl
+  FROM pg_catalog.pg_database AS d
+ WHERE d.datname = $1

@@ -1,0 +1,15 @@
+-- What a destination's cluster shows of itself and of our role. Run on the maintenance database, read-only.
+-- Any role may read this; data_directory is NULL for roles without pg_read_all_settings.
+SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4 AS version,
+       CURRENT_USER::text AS role,
+       r.rolsuper AS superuser,
+       r.rolcreatedb OR r.rolsuper AS may_create_databases,
+       (SELECT c.system_identifier::text FROM pg_catalog.pg_control_system() AS c) AS system_identifier,
+       pg_catalog.pg_is_in_recovery() AS in_recovery,
+       CASE WHEN r.rolsuper OR pg_catalog.pg_has_role(CURRENT_USER, 'pg_read_all_settings', 'USAGE')
+            THEN pg_catalog.current_setting('data_directory') END AS data_directory,
+       ARRAY(SELECT e.name::text FROM pg_catalog.pg_available_extensions AS e ORDER BY 1) AS extensions,
+       ARRAY(SELECT o.rolname::text FROM pg_catalog.pg_roles AS o ORDER BY 1) AS roles,
+       ARRAY(SELECT t.spcname::text FROM pg_catalog.pg_tablespace AS t ORDER BY 1) AS tablespaces
+  FROM pg_catalog.pg_roles AS r
+ WHERE r.rolname = CURRENT_USER

@@ -1,0 +1,2 @@
+-- Removes what ledger.sql created. Needs: ownership of it.
+DROP SCHEMA multiboard_sync CASCADE;

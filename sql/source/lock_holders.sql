@@ -1,0 +1,16 @@
+-- Who holds, or waits for, ACCESS EXCLUSIVE on these tables: what a LOCK .. ACCESS SHARE gives up on.
+-- $1 oids of tables. Queries of other roles are NULL for roles without pg_read_all_stats.
+SELECT n.nspname AS schema,
+       c.relname AS name,
+       l.pid,
+       coalesce(a.usename, '') AS username,
+       coalesce(pg_catalog.left(a.query, 200), '') AS query
+  FROM pg_catalog.pg_locks AS l
+  JOIN pg_catalog.pg_class AS c ON c.oid = l.relation
+  JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+  LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
+ WHERE l.locktype = 'relation'
+   AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
+   AND l.mode = 'AccessExclusiveLock'
+   AND l.relation = ANY ($1)
+ ORDER BY l.granted DESC, n.nspname, c.relname

@@ -1,0 +1,21 @@
+-- The relations that a clone may lock and read, with what a COPY of each depends on.
+-- Kinds r (table) and p (partitioned table). Members of extensions are there too: rows of their configuration
+-- tables are copied. Temporary tables are not. Run under the snapshot, and again outside it once the locks are
+-- held: a row that differs tells that the snapshot would not see the table as it is (TRUNCATE, rewrite, new columns).
+SELECT c.oid,
+       n.nspname AS schema,
+       c.relname AS name,
+       pg_catalog.concat_ws(' ', n.nspname, c.relname, c.relkind, c.relfilenode, a.digest) AS state
+  FROM pg_catalog.pg_class AS c
+  JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+  LEFT JOIN (
+       SELECT t.attrelid,
+              pg_catalog.sum(pg_catalog.hashtextextended(
+                  pg_catalog.concat_ws(' ', t.attnum, t.attname, t.atttypid, t.atttypmod, t.attisdropped, t.attgenerated), 0)) AS digest
+         FROM pg_catalog.pg_attribute AS t
+        WHERE t.attnum > 0
+        GROUP BY t.attrelid) AS a ON a.attrelid = c.oid
+ WHERE c.relkind IN ('r', 'p')
+   AND c.relpersistence <> 't'
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+ ORDER BY c.oid

@@ -1,0 +1,156 @@
+//! Holds the one snapshot that a clone reads, and the locks that keep it true.
+//!
+//! A lock comes after the snapshot, and TRUNCATE or a rewriting ALTER TABLE in between would let the snapshot see
+//! the table as empty, without an error. So the catalog is read twice, under the snapshot and, with the locks
+//! held, outside it: a difference means that a new snapshot is needed.
+
+use std::collections::HashMap;
+
+use tokio_postgres::Client;
+
+use super::{Error, Result};
+use crate::pg::{Oid, QualifiedName, Sql, sqlstate};
+use crate::sql;
+
+/// A relation with the state that must be the same under the snapshot and under the lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relation {
+    pub oid: Oid,
+    pub name: QualifiedName,
+    state: String,
+}
+
+/// Who stands behind, or in the way of, our locks on the source.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Waiter {
+    pub pid: i32,
+    pub user: String,
+    /// The first 200 characters of its statement, empty where we may not see it.
+    pub query: String,
+    /// How long the statement has been running.
+    pub seconds: f64,
+}
+
+/// Tables named in one LOCK statement.
+const TABLES_A_STATEMENT: usize = 500;
+
+/// Opens the transaction whose snapshot everything is read under, and exports it. The snapshot lives as long as
+/// this session's transaction.
+pub async fn export(holder: &Client) -> Result<String> {
+    let doing = "exporting a snapshot";
+    let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+    holder.batch_execute(begin).await.map_err(|source| Error::Source { doing, source })?;
+    let row = holder.query_one("SELECT pg_catalog.pg_export_snapshot()", &[]).await;
+    let row = row.map_err(|source| Error::Source { doing, source })?;
+    row.try_get(0).map_err(|source| Error::Source { doing, source })
+}
+
+/// Lets the snapshot and the locks go.
+pub async fn release(holder: &Client) -> Result<()> {
+    holder
+        .batch_execute("COMMIT")
+        .await
+        .map_err(|source| Error::Source { doing: "letting the snapshot go", source })
+}
+
+/// Every table that could be read, as this session sees it.
+pub async fn relations(client: &Client) -> Result<Vec<Relation>> {
+    let doing = "reading the list of tables";
+    let rows = client.query(include_str!("../../../sql/source/tables.sql"), &[]).await;
+    let rows = rows.map_err(|source| Error::Source { doing, source })?;
+    rows.iter()
+        .map(|row| {
+            let name = QualifiedName::new(row.try_get::<_, &str>("schema")?, row.try_get::<_, &str>("name")?);
+            Ok(Relation { oid: row.try_get("oid")?, name, state: row.try_get("state")? })
+        })
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|source| Error::Source { doing, source })
+}
+
+/// Takes ACCESS SHARE on every table, on the holder's session. `fresh` is another session: it tells who is in the
+/// way when `lock_timeout` runs out. A table that is gone, or that turned into something else, is
+/// [`Error::SnapshotOutdated`].
+pub async fn lock(holder: &Client, fresh: &Client, tables: &[Relation]) -> Result<()> {
+    for batch in tables.chunks(TABLES_A_STATEMENT) {
+        let names = batch.iter().map(|table| sql!("ONLY {t}", t = table.name));
+        let statement = sql!("LOCK TABLE {l} IN ACCESS SHARE MODE", l = Sql::join(names, ", "));
+        if let Err(source) = holder.batch_execute(statement.as_str()).await {
+            return Err(explain(source, fresh, batch).await);
+        }
+    }
+    Ok(())
+}
+
+async fn explain(source: tokio_postgres::Error, fresh: &Client, batch: &[Relation]) -> Error {
+    let code = source.code().map(|code| code.code().to_owned()).unwrap_or_default();
+    match code.as_str() {
+        sqlstate::UNDEFINED_TABLE | "42809" | "3F000" => {
+            Error::SnapshotOutdated { tables: vec![message(&source)] }
+        }
+        sqlstate::LOCK_NOT_AVAILABLE => {
+            let in_the_way = holders(fresh, batch).await.unwrap_or_default();
+            Error::LockedOnSource { in_the_way, source }
+        }
+        _ => Error::Source { doing: "locking the tables against changes of their definition", source },
+    }
+}
+
+fn message(error: &tokio_postgres::Error) -> String {
+    error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
+}
+
+async fn holders(fresh: &Client, batch: &[Relation]) -> std::result::Result<String, tokio_postgres::Error> {
+    let oids: Vec<Oid> = batch.iter().map(|table| table.oid).collect();
+    let rows = fresh.query(include_str!("../../../sql/source/lock_holders.sql"), &[&oids]).await?;
+    let mut lines = Vec::new();
+    for row in rows {
+        let name = QualifiedName::new(row.try_get::<_, &str>("schema")?, row.try_get::<_, &str>("name")?);
+        let (pid, user): (i32, &str) = (row.try_get("pid")?, row.try_get("username")?);
+        let query: &str = row.try_get("query")?;
+        lines.push(format!("table {name} by pid {pid} (user {user}): {}", query.escape_debug()));
+    }
+    Ok(lines.join("; "))
+}
+
+/// With the locks held: the tables for which the snapshot is not the truth any more. `fresh` is a session with no
+/// snapshot of its own.
+pub async fn outdated(fresh: &Client, locked: &[Relation]) -> Result<Vec<QualifiedName>> {
+    let now: HashMap<Oid, String> =
+        relations(fresh).await?.into_iter().map(|relation| (relation.oid, relation.state)).collect();
+    let changed = locked.iter().filter(|relation| now.get(&relation.oid) != Some(&relation.state));
+    Ok(changed.map(|relation| relation.name.clone()).collect())
+}
+
+/// Sessions on the source that wait for locks of ours.
+pub async fn waiting_behind(fresh: &Client, our_pids: &[i32]) -> Result<Vec<Waiter>> {
+    let doing = "looking for sessions that wait for our locks";
+    let rows = fresh.query(include_str!("../../../sql/source/waiting_behind.sql"), &[&our_pids]).await;
+    let rows = rows.map_err(|source| Error::Source { doing, source })?;
+    rows.iter()
+        .map(|row| {
+            Ok(Waiter {
+                pid: row.try_get("pid")?,
+                user: row.try_get("username")?,
+                query: row.try_get("query")?,
+                seconds: row.try_get("seconds")?,
+            })
+        })
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|source| Error::Source { doing, source })
+}
+
+/// Heap blocks of each table, as they are under the lock (not `relpages`, which is 0 after a bulk load).
+pub async fn blocks(holder: &Client, tables: &[Oid]) -> Result<HashMap<Oid, u32>> {
+    let doing = "measuring the tables";
+    let query = "SELECT c.oid, coalesce(pg_catalog.pg_relation_size(c.oid), 0) \
+                 / pg_catalog.current_setting('block_size')::pg_catalog.int8 \
+                 FROM pg_catalog.unnest($1::pg_catalog.oid[]) AS c (oid)";
+    let rows = holder.query(query, &[&tables]).await.map_err(|source| Error::Source { doing, source })?;
+    rows.iter()
+        .map(|row| {
+            let blocks: i64 = row.try_get(1)?;
+            Ok((row.try_get(0)?, u32::try_from(blocks).unwrap_or(u32::MAX)))
+        })
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|source| Error::Source { doing, source })
+}

@@ -1,0 +1,190 @@
+//! The checks of a clone's preflight: facts in, findings out, no server.
+
+use super::destination;
+use super::source::{self, Unreadable};
+use crate::failure::Exit;
+use crate::pg::Version;
+
+/// A reason not to start, with what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Stable, for scripts and `docs/errors.md`.
+    pub code: &'static str,
+    pub message: String,
+    pub hint: String,
+}
+
+impl Finding {
+    /// Preflight findings all lead to one exit code.
+    pub const EXIT: Exit = Exit::Preflight;
+
+    fn new(code: &'static str, message: String, hint: impl Into<String>) -> Self {
+        Self { code, message, hint: hint.into() }
+    }
+}
+
+/// What the servers themselves rule out.
+pub fn servers(source: &source::Facts, destination: &destination::Facts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if source.version < Version::OLDEST {
+        findings.push(Finding::new(
+            "source_too_old",
+            format!("the source is PostgreSQL {}; 14 is the oldest that can be read", source.version),
+            "upgrade the source, or clone from a newer copy of it",
+        ));
+    }
+    if destination.version.major() < source.version.major() {
+        findings.push(Finding::new(
+            "destination_older",
+            format!(
+                "the destination is PostgreSQL {}, older than the source's {}: an older server cannot hold all that a newer one can",
+                destination.version, source.version
+            ),
+            format!("use a destination of PostgreSQL {} or newer", source.version.major()),
+        ));
+    }
+    if destination.in_recovery {
+        findings.push(Finding::new(
+            "destination_is_standby",
+            "the destination is a standby and takes no writes".to_owned(),
+            "use its primary, or promote it first",
+        ));
+    }
+    if !destination.may_create_databases {
+        findings.push(Finding::new(
+            "create_database_not_permitted",
+            format!("role {} may not create the staging database on the destination", destination.role),
+            format!("run on the destination as a superuser: ALTER ROLE \"{}\" CREATEDB", destination.role),
+        ));
+    }
+    findings
+}
+
+/// Room for locks on the source: every table stays locked while its rows are read. A fifth is left to others.
+pub fn locks(source: &source::Facts, tables: usize) -> Option<Finding> {
+    let needed = i64::try_from(tables).unwrap_or(i64::MAX);
+    (needed > source.lock_slots / 5 * 4).then(|| {
+        Finding::new(
+            "too_many_locks",
+            format!(
+                "{tables} tables are to be locked and the source's lock table holds {}",
+                source.lock_slots
+            ),
+            "raise max_locks_per_transaction on the source and restart it, or select fewer tables",
+        )
+    })
+}
+
+/// Room on the destination's disk: a second copy while the old database is still there.
+pub fn space(needed_bytes: u64, free_bytes: Option<u64>) -> Option<Finding> {
+    let free = free_bytes?;
+    (free < needed_bytes).then(|| {
+        Finding::new(
+            "not_enough_space",
+            format!(
+                "the clone needs about {} MB on the destination's disk beside the old database, and {} MB are free",
+                needed_bytes >> 20,
+                free >> 20
+            ),
+            "free space there; `multiboard-sync clean` names what is left of earlier clones",
+        )
+    })
+}
+
+/// Tables that our role cannot read whole, each by name.
+pub fn readable(role: &str, tables: &[Unreadable]) -> Vec<Finding> {
+    tables
+        .iter()
+        .map(|table| {
+            if table.not_permitted {
+                let name = &table.name;
+                let hint = format!(
+                    "as its owner {}: GRANT USAGE ON SCHEMA {} TO \"{role}\"; GRANT SELECT ON {} TO \"{role}\"; or leave it out with --exclude {name}",
+                    table.owner,
+                    table.name.schema.quoted(),
+                    table.name.quoted()
+                );
+                Finding::new("no_privilege", format!("role {role} may not read table {name}"), hint)
+            } else {
+                let hint = format!(
+                    "use a role with BYPASSRLS (ALTER ROLE \"{role}\" BYPASSRLS, as a superuser), or leave it out with --exclude {}",
+                    table.name
+                );
+                let message = format!("row-level security hides rows of table {} from role {role}", table.name);
+                Finding::new("rows_hidden", message, hint)
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::pg::QualifiedName;
+
+    fn source(version: u32) -> source::Facts {
+        source::Facts {
+            version: Version::from_number(version),
+            role: "app".into(),
+            superuser: false,
+            bypasses_rls: false,
+            database_oid: 5,
+            database: "app".into(),
+            encoding: "UTF8".into(),
+            database_bytes: 1,
+            system_identifier: "1".into(),
+            in_recovery: false,
+            lock_slots: 6400,
+        }
+    }
+
+    fn destination(version: u32) -> destination::Facts {
+        destination::Facts {
+            version: Version::from_number(version),
+            role: "me".into(),
+            superuser: true,
+            may_create_databases: true,
+            system_identifier: "2".into(),
+            in_recovery: false,
+            data_directory: None,
+            extensions: HashSet::new(),
+            roles: HashSet::new(),
+            tablespaces: HashSet::new(),
+        }
+    }
+
+    #[test]
+    fn versions_decide() {
+        let codes = |s, d| servers(&source(s), &destination(d)).iter().map(|f| f.code).collect::<Vec<_>>();
+        assert_eq!(codes(150_018, 150_002), [""; 0]);
+        assert_eq!(codes(150_018, 180_004), [""; 0]);
+        assert_eq!(codes(180_004, 150_018), ["destination_older"]);
+        assert_eq!(codes(130_004, 150_018), ["source_too_old"]);
+    }
+
+    #[test]
+    fn room_is_checked_where_it_is_known() {
+        assert!(space(100, None).is_none() && space(100, Some(100)).is_none());
+        assert_eq!(space(101, Some(100)).map(|f| f.code), Some("not_enough_space"));
+        assert!(locks(&source(150_000), 5000).is_none());
+        assert_eq!(locks(&source(150_000), 6000).map(|f| f.code), Some("too_many_locks"));
+    }
+
+    #[test]
+    fn each_unreadable_table_is_named() {
+        let table = Unreadable {
+            name: QualifiedName::new("public", "secrets"),
+            owner: "boss".into(),
+            not_permitted: true,
+            rows_hidden: false,
+        };
+        let findings = readable(
+            "app",
+            &[table.clone(), Unreadable { not_permitted: false, rows_hidden: true, ..table }],
+        );
+        assert_eq!(findings.iter().map(|f| f.code).collect::<Vec<_>>(), ["no_privilege", "rows_hidden"]);
+        assert!(findings.iter().all(|f| f.message.contains("public.secrets")));
+    }
+}

@@ -1,0 +1,86 @@
+//! What a destination's cluster shows of itself, and what the database to be replaced holds.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use tokio_postgres::Client;
+
+use super::{Error, Result};
+use crate::pg::{QualifiedName, Version};
+
+/// A destination cluster's facts.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    pub version: Version,
+    pub role: String,
+    pub superuser: bool,
+    pub may_create_databases: bool,
+    /// The cluster's identity, a decimal number as text.
+    pub system_identifier: String,
+    pub in_recovery: bool,
+    /// Where its data lies on its own machine, if our role may know.
+    pub data_directory: Option<String>,
+    pub extensions: HashSet<String>,
+    pub roles: HashSet<String>,
+    pub tablespaces: HashSet<String>,
+}
+
+/// Reads the facts on the maintenance database.
+pub async fn facts(client: &Client) -> Result<Facts> {
+    let doing = "reading the destination's facts";
+    let failed = |source| Error::Query { doing, source };
+    let row =
+        client.query_one(include_str!("../../../sql/destination/facts.sql"), &[]).await.map_err(failed)?;
+    let read = || -> std::result::Result<Facts, tokio_postgres::Error> {
+        let version: i32 = row.try_get("version")?;
+        let set = |column: &str| -> std::result::Result<HashSet<String>, tokio_postgres::Error> {
+            Ok(row.try_get::<_, Vec<String>>(column)?.into_iter().collect())
+        };
+        Ok(Facts {
+            version: Version::from_number(version.unsigned_abs()),
+            role: row.try_get("role")?,
+            superuser: row.try_get("superuser")?,
+            may_create_databases: row.try_get("may_create_databases")?,
+            system_identifier: row.try_get("system_identifier")?,
+            in_recovery: row.try_get("in_recovery")?,
+            data_directory: row.try_get("data_directory")?,
+            extensions: set("extensions")?,
+            roles: set("roles")?,
+            tablespaces: set("tablespaces")?,
+        })
+    };
+    read().map_err(failed)
+}
+
+/// How many objects of users a database holds, counted in the database itself.
+pub async fn user_objects(client: &Client) -> Result<u64> {
+    let doing = "counting what the destination database holds";
+    let failed = |source| Error::Query { doing, source };
+    let query = include_str!("../../../sql/destination/user_objects.sql");
+    let row = client.query_one(query, &[]).await.map_err(failed)?;
+    let objects: i64 = row.try_get("objects").map_err(failed)?;
+    Ok(u64::try_from(objects).unwrap_or_default())
+}
+
+/// The relations that a database holds, by name.
+pub async fn relations(client: &Client) -> Result<Vec<QualifiedName>> {
+    let doing = "listing what the destination database holds";
+    let failed = |source| Error::Query { doing, source };
+    let rows =
+        client.query(include_str!("../../../sql/destination/relations.sql"), &[]).await.map_err(failed)?;
+    rows.iter()
+        .map(|row| Ok(QualifiedName::new(row.try_get::<_, &str>("schema")?, row.try_get::<_, &str>("name")?)))
+        .collect::<std::result::Result<_, _>>()
+        .map_err(failed)
+}
+
+/// Bytes free for unprivileged users where the server's data lies, if that is this machine and we can look: the
+/// folder has to hold the cluster's own control file. `None` is "unknown", never a guess.
+pub fn free_bytes(facts: &Facts, loopback: bool) -> Option<u64> {
+    let directory = Path::new(facts.data_directory.as_deref()?);
+    if !loopback || !directory.join("global/pg_control").exists() {
+        return None;
+    }
+    let status = rustix::fs::statvfs(directory).ok()?;
+    Some(status.f_bavail.saturating_mul(status.f_frsize))
+}

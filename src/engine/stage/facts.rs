@@ -1,0 +1,175 @@
+//! Reads what a destination's cluster holds: a database by name, its settings, who is connected, what is ours.
+
+use tokio_postgres::{Client, Row};
+
+use super::mark::Mark;
+use super::{Error, Result};
+use crate::id::JobId;
+use crate::pg::{Ident, Oid, Sql};
+
+/// One database as the cluster's catalog shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Database {
+    pub oid: Oid,
+    pub owner: String,
+    /// Whether our role owns it, directly or by membership: needed for renaming.
+    pub may_rename: bool,
+    /// -1 for none.
+    pub connection_limit: i32,
+    pub allows_connections: bool,
+    pub is_template: bool,
+    pub comment: Option<String>,
+    /// Its ACL as text, one entry a line; `None` for the default privileges.
+    pub acl: Option<String>,
+}
+
+/// One `ALTER DATABASE .. SET` value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// `None` for everyone in the database.
+    pub role: Option<String>,
+    pub name: String,
+    /// As `pg_db_role_setting` keeps it.
+    pub value: String,
+}
+
+/// A session that stands in the way of a rename.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    pub pid: i32,
+    pub user: String,
+    pub application_name: String,
+    pub client: String,
+    pub state: String,
+}
+
+impl std::fmt::Display for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = self.application_name.escape_debug();
+        write!(f, "pid {} (user {}, \"{name}\" from {}, {})", self.pid, self.user, self.client, self.state)
+    }
+}
+
+/// A database whose comment carries our mark.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marked {
+    pub oid: Oid,
+    pub name: String,
+    /// `None` where the name looks like ours and the comment does not.
+    pub mark: Option<Mark>,
+}
+
+/// The database of this name, if there is one.
+pub async fn database(client: &Client, name: &str) -> Result<Option<Database>> {
+    let doing = "reading the destination's databases";
+    let row = client
+        .query_opt(include_str!("../../../sql/destination/database_facts.sql"), &[&name])
+        .await
+        .map_err(|source| Error::Query { doing, source })?;
+    let Some(row) = row else { return Ok(None) };
+    let read = || -> std::result::Result<Database, tokio_postgres::Error> {
+        Ok(Database {
+            oid: row.try_get("oid")?,
+            owner: row.try_get("owner")?,
+            may_rename: row.try_get("may_rename")?,
+            connection_limit: row.try_get("connection_limit")?,
+            allows_connections: row.try_get("allows_connections")?,
+            is_template: row.try_get("is_template")?,
+            comment: row.try_get("comment")?,
+            acl: row.try_get("acl")?,
+        })
+    };
+    read().map(Some).map_err(|source| Error::Query { doing, source })
+}
+
+/// The name under which the database with this oid stands now, if it still exists.
+pub async fn name_of(client: &Client, oid: Oid) -> Result<Option<String>> {
+    let query = "SELECT datname::text FROM pg_catalog.pg_database WHERE oid = $1";
+    rows(client, "looking up a database by its oid", query, &[&oid], |row| row.try_get(0))
+        .await
+        .map(|names| names.into_iter().next())
+}
+
+/// The settings of a database.
+pub async fn settings(client: &Client, oid: Oid) -> Result<Vec<Setting>> {
+    let query = include_str!("../../../sql/destination/database_settings.sql");
+    rows(client, "reading the settings of a database", query, &[&oid], |row| {
+        Ok(Setting {
+            role: row.try_get("role")?,
+            name: row.try_get("setting")?,
+            value: row.try_get("value")?,
+        })
+    })
+    .await
+}
+
+/// GRANT statements that give database `to` the privileges that the database with this oid has.
+pub async fn privileges(client: &Client, oid: Oid, to: &Ident) -> Result<Vec<Sql>> {
+    let query = include_str!("../../../sql/destination/database_privileges.sql");
+    let name = to.as_str();
+    rows(client, "reading the privileges of a database", query, &[&oid, &name], |row| {
+        row.try_get::<_, String>("statement").map(Sql::printed_by_server)
+    })
+    .await
+}
+
+/// Who is connected to a database, ourselves left out.
+pub async fn sessions(client: &Client, database: &str) -> Result<Vec<Session>> {
+    let query = include_str!("../../../sql/destination/sessions.sql");
+    rows(client, "reading who is connected", query, &[&database], |row| {
+        Ok(Session {
+            pid: row.try_get("pid")?,
+            user: row.try_get("username")?,
+            application_name: row.try_get("application_name")?,
+            client: row.try_get("client")?,
+            state: row.try_get("state")?,
+        })
+    })
+    .await
+}
+
+/// Every database of the cluster whose name begins like ours, with its mark where it has one.
+pub async fn marked(client: &Client) -> Result<Vec<Marked>> {
+    let query = include_str!("../../../sql/destination/marked_databases.sql");
+    rows(client, "looking for databases of ours", query, &[], |row| {
+        let comment: Option<String> = row.try_get("comment")?;
+        let mark = comment.as_deref().and_then(Mark::from_comment);
+        Ok(Marked { oid: row.try_get("oid")?, name: row.try_get("name")?, mark })
+    })
+    .await
+}
+
+pub(super) async fn rows<T>(
+    client: &Client,
+    doing: &'static str,
+    query: &str,
+    parameters: &[&(dyn tokio_postgres::types::ToSql + Sync)],
+    read: impl Fn(&Row) -> std::result::Result<T, tokio_postgres::Error>,
+) -> Result<Vec<T>> {
+    let rows = client.query(query, parameters).await.map_err(|source| Error::Query { doing, source })?;
+    rows.iter().map(|row| read(row).map_err(|source| Error::Query { doing, source })).collect()
+}
+
+/// Takes, for the life of this session, the lock that tells everyone that a job is at work on this cluster.
+pub async fn announce_work(client: &Client, job: &JobId) -> Result<()> {
+    let doing = "taking the job's lock";
+    let query = "SELECT pg_catalog.pg_advisory_lock($1)";
+    client.execute(query, &[&lock_key(job)]).await.map(drop).map_err(|source| Error::Query { doing, source })
+}
+
+/// Whether a process holds a job's lock: then its databases are no leftovers.
+pub async fn is_at_work(client: &Client, job: &JobId) -> Result<bool> {
+    let query = "SELECT TRUE FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND objsubid = 1 \
+                 AND pid <> pg_catalog.pg_backend_pid() \
+                 AND (classid::pg_catalog.int8 << 32) | objid::pg_catalog.int8 = $1";
+    let doing = "looking whether a job is at work";
+    let found = rows(client, doing, query, &[&lock_key(job)], |row| row.try_get::<_, bool>(0)).await?;
+    Ok(!found.is_empty())
+}
+
+/// A job's advisory lock: the first eight bytes of a hash of its identity.
+fn lock_key(job: &JobId) -> i64 {
+    use sha2::Digest;
+    let digest = sha2::Sha256::digest(job.as_str().as_bytes());
+    digest.iter().take(8).fold(0_i64, |key, byte| (key << 8) | i64::from(*byte))
+}

@@ -1,0 +1,84 @@
+//! The staging database: made, marked, swapped in, swapped back, dropped.
+//!
+//! Everything here runs on a connection to the destination cluster's maintenance database. What is ours is known
+//! by two things together: the mark in the database's COMMENT and the oid that the job store recorded.
+
+pub mod create;
+pub mod facts;
+pub mod mark;
+pub mod registry;
+pub mod swap;
+
+use crate::failure::{Classify, Exit, Failure};
+use crate::pg::sqlstate;
+
+/// What can go wrong with a staging database.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A statement failed.
+    #[error("{doing} failed")]
+    Query {
+        doing: &'static str,
+        #[source]
+        source: tokio_postgres::Error,
+    },
+    /// CREATE DATABASE failed.
+    #[error("cannot create the staging database \"{name}\" with locale {locale}")]
+    Create {
+        name: String,
+        locale: String,
+        #[source]
+        source: tokio_postgres::Error,
+    },
+    /// A database is not, or no longer, what we recorded.
+    #[error("database \"{name}\" is not the one that this job made: {why}; it was left alone")]
+    NotOurs { name: String, why: String },
+    /// The wait for other sessions was given up.
+    #[error("database \"{database}\" is in use by {}", list(sessions))]
+    InUse { database: String, sessions: Vec<facts::Session> },
+}
+
+/// Shorthand for this module.
+pub type Result<T> = std::result::Result<T, Error>;
+
+fn list(sessions: &[facts::Session]) -> String {
+    sessions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+impl Error {
+    fn code(&self) -> Option<&str> {
+        match self {
+            Self::Query { source, .. } | Self::Create { source, .. } => source.code().map(|code| code.code()),
+            Self::NotOurs { .. } | Self::InUse { .. } => None,
+        }
+    }
+}
+
+impl Classify for Error {
+    fn classify(&self) -> Failure {
+        let code = self.code().unwrap_or_default();
+        match self {
+            Self::Create { .. } if code == sqlstate::INSUFFICIENT_PRIVILEGE => {
+                Failure::operator("create_database_not_permitted", Exit::Preflight)
+                    .hint("run on the destination as a superuser: ALTER ROLE <the role> CREATEDB")
+            }
+            Self::Create { .. } if code == sqlstate::DISK_FULL => {
+                Failure::operator("destination_disk_full", Exit::Failed)
+                    .hint("free space on the destination's disk and start again; nothing was changed")
+            }
+            Self::Create { .. } => Failure::operator("staging_not_created", Exit::Preflight)
+                .hint("a locale that the destination does not have can be replaced with --locale"),
+            Self::NotOurs { .. } => Failure::operator("database_not_ours", Exit::Failed),
+            Self::InUse { .. } => Failure::operator("destination_in_use", Exit::Failed)
+                .hint("end these sessions, or let us end them with --terminate-sessions"),
+            Self::Query { .. } if code == sqlstate::OBJECT_IN_USE => {
+                Failure::operator("destination_in_use", Exit::Failed)
+                    .hint("end the sessions, or let us end them with --terminate-sessions")
+            }
+            Self::Query { .. } if code.is_empty() || sqlstate::is_transient(code) => {
+                Failure::retry("destination_lost")
+            }
+            Self::Query { .. } => Failure::operator("destination_statement_failed", Exit::Failed),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What a job says when it is over: the data of `job.report`, from which the text for people is made.
+
+use serde::{Deserialize, Serialize};
+
+use crate::progress::event::{Status, Warning};
+use crate::progress::update::VerifyMode;
+
+/// The whole outcome of a run. Nothing in it is true before the event that carries it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The job's id.
+    pub job: String,
+    /// How it ended.
+    pub status: Status,
+    /// The source endpoint, without a secret.
+    pub source: String,
+    /// The destination endpoint, without a secret.
+    pub destination: String,
+    /// Wall time in milliseconds, from the first update to the last.
+    pub elapsed_ms: u64,
+    /// Tables whose rows were copied.
+    pub tables: u64,
+    /// Rows copied.
+    pub rows: u64,
+    /// Bytes of COPY data.
+    pub bytes: u64,
+    /// Indexes built by a statement of their own.
+    pub indexes: u64,
+    /// Constraints added by a statement of their own.
+    pub constraints: u64,
+    /// What was compared, and what it showed; `None` if verify did not run.
+    pub verification: Option<Verification>,
+    /// Objects of the source that the destination does not have, each with its reason.
+    pub skipped: Vec<Skipped>,
+    /// What was switched off so that the copy does not act on the outside world.
+    pub neutralized: Vec<String>,
+    /// Every warning, in the order they came.
+    pub warnings: Vec<Warning>,
+    /// How to go back.
+    pub undo: Option<Undo>,
+}
+
+/// An object that was left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// The object, with its kind: `view public.v`.
+    pub object: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// The outcome of verify.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verification {
+    /// What was looked at.
+    pub mode: VerifyMode,
+    /// Tables, sequences and the large objects (one thing together) that are equal.
+    pub equal: u64,
+    /// What differs, one sentence each; empty means that everything compared is equal.
+    pub different: Vec<String>,
+    /// What was left out of the comparison, and why.
+    pub left_out: Vec<Skipped>,
+}
+
+/// The way back (interface.md §4, `undo`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undo {
+    /// `rename`: the old database was kept beside the new one.
+    pub kind: String,
+    /// Whether it can be done now.
+    pub available: bool,
+    /// The database that was kept.
+    pub kept_as: String,
+    /// The command line that does it.
+    pub command: String,
+}
+
+impl Report {
+    /// An empty report for a job from `source` to `destination`; the tally fills in what it counted.
+    pub fn new(job: impl Into<String>, source: impl Into<String>, destination: impl Into<String>) -> Self {
+        Self {
+            job: job.into(),
+            status: Status::Running,
+            source: source.into(),
+            destination: destination.into(),
+            elapsed_ms: 0,
+            tables: 0,
+            rows: 0,
+            bytes: 0,
+            indexes: 0,
+            constraints: 0,
+            verification: None,
+            skipped: Vec::new(),
+            neutralized: Vec::new(),
+            warnings: Vec::new(),
+            undo: None,
+        }
+    }
+}
