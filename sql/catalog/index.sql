@@ -12,6 +12,7 @@ SELECT i.indexrelid AS oid,
        i.indisclustered AS clustered,
        i.indisreplident AS replica_identity,
        COALESCE(stats.targets, '{}') AS statistics,
+       c.reloptions AS options,
        ts.spcname AS tablespace
   FROM pg_catalog.pg_index AS i
   JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) i.indexrelid

@@ -65,6 +65,11 @@ WITH member AS (
     SELECT 2605, c.oid, 'cast', NULL, pg_catalog.concat(
                pg_catalog.format_type(c.castsource, NULL), ' to ', pg_catalog.format_type(c.casttarget, NULL))
       FROM pg_catalog.pg_cast AS c
+     -- That of a range type to its multirange type comes with the type.
+     WHERE NOT EXISTS (
+           SELECT FROM pg_catalog.pg_depend AS d
+            WHERE d.classid OPERATOR(pg_catalog.=) 2605 AND d.objid OPERATOR(pg_catalog.=) c.oid
+              AND d.deptype OPERATOR(pg_catalog.=) 'i')
     UNION ALL
     SELECT 3576, t.oid, 'transform', NULL, pg_catalog.concat(
                'for ', pg_catalog.format_type(t.trftype, NULL), ' in ', l.lanname)
@@ -85,6 +90,7 @@ WITH member AS (
       FROM pg_catalog.pg_type AS t
       JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace
      WHERE t.typtype IN ('b', 'p')
+       AND t.typisdefined
        AND NOT EXISTS (
            SELECT FROM pg_catalog.pg_type AS element
             WHERE element.typarray OPERATOR(pg_catalog.=) t.oid)
@@ -97,7 +103,9 @@ WITH member AS (
       FROM pg_catalog.pg_default_acl AS d
       LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) d.defaclnamespace
 )
-SELECT pg_catalog.concat(
+SELECT o.class::pg_catalog.oid AS class,
+       o.oid,
+       pg_catalog.concat(
            o.kind, ' ', o.schema OPERATOR(pg_catalog.||) '.', o.name) AS object,
        'this kind of object is not reproduced yet' AS reason
   FROM other AS o
@@ -107,14 +115,12 @@ SELECT pg_catalog.concat(
    AND o.oid OPERATOR(pg_catalog.>=) 16384
    AND COALESCE(o.schema, '') NOT IN ('pg_toast', 'information_schema')
 UNION ALL
-SELECT pg_catalog.concat('subscription ', s.subname), 'this kind of object is not reproduced yet'
-  FROM pg_catalog.pg_stat_subscription AS s
-  JOIN pg_catalog.pg_database AS d ON d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
- WHERE EXISTS (
-       SELECT FROM pg_catalog.pg_depend AS x WHERE x.classid OPERATOR(pg_catalog.=) 6100)
-   AND s.relid IS NULL
+SELECT 6100::pg_catalog.oid, s.subid, pg_catalog.concat('subscription ', s.subname), 'this kind of object is not reproduced yet'
+  FROM (SELECT oid AS subid, subname, subdbid FROM pg_catalog.pg_subscription) AS s
+  JOIN pg_catalog.pg_database AS d ON d.oid OPERATOR(pg_catalog.=) s.subdbid
+ WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
 UNION ALL
-SELECT pg_catalog.concat('security label on ', l.objtype, ' ', l.objname), 'security labels are not reproduced yet'
+SELECT 3596::pg_catalog.oid, l.objoid, pg_catalog.concat('security label on ', l.objtype, ' ', l.objname), 'security labels are not reproduced yet'
   FROM pg_catalog.pg_seclabels AS l
  WHERE l.objtype NOT IN ('database', 'role', 'tablespace')
- ORDER BY 1
+ ORDER BY 3

@@ -22,7 +22,7 @@ pub enum Origin {
 pub enum Verdict {
     /// It is SQL, of this many statements.
     Parsed(usize),
-    /// It is not, but the source server printed it: a warning.
+    /// It is not, but the source server printed it; or it is too deep for this parser: a warning.
     OnlyWarn(String),
     /// It is not SQL: nothing may be sent.
     Refused(String),
@@ -54,9 +54,16 @@ pub fn judge(sql: &Sql, origin: Origin) -> Verdict {
     }
     match pg_query::split_with_parser(text) {
         Ok(statements) => Verdict::Parsed(statements.iter().filter(|text| !text.trim().is_empty()).count()),
+        Err(pg_query::Error::Split(message)) if gave_up(&message) => Verdict::OnlyWarn(message),
         Err(pg_query::Error::Split(message)) => refused(message),
         Err(other) => refused(other.to_string()),
     }
+}
+
+/// Whether the parser ran into a limit of its own, thousands of levels deep: that is not an error in the text, and a
+/// destination with another limit may take it.
+fn gave_up(message: &str) -> bool {
+    message.starts_with("memory exhausted") || message.contains("stack depth limit exceeded")
 }
 
 /// The major version whose grammar this program's parser has.
@@ -87,6 +94,7 @@ pub fn judge_script(script: &Script, source: Version) -> Vec<Finding> {
 mod tests {
     use super::{Origin, Verdict, judge, judge_script};
     use crate::pg::{Sql, Version};
+    use crate::schema::model::{Address, class};
     use crate::schema::script::{Phase, Script, Step};
     use crate::sql;
 
@@ -132,13 +140,17 @@ mod tests {
             // Parsed or refused, but back again: the process lives.
             let _ = judge(&server(deep), Origin::Server);
         }
-        let cases = format!("SELECT {}1{}", "CASE WHEN a THEN ".repeat(2_000), " END".repeat(2_000));
-        assert_eq!(judge(&server(cases), Origin::Ours), Verdict::Parsed(1));
+        let cases = |depth: usize| {
+            server(format!("SELECT {}1{}", "CASE WHEN a THEN ".repeat(depth), " END".repeat(depth)))
+        };
+        assert_eq!(judge(&cases(500), Origin::Ours), Verdict::Parsed(1));
+        assert!(matches!(judge(&cases(5_000), Origin::Ours), Verdict::OnlyWarn(_)));
     }
 
     #[test]
     fn a_script_stops_on_our_errors_and_warns_of_an_older_servers_words() {
         let step = |sql: Sql| Step {
+            makes: Address::new(class::RELATION, 1),
             label: "view v".to_owned(),
             phase: Phase::PreData,
             sql: vec![sql],

@@ -124,6 +124,8 @@ impl Piece {
 /// A piece in its place.
 #[derive(Clone, Debug)]
 pub struct Step {
+    /// What it makes, by its address on the source.
+    pub makes: Address,
     pub label: String,
     pub phase: Phase,
     pub sql: Vec<Sql>,

@@ -28,6 +28,7 @@ fn index(row: &Row) -> Result<Index, Error> {
             .chunks_exact(2)
             .filter_map(|pair| Some((*pair.first()?, *pair.last()?)))
             .collect(),
+        options: get::<Option<Vec<String>>>(row, "options")?.unwrap_or_default(),
         tablespace: get::<Option<String>>(row, "tablespace")?.map(Ident::new),
     })
 }

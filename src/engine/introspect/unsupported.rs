@@ -3,14 +3,19 @@
 use tokio_postgres::Client;
 
 use crate::engine::introspect::{Error, get, query};
+use crate::schema::model::{Address, Unsupported};
 use crate::schema::script::Skipped;
 
 const SQL: &str = include_str!("../../../sql/catalog/unsupported.sql");
 
-pub(super) async fn read(client: &Client) -> Result<Vec<Skipped>, Error> {
+pub(super) async fn read(client: &Client) -> Result<Vec<Unsupported>, Error> {
     query(client, "objects of other kinds", SQL)
         .await?
         .iter()
-        .map(|row| Ok(Skipped { object: get(row, "object")?, reason: get(row, "reason")? }))
+        .map(|row| {
+            let address = Address::new(get(row, "class")?, get(row, "oid")?);
+            let what = Skipped { object: get(row, "object")?, reason: get(row, "reason")? };
+            Ok(Unsupported { address, what })
+        })
         .collect()
 }

@@ -25,6 +25,8 @@ pub struct Index {
     pub replica_identity: bool,
     /// Statistics targets of expression columns, by column number.
     pub statistics: Vec<(i16, i16)>,
+    /// Storage parameters as `name=value`; part of [`Index::definition`], not of a constraint's.
+    pub options: Vec<String>,
     pub tablespace: Option<Ident>,
 }
 

@@ -122,6 +122,13 @@ pub struct Dependency {
     pub kind: char,
 }
 
+/// An object of a kind that is not reproduced, and what the report says of it.
+#[derive(Clone, Debug)]
+pub struct Unsupported {
+    pub address: Address,
+    pub what: Skipped,
+}
+
 /// Everything that was read of one database, in one snapshot.
 #[derive(Clone, Debug)]
 pub struct Catalog {
@@ -148,7 +155,7 @@ pub struct Catalog {
     pub privileges: Vec<privilege::Privilege>,
     pub large_objects: Vec<large_object::LargeObject>,
     /// Objects of the user that this program does not reproduce, by name: never skipped in silence.
-    pub unsupported: Vec<Skipped>,
+    pub unsupported: Vec<Unsupported>,
 }
 
 impl Catalog {

@@ -13,6 +13,7 @@ mod large_object;
 mod namespace;
 mod policy;
 mod privilege;
+mod relations;
 mod rule;
 mod sequence;
 mod table;
@@ -49,17 +50,28 @@ impl Rendering {
     }
 }
 
+/// What is said of an object that needs one that has no piece of its own.
+fn for_dependents(object: &str, reason: &str) -> String {
+    [object, reason].join(": ")
+}
+
 /// Renders every object of the catalog.
 pub fn render(catalog: &Catalog, options: &Options) -> Rendering {
-    let mut to = Rendering { skipped: catalog.unsupported.clone(), ..Rendering::default() };
+    let mut to = Rendering::default();
+    for unsupported in &catalog.unsupported {
+        let Skipped { object, reason } = &unsupported.what;
+        to.skip(object, reason);
+        to.left_out.insert(unsupported.address, for_dependents(object, reason));
+    }
     namespace::render(catalog, options, &mut to);
     extension::render(catalog, options, &mut to);
     types::render(catalog, options, &mut to);
     function::render(catalog, options, &mut to);
     sequence::render(catalog, options, &mut to);
-    table::render(catalog, options, &mut to);
-    index::render(catalog, options, &mut to);
-    constraint::render(catalog, options, &mut to);
+    let relations = relations::Relations::new(catalog);
+    table::render(catalog, &relations, options, &mut to);
+    index::render(catalog, &relations, options, &mut to);
+    constraint::render(catalog, &relations, options, &mut to);
     view::render(catalog, options, &mut to);
     rule::render(catalog, options, &mut to);
     trigger::render(catalog, options, &mut to);

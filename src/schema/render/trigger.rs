@@ -59,3 +59,43 @@ fn alter(trigger: &Trigger, state: &Sql) -> Sql {
         name = trigger.name
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Definition, Firing, Trigger, render};
+    use crate::pg::{Ident, QualifiedName, Sql, Version};
+    use crate::schema::model::Catalog;
+    use crate::schema::options::Options;
+    use crate::schema::render::Rendering;
+
+    fn rendered(function_schema: &str, neutralize: bool) -> (Vec<String>, usize) {
+        let mut catalog = Catalog::empty(Version::from_number(150_000));
+        catalog.triggers.push(Trigger {
+            oid: 1,
+            name: Ident::from("hook"),
+            relation: 2,
+            table: QualifiedName::new("public", "orders"),
+            state: Firing::Origin,
+            function_schema: Ident::from(function_schema),
+            definition: Definition::Own(Sql::fixed("CREATE TRIGGER hook")),
+        });
+        let options = Options { neutralize, ..Options::new(catalog.version) };
+        let mut to = Rendering::default();
+        render(&catalog, &options, &mut to);
+        let sql = to.pieces.iter().flat_map(|piece| &piece.sql).map(|sql| sql.as_str().to_owned());
+        (sql.collect(), to.skipped.len())
+    }
+
+    #[test]
+    fn a_webhook_is_made_but_switched_off_and_said() {
+        let off = "ALTER TABLE \"public\".\"orders\" DISABLE TRIGGER \"hook\"";
+        for (schema, neutralize, expected, said) in [
+            ("supabase_functions", true, vec!["CREATE TRIGGER hook", off], 1),
+            ("net", true, vec!["CREATE TRIGGER hook", off], 1),
+            ("net", false, vec!["CREATE TRIGGER hook"], 0),
+            ("public", true, vec!["CREATE TRIGGER hook"], 0),
+        ] {
+            assert_eq!(rendered(schema, neutralize), (expected.iter().map(ToString::to_string).collect(), said));
+        }
+    }
+}
