@@ -278,10 +278,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::schema::model::{Address, class};
     use crate::schema::script::Phase;
 
     fn step(table: Oid, mode: LockMode, waits_for: Vec<usize>) -> Step {
         Step {
+            makes: Address::new(class::RELATION, table),
             label: String::new(),
             phase: Phase::Index,
             sql: Vec::new(),
