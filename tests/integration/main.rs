@@ -22,3 +22,4 @@
 mod support;
 
 mod harness;
+mod schema_tables;
