@@ -94,6 +94,7 @@ pub fn judge_script(script: &Script, source: Version) -> Vec<Finding> {
 mod tests {
     use super::{Origin, Verdict, judge, judge_script};
     use crate::pg::{Sql, Version};
+    use crate::schema::model::{Address, class};
     use crate::schema::script::{Phase, Script, Step};
     use crate::sql;
 
@@ -149,6 +150,7 @@ mod tests {
     #[test]
     fn a_script_stops_on_our_errors_and_warns_of_an_older_servers_words() {
         let step = |sql: Sql| Step {
+            makes: Address::new(class::RELATION, 1),
             label: "view v".to_owned(),
             phase: Phase::PreData,
             sql: vec![sql],

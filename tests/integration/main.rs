@@ -23,3 +23,4 @@ mod support;
 
 mod harness;
 mod schema_objects;
+mod schema_tables;
