@@ -38,7 +38,10 @@ async fn catalog(database: &Database<'_>, other: u16) -> multiboard_sync::schema
             "SET search_path = ''; SET quote_all_identifiers = {quote}; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
         ))
         .await;
-    introspect::read(&session, version).await.unwrap()
+    let read = introspect::read(&session, version).await.unwrap();
+    // An answer to wait for: a session that is closed on unread answers is an error in the server's log.
+    session.execute_all("COMMIT").await;
+    read
 }
 
 /// What rendering has to know of the destination.
