@@ -1,3 +1,5 @@
+//! Settings as their owner writes them, right and wrong.
+
 use std::path::Path;
 
 use super::{Config, Environment, LogLevel, SslMode, looks_like_url, make_data_dir, shows_a_password};
