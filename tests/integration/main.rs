@@ -21,4 +21,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod connect_auth;
+mod connect_relay;
+mod connect_sql;
+mod connect_tls;
 mod harness;
