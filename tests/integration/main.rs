@@ -21,6 +21,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod connect_auth;
+mod connect_relay;
+mod connect_sql;
+mod connect_tls;
 mod harness;
 mod schema_objects;
 mod schema_tables;
