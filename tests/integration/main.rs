@@ -21,5 +21,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cli;
+mod config;
 mod harness;
 mod schema_objects;

@@ -81,7 +81,9 @@ async fn copy(from: &Database<'_>, to: &Database<'_>, options: &Options) -> (Vec
 /// Makes the fixture between every pair of versions and compares.
 async fn same_after_copy(name: &str, fixture: &str, allowed: &[Allowed]) {
     for (from_major, to_major) in PAIRS {
-        let (Some(from_server), Some(to_server)) = (source(from_major), destination(to_major)) else { continue };
+        let (Some(from_server), Some(to_server)) = (source(from_major), destination(to_major)) else {
+            continue;
+        };
         make_roles(&from_server.session().await).await;
         make_roles(&to_server.session().await).await;
         let from = from_server.database(name).await;

@@ -434,11 +434,7 @@ mod tests {
     #[test]
     fn an_owner_is_set_where_it_is_not_the_role_at_work() {
         let mut catalog = Catalog::empty(Version::from_number(150_000));
-        catalog.owners.push(Owner {
-            of: TABLE,
-            subject: Sql::fixed("TABLE t"),
-            owner: Ident::from("olga"),
-        });
+        catalog.owners.push(Owner { of: TABLE, subject: Sql::fixed("TABLE t"), owner: Ident::from("olga") });
         assert_eq!(rendered(&catalog, &options()).0, ["ALTER TABLE t OWNER TO \"olga\""]);
         let as_olga = Options { role: Some(Ident::from("olga")), ..options() };
         assert_eq!(rendered(&catalog, &as_olga).0, [""; 0]);
