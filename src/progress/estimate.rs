@@ -11,9 +11,9 @@ use crate::pg::QualifiedName;
 use crate::progress::cost::{self, Kind, Speed, seconds};
 use crate::progress::update::{Phase, Side, VerifyMode, Work};
 
-/// Making a database from `template0`, and a swap: measured at 0.1-0.3 s together with their connections.
-const STAGE: f64 = 0.15;
-const SWAP: f64 = 0.1;
+/// Making a database from `template0`, and a swap: measured at 0.1-0.5 s together with their connections.
+const STAGE: f64 = 0.3;
+const SWAP: f64 = 0.2;
 /// COPY data for each byte of heap and TOAST, until tables that are done have shown it.
 const COPY_OF_DISK: f64 = 0.85;
 /// A share that is computed and not reported never claims more than this.
