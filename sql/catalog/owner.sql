@@ -1,5 +1,6 @@
 -- Owners of everything that the user made and that has one of its own, each with the words that follow ALTER.
--- Sequences of columns and row types of tables have their table's owner.
+-- Sequences of identity columns and row types of tables have their table's owner; a serial column's sequence is made
+-- before its table, and can only be given to a column of its own owner's.
 WITH owned AS (
     SELECT 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid AS class, c.oid AS object, c.relowner AS owner,
         CASE c.relkind WHEN 'S' THEN 'SEQUENCE ' WHEN 'v' THEN 'VIEW ' WHEN 'm' THEN 'MATERIALIZED VIEW '
@@ -13,7 +14,7 @@ WITH owned AS (
           SELECT 1 FROM pg_catalog.pg_depend AS d
           WHERE c.relkind = 'S' AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
             AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjsubid > 0
-            AND d.deptype IN ('a', 'i'))
+            AND d.deptype = 'i')
     UNION ALL
     SELECT 'pg_catalog.pg_type'::pg_catalog.regclass, t.oid, t.typowner,
         CASE WHEN t.typtype = 'd' THEN 'DOMAIN ' ELSE 'TYPE ' END

@@ -123,20 +123,20 @@ impl Case {
     }
 
     #[track_caller]
-    fn is_allowed(self) {
+    fn allowed(self) {
         let decision = self.decide();
         assert!(matches!(&decision, Decision::Allowed(..)), "{decision:?}");
     }
 
     #[track_caller]
-    fn is_allowed_noting(self, says: &str) {
+    fn allowed_noting(self, says: &str) {
         let decision = self.decide();
         let Decision::Allowed(_, notes) = &decision else { panic!("{decision:?}") };
         assert!(notes.iter().any(|note| note.to_string().contains(says)), "{notes:?} does not say {says:?}");
     }
 
     #[track_caller]
-    fn is_refused(self, rule: Rule) {
+    fn refused_by(self, rule: Rule) {
         let decision = self.decide();
         let Decision::Refused(refusal) = &decision else { panic!("{decision:?}") };
         assert_eq!(refusal.rule, rule, "{refusal}");
@@ -161,29 +161,29 @@ impl Case {
 
 #[test]
 fn loopback_and_unix_sockets_are_allowed() {
-    loopback().is_allowed();
-    case("127.0.0.1", &["127.0.0.1:5432"]).is_allowed();
-    case("127.1", &["127.0.0.1:5432"]).is_allowed();
+    loopback().allowed();
+    case("127.0.0.1", &["127.0.0.1:5432"]).allowed();
+    case("127.1", &["127.0.0.1:5432"]).allowed();
     let socket = Address::Unix("/var/run/postgresql".into());
-    loopback().with(|case| case.endpoint.resolved = vec![socket]).is_allowed();
+    loopback().with(|case| case.endpoint.resolved = vec![socket]).allowed();
     let url = |case: &mut Case| (case.endpoint.connection, case.endpoint.role) = (None, None);
-    loopback().with(url).is_allowed();
-    loopback().with(|case| case.destinations.allow_loopback = false).is_refused(Rule::LoopbackTurnedOff);
-    loopback().with(|case| case.destinations.allow_loopback = false).allow(|_| ()).is_allowed();
+    loopback().with(url).allowed();
+    loopback().with(|case| case.destinations.allow_loopback = false).refused_by(Rule::LoopbackTurnedOff);
+    loopback().with(|case| case.destinations.allow_loopback = false).allow(|_| ()).allowed();
 }
 
 #[test]
 fn any_other_host_must_be_listed() {
-    remote().is_refused(Rule::NotListed);
-    case("0.0.0.0", &["0.0.0.0:5432"]).is_refused(Rule::NotListed);
-    case("10.0.0.7", &["10.0.0.7:5432"]).is_refused(Rule::NotListed);
-    remote().allow(|_| ()).is_allowed_noting("listed in [destinations].allow");
-    remote().allow(|entry| entry.host = "VPS.example.".to_owned()).is_allowed();
-    remote().allow(|entry| entry.host = "203.0.113.9".to_owned()).is_allowed();
-    remote().allow(|entry| entry.host = "203.0.113.10".to_owned()).is_refused(Rule::NotListed);
-    remote().allow(|entry| entry.host = "other.example".to_owned()).is_refused(Rule::NotListed);
-    remote().allow(|entry| entry.connection = "other".to_owned()).is_refused(Rule::NotListed);
-    remote().allow(|entry| entry.dbname = "other".to_owned()).is_refused(Rule::NotListed);
+    remote().refused_by(Rule::NotListed);
+    case("0.0.0.0", &["0.0.0.0:5432"]).refused_by(Rule::NotListed);
+    case("10.0.0.7", &["10.0.0.7:5432"]).refused_by(Rule::NotListed);
+    remote().allow(|_| ()).allowed_noting("listed in [destinations].allow");
+    remote().allow(|entry| entry.host = "VPS.example.".to_owned()).allowed();
+    remote().allow(|entry| entry.host = "203.0.113.9".to_owned()).allowed();
+    remote().allow(|entry| entry.host = "203.0.113.10".to_owned()).refused_by(Rule::NotListed);
+    remote().allow(|entry| entry.host = "other.example".to_owned()).refused_by(Rule::NotListed);
+    remote().allow(|entry| entry.connection = "other".to_owned()).refused_by(Rule::NotListed);
+    remote().allow(|entry| entry.dbname = "other".to_owned()).refused_by(Rule::NotListed);
     // A URL on the command line is no connection of the file: no entry can name it.
     let url =
         remote().allow(|entry| entry.connection = String::new()).with(|case| case.endpoint.connection = None);
@@ -192,35 +192,35 @@ fn any_other_host_must_be_listed() {
 
 #[test]
 fn an_entrys_system_identifier_must_match() {
-    remote().allow(|entry| entry.system_identifier = Some(CLUSTER.to_owned())).is_allowed();
+    remote().allow(|entry| entry.system_identifier = Some(CLUSTER.to_owned())).allowed();
     remote()
         .allow(|entry| entry.system_identifier = Some(OTHER_CLUSTER.to_owned()))
-        .is_refused(Rule::OtherCluster);
+        .refused_by(Rule::OtherCluster);
     loopback()
         .allow(|entry| entry.system_identifier = Some(OTHER_CLUSTER.to_owned()))
-        .is_refused(Rule::OtherCluster);
+        .refused_by(Rule::OtherCluster);
     remote()
         .allow(|entry| entry.system_identifier = Some(OTHER_CLUSTER.to_owned()))
         .allow(|entry| entry.system_identifier = Some(CLUSTER.to_owned()))
-        .is_allowed();
+        .allowed();
 }
 
 #[test]
 fn managed_hosts_must_be_listed_and_understood() {
     let supabase = || case("db.abcdefgh.supabase.co", &["[2a05:d014::1]:5432"]);
     let understood = |entry: &mut Allow| entry.i_understand = Some("app_dev".to_owned());
-    supabase().is_refused(Rule::Managed);
-    supabase().allow(|_| ()).is_refused(Rule::Managed);
-    supabase().allow(|entry| entry.i_understand = Some("yes".to_owned())).is_refused(Rule::Managed);
-    supabase().allow(understood).is_allowed_noting("run by Supabase");
+    supabase().refused_by(Rule::Managed);
+    supabase().allow(|_| ()).refused_by(Rule::Managed);
+    supabase().allow(|entry| entry.i_understand = Some("yes".to_owned())).refused_by(Rule::Managed);
+    supabase().allow(understood).allowed_noting("run by Supabase");
     // A managed name that resolves to loopback is a tunnel to it.
-    case("db.abcdefgh.supabase.co", &["127.0.0.1:5432"]).is_refused(Rule::Managed);
+    case("db.abcdefgh.supabase.co", &["127.0.0.1:5432"]).refused_by(Rule::Managed);
     for (role, provider) in TELLTALE_ROLES {
         let shows = |case: &mut Case| case.shown.telltale_roles = vec![role.to_owned()];
-        loopback().with(shows).is_refused(Rule::Managed);
-        loopback().with(shows).allow(|_| ()).is_refused(Rule::Managed);
-        loopback().with(shows).allow(understood).is_allowed_noting(provider);
-        remote().with(shows).allow(|_| ()).is_refused(Rule::Managed);
+        loopback().with(shows).refused_by(Rule::Managed);
+        loopback().with(shows).allow(|_| ()).refused_by(Rule::Managed);
+        loopback().with(shows).allow(understood).allowed_noting(provider);
+        remote().with(shows).allow(|_| ()).refused_by(Rule::Managed);
     }
     // The understanding must be in an entry for this very cluster.
     supabase()
@@ -229,81 +229,81 @@ fn managed_hosts_must_be_listed_and_understood() {
             entry.system_identifier = Some(OTHER_CLUSTER.to_owned());
             understood(entry);
         })
-        .is_refused(Rule::Managed);
+        .refused_by(Rule::Managed);
 }
 
 #[test]
 fn the_cluster_of_a_source_dialled_elsewhere_is_a_tunnel() {
     let far = |oid, lock| seen_now("203.0.113.50:5432", identity(CLUSTER, oid), lock);
-    loopback().source(far(5, LockProbe::Shows)).is_refused(Rule::ClusterOfASource);
-    loopback().source(far(99, LockProbe::Shows)).is_refused(Rule::ClusterOfASource);
-    loopback().source(far(99, LockProbe::NotTried)).is_refused(Rule::ClusterOfASource);
+    loopback().source(far(5, LockProbe::Shows)).refused_by(Rule::ClusterOfASource);
+    loopback().source(far(99, LockProbe::Shows)).refused_by(Rule::ClusterOfASource);
+    loopback().source(far(99, LockProbe::NotTried)).refused_by(Rule::ClusterOfASource);
     // A lock that does not show proves nothing here: the source may be a standby of what the tunnel leads to.
-    loopback().source(far(99, LockProbe::DoesNotShow)).is_refused(Rule::ClusterOfASource);
-    loopback().source(seen_before(false, identity(CLUSTER, 99))).is_refused(Rule::ClusterOfASource);
+    loopback().source(far(99, LockProbe::DoesNotShow)).refused_by(Rule::ClusterOfASource);
+    loopback().source(seen_before(false, identity(CLUSTER, 99))).refused_by(Rule::ClusterOfASource);
     let confirmed = |case: &mut Case| case.confirm = Some("app_dev");
-    loopback().source(far(99, LockProbe::Shows)).with(confirmed).is_refused(Rule::ClusterOfASource);
-    loopback().source(far(99, LockProbe::Shows)).allow(|_| ()).is_refused(Rule::ClusterOfASource);
+    loopback().source(far(99, LockProbe::Shows)).with(confirmed).refused_by(Rule::ClusterOfASource);
+    loopback().source(far(99, LockProbe::Shows)).allow(|_| ()).refused_by(Rule::ClusterOfASource);
     let tidy = |case: &mut Case| case.purpose = Purpose::Tidy;
-    loopback().source(far(99, LockProbe::Shows)).with(tidy).is_refused(Rule::ClusterOfASource);
+    loopback().source(far(99, LockProbe::Shows)).with(tidy).refused_by(Rule::ClusterOfASource);
     // A URL without a role plays the source in this job; a destination that is read from does not become one.
     let with_role = |role| Source { role, ..far(99, LockProbe::Shows) };
-    loopback().source(with_role(None)).is_refused(Rule::ClusterOfASource);
-    loopback().source(with_role(Some(Role::Destination))).is_allowed_noting("one cluster");
+    loopback().source(with_role(None)).refused_by(Rule::ClusterOfASource);
+    loopback().source(with_role(Some(Role::Destination))).allowed_noting("one cluster");
     loopback()
         .source(seen_now("203.0.113.50:5432", identity(OTHER_CLUSTER, 5), LockProbe::DoesNotShow))
-        .is_allowed();
+        .allowed();
     // It counts for every source connection, not only for the one that is read.
     let other = seen_now("127.0.0.1:5433", identity(OTHER_CLUSTER, 5), LockProbe::DoesNotShow);
-    loopback().source(other).source(far(99, LockProbe::NotTried)).is_refused(Rule::ClusterOfASource);
+    loopback().source(other).source(far(99, LockProbe::NotTried)).refused_by(Rule::ClusterOfASource);
 }
 
 #[test]
 fn a_source_is_never_its_own_destination() {
     let near = |oid, lock| seen_now("127.0.0.1:5432", identity(CLUSTER, oid), lock);
-    loopback().source(near(5, LockProbe::Shows)).is_refused(Rule::IsTheSource);
-    loopback().source(near(5, LockProbe::NotTried)).is_refused(Rule::IsTheSource);
-    loopback().source(seen_before(true, identity(CLUSTER, 5))).is_refused(Rule::IsTheSource);
+    loopback().source(near(5, LockProbe::Shows)).refused_by(Rule::IsTheSource);
+    loopback().source(near(5, LockProbe::NotTried)).refused_by(Rule::IsTheSource);
+    loopback().source(seen_before(true, identity(CLUSTER, 5))).refused_by(Rule::IsTheSource);
     // A standby's locks never show on its primary.
-    loopback().source(standby_of(near(5, LockProbe::DoesNotShow))).is_refused(Rule::IsTheSource);
+    loopback().source(standby_of(near(5, LockProbe::DoesNotShow))).refused_by(Rule::IsTheSource);
     let read_from = Source { role: Some(Role::Destination), ..near(5, LockProbe::Shows) };
-    loopback().source(read_from).is_refused(Rule::IsTheSource);
+    loopback().source(read_from).refused_by(Rule::IsTheSource);
     let confirmed = |case: &mut Case| case.confirm = Some("app_dev");
-    loopback().source(near(5, LockProbe::Shows)).with(confirmed).allow(|_| ()).is_refused(Rule::IsTheSource);
+    loopback().source(near(5, LockProbe::Shows)).with(confirmed).allow(|_| ()).refused_by(Rule::IsTheSource);
 }
 
 #[test]
 fn one_cluster_or_a_copy_of_it_on_loopback_is_said_in_the_plan() {
     let near = |oid, lock| seen_now("127.0.0.1:5432", identity(CLUSTER, oid), lock);
-    loopback().source(near(99, LockProbe::Shows)).is_allowed_noting("databases of one cluster");
-    loopback().source(near(5, LockProbe::DoesNotShow)).is_allowed_noting("file-level copy");
-    loopback().source(near(99, LockProbe::DoesNotShow)).is_allowed_noting("file-level copy");
+    loopback().source(near(99, LockProbe::Shows)).allowed_noting("databases of one cluster");
+    loopback().source(near(5, LockProbe::DoesNotShow)).allowed_noting("file-level copy");
+    loopback().source(near(99, LockProbe::DoesNotShow)).allowed_noting("file-level copy");
     // A destination that does not exist yet has no oid to be the source's.
     let missing = |case: &mut Case| case.shown.database_oid = None;
-    loopback().source(near(5, LockProbe::Shows)).with(missing).is_allowed_noting("databases of one cluster");
+    loopback().source(near(5, LockProbe::Shows)).with(missing).allowed_noting("databases of one cluster");
 }
 
 #[test]
 fn a_source_out_of_reach_counts_as_last_seen_and_one_never_seen_needs_a_confirmation() {
-    loopback().source(seen_before(false, identity(OTHER_CLUSTER, 5))).is_allowed_noting("as last seen");
+    loopback().source(seen_before(false, identity(OTHER_CLUSTER, 5))).allowed_noting("as last seen");
     let never = || Source { label: "\"production\"".to_owned(), role: Some(Role::Source), seen: Seen::Never };
     loopback().source(never()).needs_confirmation("\"production\" cannot be reached and never was");
     let confirmed = |case: &mut Case| case.confirm = Some("app_dev");
-    loopback().source(never()).with(confirmed).is_allowed_noting("\"production\" cannot be reached");
+    loopback().source(never()).with(confirmed).allowed_noting("\"production\" cannot be reached");
     let tidy = |case: &mut Case| case.purpose = Purpose::Tidy;
-    loopback().source(never()).with(tidy).is_allowed_noting("\"production\" cannot be reached");
+    loopback().source(never()).with(tidy).allowed_noting("\"production\" cannot be reached");
 }
 
 #[test]
 fn several_hosts_hostaddr_and_mixed_names_are_refused() {
-    loopback().with(|case| case.endpoint.hosts.push("localhost".to_owned())).is_refused(Rule::SeveralHosts);
-    loopback().with(|case| case.endpoint.has_hostaddr = true).is_refused(Rule::Hostaddr);
-    remote().allow(|_| ()).with(|case| case.endpoint.has_hostaddr = true).is_refused(Rule::Hostaddr);
-    case("rebind.example", &["127.0.0.1:5432", "203.0.113.9:5432"]).is_refused(Rule::MixedAddresses);
-    case("nowhere.example", &[]).is_refused(Rule::NoAddress);
-    loopback().with(|case| case.dialled = Some(tcp("203.0.113.9:5432"))).is_refused(Rule::AddressNotJudged);
-    loopback().with(|case| case.dialled = Some(tcp("127.0.0.1:5433"))).is_refused(Rule::AddressNotJudged);
-    loopback().with(|case| case.dialled = Some(tcp("[::1]:5432"))).is_allowed();
+    loopback().with(|case| case.endpoint.hosts.push("localhost".to_owned())).refused_by(Rule::SeveralHosts);
+    loopback().with(|case| case.endpoint.has_hostaddr = true).refused_by(Rule::Hostaddr);
+    remote().allow(|_| ()).with(|case| case.endpoint.has_hostaddr = true).refused_by(Rule::Hostaddr);
+    case("rebind.example", &["127.0.0.1:5432", "203.0.113.9:5432"]).refused_by(Rule::MixedAddresses);
+    case("nowhere.example", &[]).refused_by(Rule::NoAddress);
+    loopback().with(|case| case.dialled = Some(tcp("203.0.113.9:5432"))).refused_by(Rule::AddressNotJudged);
+    loopback().with(|case| case.dialled = Some(tcp("127.0.0.1:5433"))).refused_by(Rule::AddressNotJudged);
+    loopback().with(|case| case.dialled = Some(tcp("[::1]:5432"))).allowed();
 }
 
 #[test]
@@ -313,18 +313,18 @@ fn a_database_with_objects_needs_its_name_as_confirmation() {
     filled().needs_confirmation("holds objects");
     filled().with(confirm("app")).needs_confirmation("--confirm names app");
     filled().with(confirm("")).needs_confirmation("--confirm names");
-    filled().with(confirm("app_dev")).is_allowed();
+    filled().with(confirm("app_dev")).allowed();
     loopback().with(confirm("app")).needs_confirmation("--confirm names app");
-    filled().with(|case| case.purpose = Purpose::Tidy).is_allowed();
+    filled().with(|case| case.purpose = Purpose::Tidy).allowed();
 }
 
 #[test]
 fn a_connection_with_role_source_is_never_written_to() {
-    loopback().with(|case| case.endpoint.role = Some(Role::Source)).is_refused(Rule::RoleIsSource);
+    loopback().with(|case| case.endpoint.role = Some(Role::Source)).refused_by(Rule::RoleIsSource);
     remote()
         .allow(|_| ())
         .with(|case| case.endpoint.role = Some(Role::Source))
-        .is_refused(Rule::RoleIsSource);
+        .refused_by(Rule::RoleIsSource);
 }
 
 #[test]

@@ -31,7 +31,9 @@ pub fn arrange(
     let order = in_order(&needs, &keys(&pieces, &pieces.iter().map(|piece| piece.phase).collect::<Vec<_>>()));
     let phases = phases(&pieces, &mut needs, &order);
     let order = in_order(&needs, &keys(&pieces, &phases));
-    Script { steps: steps(pieces, &needs, &phases, &order), skipped }
+    let made =
+        pieces.iter().flat_map(|piece| piece.also_makes.iter().chain([&piece.makes])).copied().collect();
+    Script { steps: steps(pieces, &needs, &phases, &order), skipped, made }
 }
 
 /// Takes pieces apart as long as there are circles and pieces in them that can be.
@@ -152,6 +154,8 @@ fn steps(pieces: Vec<Piece>, needs: &[Vec<usize>], phases: &[Phase], order: &[us
                 waits_for,
                 needs_rows_of: piece.needs_rows_of,
                 locks: piece.locks,
+                tolerated: piece.tolerated,
+                builds: piece.builds,
             };
             Some((*places.get(&position)?, step))
         })

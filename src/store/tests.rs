@@ -1,3 +1,5 @@
+//! The contract of the job store, held by SQLite, and the memory beside it.
+
 use std::os::unix::fs::PermissionsExt;
 
 use super::Sqlite;

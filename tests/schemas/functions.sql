@@ -15,7 +15,7 @@ SET check_function_bodies = off;
 CREATE FUNCTION lib.missing_sql() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM not_there_at_all';
 SET check_function_bodies = on;
 CREATE FUNCTION lib.atomic(n integer) RETURNS SETOF text LANGUAGE sql
-    BEGIN ATOMIC SELECT i.name FROM lib.item i WHERE i.id > n; SELECT 'last; one'; END;
+    BEGIN ATOMIC SELECT i.name FROM lib.item i WHERE i.id > n; SELECT 'last; one' AS last; END;
 CREATE FUNCTION lib.needs_key() RETURNS SETOF text LANGUAGE sql
     BEGIN ATOMIC SELECT i.name FROM lib.item i GROUP BY i.id; END;
 CREATE FUNCTION lib.returning(a integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN a + 1;

@@ -25,7 +25,9 @@ pub async fn create(client: &Client, name: &Ident, like: &database::Database, ma
     let marked = async {
         set_comment(client, name, Some(&mark.to_comment())).await?;
         let database = facts::database(client, name.as_str()).await?;
-        database.map(|database| database.oid).ok_or_else(|| not_ours(name, "it is gone right after it was created"))
+        database
+            .map(|database| database.oid)
+            .ok_or_else(|| not_ours(name, "it is gone right after it was created"))
     };
     match marked.await {
         Ok(oid) => Ok(oid),

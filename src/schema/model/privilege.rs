@@ -20,7 +20,7 @@ pub struct Privilege {
     pub subject: Sql,
     pub column: Option<Ident>,
     pub owner: Ident,
-    /// How many privileges this kind of object has on the source's version: that many together are `ALL`.
+    /// How many privileges this kind of object has on the source's version: that many together are `ALL` there.
     pub kinds: usize,
     /// What a freshly made one has.
     pub was: Vec<Grant>,

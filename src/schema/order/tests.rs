@@ -1,3 +1,5 @@
+//! Orders of small schemas: dependencies, circles, ties.
+
 use std::collections::HashMap;
 
 use proptest::prelude::*;
@@ -177,7 +179,7 @@ proptest! {
         let script = arrange(pieces, &dependencies, &HashMap::new());
         prop_assert_eq!(script.steps.len(), count as usize);
         let place: HashMap<u32, usize> =
-            script.steps.iter().enumerate().map(|(place, step)| (step.makes.object, place)).collect();
+            script.steps.iter().enumerate().map(|(place, step)| (step.label.parse().unwrap(), place)).collect();
         prop_assert_eq!(place.len(), count as usize);
         for (place, step) in script.steps.iter().enumerate() {
             prop_assert!(step.waits_for.iter().all(|other| *other < place));

@@ -68,6 +68,7 @@ impl Made<'_> {
         piece.needs.push(self.table.address());
         piece.needs_rows_of = rows(self.table.oid, Some(self.table));
         piece.sql.push(index.definition.clone());
+        piece.builds = Some(index.name.clone());
         self.lock(&mut piece, LockMode::Share);
         piece
     }
@@ -102,6 +103,7 @@ impl Made<'_> {
         }
         let mut piece = self.piece(Rank::Key, Phase::Constraint);
         piece.also_makes = self.relations.index_with_descendants(index.oid);
+        piece.builds = Some(index.name.clone());
         piece.needs_rows_of = self.relations.with_rows(self.table.oid);
         if !self.table.partitioned {
             piece.needs_rows_of.retain(|table| *table == self.table.oid);

@@ -43,6 +43,7 @@ fn create(index: &Index, relations: &Relations<'_>, label: String) -> Piece {
     piece.needs_rows_of = rows(index.table, table.copied());
     piece.locks.push(Lock { table: index.table, mode: LockMode::Share });
     piece.sql.push(index.definition.clone());
+    piece.builds = Some(index.name.clone());
     finish(index, table.copied(), relations, &mut piece);
     piece
 }

@@ -20,7 +20,7 @@ const FIRST_OID_OF_USERS: u32 = 16384;
 
 /// To be called when the pieces of everything else are there.
 pub(super) fn render(catalog: &Catalog, options: &Options, to: &mut Rendering) {
-    let attacher = Attacher::new(&to.pieces);
+    let attacher = Attacher::new(catalog, &to.pieces);
     let mut missing = Missing::default();
     if options.owners {
         set_owners(catalog, options, &attacher, &mut missing, to);
@@ -136,7 +136,7 @@ fn statements(privilege: &Privilege, options: &Options, missing: &mut Missing) -
         let all: Vec<&str> = item.plain.iter().chain(&item.grantable).copied().collect();
         statements.push(sql!(
             "REVOKE {what} ON {subject} FROM {grantee}",
-            what = words(&all, privilege),
+            what = words(&all, privilege, options),
             subject = privilege.subject,
             grantee = grantee
         ));
@@ -162,7 +162,7 @@ fn statements(privilege: &Privilege, options: &Options, missing: &mut Missing) -
             if !privileges.is_empty() {
                 statements.push(sql!(
                     "GRANT {what} ON {subject} TO {grantee}{option}",
-                    what = words(privileges, privilege),
+                    what = words(privileges, privilege, options),
                     subject = privilege.subject,
                     grantee = grantee,
                     option = Sql::fixed(option)
@@ -216,11 +216,15 @@ fn distances<'a>(items: &[Item<'a>]) -> BTreeMap<Option<&'a str>, usize> {
     distances
 }
 
-/// `SELECT, UPDATE`; `ALL` when it is all that the source's version knows, as `pg_dump` writes it, so that a newer
-/// destination adds what it knows beyond them; each with the column where there is one.
-fn words(privileges: &[&str], of: &Privilege) -> Sql {
+/// Privileges that a table has before PostgreSQL 17 brought MAINTAIN.
+const KINDS_OF_OLD_TABLES: usize = 7;
+
+/// `SELECT, UPDATE`; `ALL` when it is all that the destination knows; each with the column where there is one.
+fn words(privileges: &[&str], of: &Privilege, options: &Options) -> Sql {
     let column = of.column.as_ref().map_or_else(Sql::default, |column| sql!("({column})", column = column));
-    if privileges.len() == of.kinds {
+    let table = of.of.class == class::RELATION && of.kinds == KINDS_OF_OLD_TABLES;
+    let more = usize::from(table && options.destination_version.at_least(17));
+    if privileges.len() == of.kinds + more {
         return sql!("ALL{column}", column = column);
     }
     let known = privileges.iter().filter_map(|privilege| word(privilege));
@@ -434,11 +438,7 @@ mod tests {
     #[test]
     fn an_owner_is_set_where_it_is_not_the_role_at_work() {
         let mut catalog = Catalog::empty(Version::from_number(150_000));
-        catalog.owners.push(Owner {
-            of: TABLE,
-            subject: Sql::fixed("TABLE t"),
-            owner: Ident::from("olga"),
-        });
+        catalog.owners.push(Owner { of: TABLE, subject: Sql::fixed("TABLE t"), owner: Ident::from("olga") });
         assert_eq!(rendered(&catalog, &options()).0, ["ALTER TABLE t OWNER TO \"olga\""]);
         let as_olga = Options { role: Some(Ident::from("olga")), ..options() };
         assert_eq!(rendered(&catalog, &as_olga).0, [""; 0]);

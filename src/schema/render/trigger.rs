@@ -95,7 +95,10 @@ mod tests {
             ("net", false, vec!["CREATE TRIGGER hook"], 0),
             ("public", true, vec!["CREATE TRIGGER hook"], 0),
         ] {
-            assert_eq!(rendered(schema, neutralize), (expected.iter().map(ToString::to_string).collect(), said));
+            assert_eq!(
+                rendered(schema, neutralize),
+                (expected.iter().map(ToString::to_string).collect(), said)
+            );
         }
     }
 }
