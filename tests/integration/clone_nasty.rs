@@ -147,14 +147,6 @@ async fn owners_and_grants_can_be_left_out() {
     assert_eq!(outcome.all("warning"), Vec::<&serde_json::Value>::new());
     let owner = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'";
     assert_eq!(to.query_rows(owner).await, [[Some("postgres".to_owned())]]);
-    // And with --create-roles it is made, without any right to log in.
-    let outcome = clone_of(&from, &to, &["--create-roles", "--confirm", to.name()]).await;
-    let made = destination.query_rows(&format!("SELECT rolcanlogin, rolsuper FROM pg_roles WHERE rolname = '{name}'"));
-    assert_eq!(made.await, [[Some("f".to_owned()), Some("f".to_owned())]], "{}", outcome.text());
-    let owner = to.query_text("SELECT tableowner FROM pg_tables WHERE tablename = 't'").await;
-    assert_eq!(owner, name);
-    drop(to);
-    destination.execute(&format!("DROP OWNED BY {name}; DROP ROLE {name}")).await;
 }
 
 /// Peak resident memory of a process in kilobytes (`VmHWM`, proc(5)).

@@ -200,7 +200,7 @@ async fn sessions_that_come_back_at_once_do_not_keep_the_swap_from_happening() {
 async fn a_destination_that_does_not_exist_is_made() {
     let Some((from, _)) = pair().await else { return };
     let Some(destination) = destination(15) else { return };
-    let to = destination.absent_database("made anew");
+    let to = destination.absent_database("made_anew");
     let outcome = clone_of(&from, &to, &[]).await;
     assert!(is_new(&to).await);
     assert_eq!(others(&to).await, [""; 0]);
@@ -281,19 +281,9 @@ async fn names_that_need_quotes_and_are_long_are_swapped_too() {
     let to = destination.database("Öther \"ü\" '%").await;
     from.execute(NEW).await;
     to.execute(OLD).await;
-    let encoded = |server_url: String, name: &str| {
-        let plain = server_url.trim_end_matches("postgres").trim_end_matches('/').to_owned();
-        let encoded: String = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        format!("{plain}/{encoded}")
-    };
-    let from_url = encoded(source.url("postgres"), from.name());
-    let to_url = encoded(destination.url("postgres"), to.name());
     let program = Binary::new();
-    let outcome = clone(&program, &from_url, &to_url, &["--confirm", to.name()]).await.expect_code(0);
-    let session = Session::open(&to_url).await;
-    assert_eq!(session.query_text("SELECT count(*) FROM fresh").await, "100");
-    drop(session);
+    let outcome = clone(&program, &from.url(), &to.url(), &["--confirm", to.name()]).await.expect_code(0);
+    assert_eq!(to.query_text("SELECT count(*) FROM fresh").await, "100");
     program.run(&["undo", outcome.job()]).await.expect_code(0);
-    let session = Session::open(&to_url).await;
-    assert_eq!(session.query_text("SELECT count(*) FROM old").await, "3");
+    assert_eq!(to.query_text("SELECT count(*) FROM old").await, "3");
 }

@@ -171,7 +171,7 @@ impl FaultProxy {
 
     /// The superuser's URL for a database through the proxy, without TLS.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://postgres@{}/{database}?sslmode=disable", self.address)
+        format!("postgres://postgres@{}/{}?sslmode=disable", self.address, super::server::in_url(database))
     }
 
     /// How many connections are open.
