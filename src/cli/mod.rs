@@ -8,10 +8,14 @@ mod clone;
 mod complain;
 mod context;
 mod jobs;
+pub mod output;
+mod parties;
 mod signals;
 mod undo;
 mod verify;
+mod watched;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -115,14 +119,23 @@ impl Classify for NoStart {
     }
 }
 
-/// A command of which only the options are there.
-#[derive(Debug, thiserror::Error)]
-#[error("\"{0}\" is not built yet")]
-struct NotBuiltYet(&'static str);
+/// Writes to stdout.
+fn print(text: &str) -> Outcome {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        // `jobs list | head` closes the pipe early, and that is fine.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(NoOutput(error).into()),
+        _ => Ok(Exit::Done),
+    }
+}
 
-impl Classify for NotBuiltYet {
+/// stdout could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to standard output")]
+struct NoOutput(#[source] std::io::Error);
+
+impl Classify for NoOutput {
     fn classify(&self) -> Failure {
-        Failure::operator("not_built_yet", Exit::Failed)
+        Failure::operator("output_failed", Exit::Failed)
     }
 }
 

@@ -39,6 +39,11 @@ impl Environment {
         map.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// The variables of the `.env` file.
+    pub(super) fn of_file(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.file.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Where a variable was set, for messages.
     pub(super) fn place_of(&self, name: &str) -> String {
         match self.process.get(name).is_some_and(|value| !value.is_empty()) {

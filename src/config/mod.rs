@@ -124,9 +124,9 @@ impl Config {
             .collect()
     }
 
-    /// A variable of the environment or of `.env`: `PGPASSWORD` and its like.
-    pub fn variable(&self, name: &str) -> Option<&str> {
-        self.environment.get(name)
+    /// The variables of `.env`: `PGPASSWORD` and its like count where the process does not set them.
+    pub fn file_variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.environment.of_file()
     }
 }
 
