@@ -66,7 +66,7 @@ WITH carriers AS (
         pg_catalog.acldefault('d'::pg_catalog."char", d.datdba), 'DATABASE ' || pg_catalog.quote_ident(d.datname), NULL
     FROM pg_catalog.pg_database AS d
     WHERE d.datname = pg_catalog.current_database()
-), differing AS (
+), differing AS MATERIALIZED (
     SELECT x.class, x.object, x.sub, x.owner, x.subject, x.column_name,
         -- How many privileges an object of this kind has in this version: all of them together are called ALL.
         CASE WHEN x.sub <> 0 THEN 4
