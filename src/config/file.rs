@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -12,6 +11,7 @@ use super::connection::{Definition, SslMode, UrlFrom};
 use super::error::Error;
 use crate::safety::{Allow, Destinations, Role};
 use crate::secret::Secret;
+use crate::telemetry::{LogFormat, LogLevel};
 
 /// What the file holds, checked.
 #[derive(Debug, Default)]
@@ -173,61 +173,6 @@ impl From<DestinationsTable> for Destinations {
         Self {
             allow_loopback: table.allow_loopback.unwrap_or(true),
             allow: table.allow.into_iter().map(Spanned::into_inner).map(entry).collect(),
-        }
-    }
-}
-
-/// How much goes to the log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogLevel {
-    /// Only what ends a job.
-    Error,
-    /// And what a person should look at.
-    Warn,
-    /// And what happens, a line a step.
-    #[default]
-    Info,
-    /// And why.
-    Debug,
-    /// Everything.
-    Trace,
-}
-
-impl FromStr for LogLevel {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.to_ascii_lowercase().as_str() {
-            "error" => Ok(Self::Error),
-            "warn" => Ok(Self::Warn),
-            "info" => Ok(Self::Info),
-            "debug" => Ok(Self::Debug),
-            "trace" => Ok(Self::Trace),
-            _ => Err("a log level is one of error, warn, info, debug, trace"),
-        }
-    }
-}
-
-/// How log lines are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// An object a line.
-    Json,
-}
-
-impl FromStr for LogFormat {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "text" => Ok(Self::Text),
-            "json" => Ok(Self::Json),
-            _ => Err("a log format is one of text, json"),
         }
     }
 }

@@ -19,9 +19,9 @@ pub use connection::{Connection, SslMode, looks_like_url, shows_a_password};
 pub use data_dir::make_data_dir;
 pub use environment::Environment;
 pub use error::Error;
-pub use file::{LogFormat, LogLevel};
 
 use crate::safety::Destinations;
+use crate::telemetry::{LogFormat, LogLevel};
 use connection::Definition;
 use file::File;
 
@@ -35,8 +35,8 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// Job store and later backups, exports, spill. Made by [`make_data_dir`].
     pub data_dir: PathBuf,
-    /// How much goes to the log.
-    pub log_level: LogLevel,
+    /// How much goes to the log, if it is set: a server's default is not a command's.
+    pub log_level: Option<LogLevel>,
     /// How it is written.
     pub log_format: LogFormat,
     /// Where `serve` listens.
@@ -83,7 +83,7 @@ impl Config {
         };
         Ok(Self {
             data_dir,
-            log_level: log_level.or(file.server.log_level).unwrap_or_default(),
+            log_level: log_level.or(file.server.log_level),
             log_format: log_format.or(file.server.log_format).unwrap_or_default(),
             listen: listen.or(file.server.listen).unwrap_or(DEFAULT_LISTEN),
             destinations: file.destinations.into(),

@@ -1,8 +1,11 @@
+//! Settings as their owner writes them, right and wrong.
+
 use std::path::Path;
 
-use super::{Config, Environment, LogLevel, SslMode, looks_like_url, make_data_dir, shows_a_password};
+use super::{Config, Environment, SslMode, looks_like_url, make_data_dir, shows_a_password};
 use crate::failure::{Classify, Exit, chain};
 use crate::safety::Role;
+use crate::telemetry::LogLevel;
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
     variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -59,13 +62,13 @@ fn environment_counts_before_file_before_default() {
     let file = "[server]\nlog_level = \"warn\"\n[connections.source]\nurl = \"postgres:///file\"\nrole = \"source\"\n\
                 sslmode = \"verify-full\"\nsslrootcert = \"ca.pem\"\n";
     let config = load(path, file, &[]).expect("a right file");
-    assert_eq!((config.log_level, config.data_dir), (LogLevel::Warn, path.join("data")));
+    assert_eq!((config.log_level, config.data_dir), (Some(LogLevel::Warn), path.join("data")));
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
 
     std::fs::write(path.join(".env"), "LOG_LEVEL=error\nSOURCE_DATABASE_URL=postgres:///dotenv\nPGUSER=x\n")
         .expect("write .env");
     let config = load(path, file, &[("PORT", "99")]).expect("a right file");
-    assert_eq!((config.log_level, config.variable("PGUSER")), (LogLevel::Error, Some("x")));
+    assert_eq!((config.log_level, config.variable("PGUSER")), (Some(LogLevel::Error), Some("x")));
     assert_eq!(config.listen.to_string(), "127.0.0.1:99");
 
     let variables = [
@@ -76,7 +79,7 @@ fn environment_counts_before_file_before_default() {
         ("MULTIBOARD_SYNC_ALLOW_LOOPBACK", "false"),
     ];
     let config = load(path, file, &variables).expect("a right file");
-    assert_eq!((config.log_level, &config.data_dir), (LogLevel::Debug, &path.join("elsewhere")));
+    assert_eq!((config.log_level, &config.data_dir), (Some(LogLevel::Debug), &path.join("elsewhere")));
     assert!(config.destinations.allow_loopback, "[destinations] has no environment form");
     assert_eq!(config.warnings, ["variable MULTIBOARD_SYNC_ALLOW_LOOPBACK is no setting and has no effect"]);
     let source = config.connection("source").expect("configured");

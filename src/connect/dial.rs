@@ -10,8 +10,8 @@ use tokio::net::{TcpStream, UnixStream};
 use super::endpoint::Endpoint;
 use super::error::Error;
 use super::options::{Host, Keepalive, Options, Place};
-use super::standin::Address;
 use super::stream::Socket;
+use crate::safety::Address;
 
 /// Every address that a host stands for, in the order in which they would be dialled.
 pub async fn resolve(host: &Host, endpoint: &Endpoint) -> Result<Vec<Address>, Error> {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::endpoint::Endpoint;
 use super::options::PasswordOrigin;
-use super::standin::Address;
 use super::tls;
 use crate::failure::{Classify, Exit, Failure};
 use crate::pg::sqlstate;
+use crate::safety::Address;
 
 /// An error of a connection, from finding the server to a statement on it.
 #[derive(Debug, thiserror::Error)]
@@ -122,6 +122,15 @@ pub enum Error {
         /// Whom.
         endpoint: Endpoint,
     },
+    /// Another cluster answers than the one that was judged.
+    #[error("{endpoint} may not be written to")]
+    Refused {
+        /// Where.
+        endpoint: Endpoint,
+        /// The policy's words.
+        #[source]
+        source: Box<crate::safety::Refusal>,
+    },
     /// The grant is for another database.
     #[error("writing to {endpoint} was not granted")]
     NotGranted {
@@ -225,6 +234,7 @@ impl Error {
             | Self::Protocol { endpoint, .. }
             | Self::Client { endpoint, .. }
             | Self::Cancelled { endpoint }
+            | Self::Refused { endpoint, .. }
             | Self::NotGranted { endpoint } => endpoint,
         }
     }
@@ -310,6 +320,7 @@ impl Classify for Error {
                 .hint("is this a PostgreSQL server, and nothing in between that changes the protocol?"),
             Self::Client { .. } => Failure::bug("client_error"),
             Self::Cancelled { .. } => Failure::operator("cancelled", Exit::Interrupted),
+            Self::Refused { source, .. } => source.classify(),
             Self::NotGranted { .. } => Failure::operator("write_not_granted", Exit::Refused),
         }
     }

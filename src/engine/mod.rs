@@ -4,3 +4,4 @@ pub mod copy;
 pub mod introspect;
 pub mod preflight;
 pub mod stage;
+pub mod verify;

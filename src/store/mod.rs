@@ -5,3 +5,6 @@ mod memory;
 mod sqlite;
 
 pub use sqlite::Sqlite;
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,93 @@
 //! Workflows join engines into what a user asks for: one file, or one folder, for each verb.
+
+pub mod clean;
+pub mod clone;
+pub mod party;
+mod sums;
+pub mod undo;
+pub mod verify;
+
+use crate::connect;
+use crate::engine::{copy, preflight, stage};
+use crate::failure::{Classify, Exit, Failure};
+use crate::safety;
+
+/// Why a workflow did not reach its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Connect(#[from] connect::Error),
+    #[error(transparent)]
+    Preflight(#[from] preflight::Error),
+    #[error(transparent)]
+    Denied(#[from] safety::Denied),
+    #[error(transparent)]
+    Introspect(#[from] crate::engine::introspect::Error),
+    #[error(transparent)]
+    Copy(#[from] copy::Error),
+    #[error(transparent)]
+    Selection(#[from] crate::schema::select::Error),
+    #[error(transparent)]
+    Stage(#[from] stage::Error),
+    #[error(transparent)]
+    Verify(#[from] crate::engine::verify::Error),
+    #[error(transparent)]
+    Registry(#[from] stage::registry::RegistryError),
+    /// Patterns, options: what was asked for cannot be done as asked.
+    #[error("{message}")]
+    Asked { code: &'static str, message: String, hint: String },
+    /// `--strict` and something cannot be recreated.
+    #[error("--strict: {} of the source cannot be recreated as they are: {}", .0.len(), .0.join("; "))]
+    Strict(Vec<String>),
+    /// Generated SQL that PostgreSQL's own parser refuses: nothing was changed.
+    #[error("a statement that we generated is not valid SQL: {0}")]
+    Generated(String),
+    /// Verification found differences; the destination was left as it was.
+    #[error("the clone differs from the source: {}", .0.join("; "))]
+    Different(Vec<String>),
+    /// The job that `undo` names cannot be undone.
+    #[error("job {job} cannot be undone: {why}")]
+    NotUndoable { job: String, why: String },
+    /// A defect of ours.
+    #[error("{0}")]
+    Defect(String),
+    /// Cancelled by the user.
+    #[error("interrupted: {0}")]
+    Interrupted(String),
+    /// The cleaning up after a failure failed too.
+    #[error("{first}; and then the staging database \"{name}\" could not be removed: {then}")]
+    LeftBehind { name: String, first: Box<Self>, then: String },
+}
+
+/// Shorthand for workflows.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Classify for Error {
+    fn classify(&self) -> Failure {
+        match self {
+            Self::Connect(error) => error.classify(),
+            Self::Preflight(error) => error.classify(),
+            Self::Denied(error) => error.classify(),
+            Self::Introspect(error) => error.classify(),
+            Self::Copy(error) => error.classify(),
+            Self::Stage(error) => error.classify(),
+            Self::Verify(error) => error.classify(),
+            Self::Registry(_) => Failure::operator("store_failed", Exit::Failed).hint(
+                "nothing may be changed on a server without a record of it; see that data_dir is writable",
+            ),
+            Self::Selection(error) => error.classify(),
+            Self::Defect(_) => Failure::bug("defect"),
+            Self::Asked { code, hint, .. } => Failure::operator(code, Exit::Usage).hint(hint.clone()),
+            Self::Strict(_) => Failure::operator("strict", Exit::Preflight)
+                .hint("nothing was changed; install or create what is missing, or clone without --strict"),
+            Self::Generated(_) => Failure::bug("generated_sql_invalid"),
+            Self::Different(_) => Failure::operator("verification_failed", Exit::Different)
+                .hint("the destination was left as it was; please report this"),
+            Self::NotUndoable { .. } => Failure::operator("not_undoable", Exit::Preflight),
+            Self::Interrupted(_) => Failure::operator("interrupted", Exit::Interrupted),
+            Self::LeftBehind { first, .. } => {
+                first.classify().hint("multiboard-sync clean names and removes what was left")
+            }
+        }
+    }
+}

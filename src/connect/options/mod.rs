@@ -9,6 +9,8 @@ mod environment;
 mod parse;
 mod passfile;
 mod service;
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 use std::path::PathBuf;

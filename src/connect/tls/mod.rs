@@ -73,9 +73,6 @@ pub enum Error {
     /// The handshake.
     #[error("TLS handshake failed: {0}")]
     Handshake(String),
-    /// Plain bytes came right after the server's answer: somebody may be in the middle (CVE-2021-23222).
-    #[error("unencrypted data came after the server's answer to the TLS request")]
-    Injected,
 }
 
 impl Classify for Error {

@@ -60,6 +60,17 @@ pub fn servers(source: &source::Facts, destination: &destination::Facts) -> Vec<
     findings
 }
 
+/// A pooler that changes the backend between transactions cannot hold a snapshot or a session's settings.
+pub fn transaction_pooler(endpoint: &str) -> Finding {
+    Finding::new(
+        "transaction_pooler",
+        format!(
+            "{endpoint} is a connection pooler in transaction mode: it cannot hold the snapshot that a clone reads"
+        ),
+        "use the server's own port or the pooler's session mode (on Supabase: the direct host, or port 5432 in place of 6543)",
+    )
+}
+
 /// Room for locks on the source: every table stays locked while its rows are read. A fifth is left to others.
 pub fn locks(source: &source::Facts, tables: usize) -> Option<Finding> {
     let needed = i64::try_from(tables).unwrap_or(i64::MAX);

@@ -6,6 +6,7 @@ use super::mark::Mark;
 use super::{Error, Result};
 use crate::id::JobId;
 use crate::pg::{Ident, Oid, Sql};
+use crate::schema::model::database::Setting;
 
 /// One database as the cluster's catalog shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,16 +22,6 @@ pub struct Database {
     pub comment: Option<String>,
     /// Its ACL as text, one entry a line; `None` for the default privileges.
     pub acl: Option<String>,
-}
-
-/// One `ALTER DATABASE .. SET` value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting {
-    /// `None` for everyone in the database.
-    pub role: Option<String>,
-    pub name: String,
-    /// As `pg_db_role_setting` keeps it.
-    pub value: String,
 }
 
 /// A session that stands in the way of a rename.
@@ -95,7 +86,7 @@ pub async fn settings(client: &Client, oid: Oid) -> Result<Vec<Setting>> {
     let query = include_str!("../../../sql/destination/database_settings.sql");
     rows(client, "reading the settings of a database", query, &[&oid], |row| {
         Ok(Setting {
-            role: row.try_get("role")?,
+            role: row.try_get::<_, Option<String>>("role")?.map(Ident::new),
             name: row.try_get("setting")?,
             value: row.try_get("value")?,
         })

@@ -1,3 +1,5 @@
+//! Orders of small schemas: dependencies, circles, ties.
+
 use std::collections::HashMap;
 
 use proptest::prelude::*;

@@ -1,0 +1,201 @@
+//! Fills the staging database: schema first, then rows, large objects, indexes and constraints, at last sequences.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::plan::Plan;
+use super::{Context, Request, Staging, prepare_staging};
+use crate::connect::{self, DestinationConnection, Encoding, Options, RawConnection, Settings};
+use crate::engine::copy::{self, large_objects, plan as chunks, run, sequences, snapshot, statements};
+use crate::engine::verify::compare::Sum;
+use crate::pg::{QualifiedName, Sql};
+use crate::progress::{Phase, VerifyMode, Warning};
+use crate::safety::WriteGrant;
+use crate::schema::script::{self, Step};
+use crate::workflow::party::{Destination, Source};
+use crate::workflow::sums;
+use crate::workflow::{Error, Result};
+
+/// `maintenance_work_mem` of all workers together. Beyond 64 MB a build gains little (performance notes), and a
+/// VPS of 4 GB has other things to do.
+const MAINTENANCE_KB: u64 = 256 << 10;
+
+/// How often the source is asked whether somebody waits behind our locks; the contract is a warning within 5 s.
+const LOOK_FOR_WAITERS: Duration = Duration::from_secs(2);
+
+/// What came out of it.
+pub(super) struct Loaded {
+    pub(super) copied: run::Copied,
+    /// As set on the destination.
+    pub(super) sequences: Vec<sequences::Value>,
+    /// What the source's large objects sum up to; `None` where there are none or nothing is verified.
+    pub(super) large_objects: Option<Sum>,
+}
+
+/// Runs the phases pre-data and copy.
+pub(super) async fn load(
+    request: &Request,
+    context: &Context,
+    source: &Source,
+    destination: &Destination,
+    plan: &Plan,
+    staging: &Staging,
+    connection: &DestinationConnection,
+) -> Result<Loaded> {
+    let reporter = &context.reporter;
+    reporter.phase(Phase::PreData);
+    connection.batch(&Sql::fixed(include_str!("../../../sql/destination/ledger.sql"))).await?;
+    let before: Vec<&Step> = steps(plan, script::Phase::PreData);
+    let failed = |error| connection.error(error);
+    let problems = statements::run(connection.client(), &before, reporter, &context.stop, failed).await?;
+    warn_about(context, problems);
+    reporter.phase(Phase::Copy);
+    let dial = Workers {
+        source: request.source.options.clone(),
+        destination: destination.party.options.with_database(staging.name.as_str()),
+        grant: destination.grant.clone(),
+        encoding: Encoding::Named(plan.like.encoding.clone()),
+    };
+    let source_done = CancellationToken::new();
+    let copying =
+        run::run(copy_plan(request, plan), dial, reporter.clone(), source_done.clone(), &context.stop);
+    let watching = watch_source(request, context, source, plan, &source_done);
+    let releasing = async {
+        let large_objects = match request.verify {
+            VerifyMode::None => None,
+            _ if plan.large_objects.is_empty() => None,
+            mode => Some(sums::large_objects(&plan.holder, mode).await?),
+        };
+        source_done.cancelled().await;
+        // Last of all reads, so that no sequence is behind the rows that were copied.
+        let values = sequences::read(source.connection.client(), &plan.sequences).await?;
+        snapshot::release(plan.holder.client()).await?;
+        Ok::<_, Error>((values, large_objects))
+    };
+    let copying = async { Ok(copying.await?) };
+    let watching = async { Ok(watching.await?) };
+    let (copied, (sequences, large_objects), ()) = tokio::try_join!(copying, releasing, watching)?;
+    sequences::write(connection.client(), &sequences).await?;
+    Ok(Loaded { copied, sequences, large_objects })
+}
+
+fn steps(plan: &Plan, phase: script::Phase) -> Vec<&Step> {
+    plan.script.steps.iter().filter(|step| step.phase == phase).collect()
+}
+
+/// Objects that could not be made and without which the clone goes on.
+pub(super) fn warn_about(context: &Context, problems: Vec<(String, String)>) {
+    for (object, reason) in problems {
+        context.reporter.warn(Warning::new("not_created", reason).about(object));
+    }
+}
+
+fn copy_plan(request: &Request, plan: &Plan) -> run::Plan {
+    let mut hashes: HashMap<usize, Sql> = HashMap::new();
+    if request.verify == VerifyMode::Checksum {
+        let subjects = plan.subjects().into_iter();
+        hashes = subjects.filter_map(|subject| Some((*subject.tables.first()?, subject.checksum))).collect();
+    }
+    let splitting = chunks::Splitting { workers: request.jobs, above_bytes: request.split_above_bytes };
+    let mut tables: Vec<copy::Table> = plan
+        .tables
+        .iter()
+        .enumerate()
+        .map(|(at, table)| copy::Table {
+            oid: table.oid,
+            name: table.name.clone(),
+            bytes: table.bytes,
+            hash: hashes.remove(&at),
+            analyze: true,
+        })
+        .collect();
+    let mut transfers: Vec<copy::Transfer> = chunks::plan(&plan.tables, splitting)
+        .into_iter()
+        .filter_map(|chunk| Some(chunks::transfer(plan.tables.get(chunk.table)?, &chunk)))
+        .collect();
+    if !plan.large_objects.is_empty() {
+        tables.push(copy::Table {
+            oid: crate::schema::model::class::LARGE_OBJECT,
+            name: QualifiedName::new("pg_catalog", "pg_largeobject"),
+            bytes: plan.large_objects.iter().map(|range| range.bytes).sum(),
+            hash: None,
+            analyze: false,
+        });
+        transfers
+            .extend(plan.large_objects.iter().map(|range| large_objects::transfer(*range, tables.len() - 1)));
+    }
+    transfers.sort_by_key(|transfer| std::cmp::Reverse(transfer.weight));
+    run::Plan {
+        tables,
+        transfers,
+        steps: plan.script.steps.clone(),
+        snapshot: plan.snapshot.clone(),
+        workers: request.jobs,
+        maintenance_kb: MAINTENANCE_KB,
+        builds: run::Builds::default(),
+    }
+}
+
+/// Warns of sessions that wait behind our locks on the source, and gives way to them where that was asked for.
+async fn watch_source(
+    request: &Request,
+    context: &Context,
+    source: &Source,
+    plan: &Plan,
+    source_done: &CancellationToken,
+) -> copy::Result<()> {
+    let client = source.connection.client();
+    let mut known: Vec<i32> = Vec::new();
+    loop {
+        tokio::select! {
+            () = source_done.cancelled() => return Ok(()),
+            () = context.stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(LOOK_FOR_WAITERS) => {}
+        }
+        let waiting = snapshot::waiting_behind(client, &[plan.holder.backend_pid()]).await?;
+        for waiter in &waiting {
+            if request.yield_to_ddl.is_some_and(|limit| waiter.seconds >= limit) {
+                return Err(copy::Error::Yielded {
+                    pid: waiter.pid,
+                    user: waiter.user.clone(),
+                    seconds: waiter.seconds,
+                    query: waiter.query.escape_debug().to_string(),
+                });
+            }
+            if !known.contains(&waiter.pid) {
+                let message = format!(
+                    "pid {} (user {}) on the source waits behind our ACCESS SHARE locks: {}",
+                    waiter.pid,
+                    waiter.user,
+                    waiter.query.escape_debug()
+                );
+                context.reporter.warn(Warning::new("source_waits", message));
+            }
+        }
+        known = waiting.iter().map(|waiter| waiter.pid).collect();
+    }
+}
+
+/// Opens the workers' connections, both in the encoding of the source's database, so that nothing is converted.
+struct Workers {
+    source: Options,
+    destination: Options,
+    grant: WriteGrant,
+    encoding: Encoding,
+}
+
+impl run::Dial for Workers {
+    async fn source(&self) -> std::result::Result<RawConnection, connect::Error> {
+        let settings = Settings { encoding: self.encoding.clone(), ..Settings::default() };
+        RawConnection::source(&self.source, &settings).await
+    }
+
+    async fn destination(&self) -> std::result::Result<RawConnection, connect::Error> {
+        let settings = Settings { encoding: self.encoding.clone(), ..Settings::default() };
+        let mut connection = RawConnection::destination(&self.grant, &self.destination, &settings).await?;
+        connection.simple(&prepare_staging()).await?;
+        Ok(connection)
+    }
+}

@@ -1,0 +1,72 @@
+//! Preflight: both servers are looked at, the policy decides, and everything that rules the clone out is found.
+
+use super::{Context, Request};
+use crate::connect::pooler::{self, Pooling};
+use crate::engine::preflight::check;
+use crate::engine::preflight::{self, destination as facts};
+use crate::progress::{Level, Warning};
+use crate::workflow::party::{Destination, Source};
+use crate::workflow::{Error, Result};
+
+/// Connects to both sides and checks what can be checked before anything is read.
+pub(super) async fn look(request: &Request, context: &Context) -> Result<(Source, Destination)> {
+    let reporter = &context.reporter;
+    reporter.operation("connecting to the source");
+    let source = Source::open(&request.source).await?;
+    if pooler::detect(&request.source.options).await? == Pooling::Transaction {
+        preflight::fail_on(vec![check::transaction_pooler(source.connection.endpoint().as_str())])?;
+    }
+    source.remember(context.registry.as_ref())?;
+    reporter.operation("looking at the destination");
+    let destination = Destination::open(
+        &request.destination,
+        &context.destinations,
+        &source,
+        &context.sources,
+        context.registry.as_ref(),
+        request.confirm.as_deref(),
+    )
+    .await?;
+    for note in &destination.notes {
+        reporter.log(Level::Info, note.clone());
+    }
+    preflight::fail_on(check::servers(&source.facts, &destination.facts))?;
+    replaceable(&destination)?;
+    let free = facts::free_bytes(&destination.facts, destination.on_this_machine);
+    if free.is_none() {
+        reporter.log(Level::Info, "free space on the destination's disk is unknown");
+    }
+    let needed = if request.schema_only { 0 } else { source.facts.database_bytes };
+    preflight::fail_on(check::space(needed, free).into_iter().collect())?;
+    if source.facts.in_recovery {
+        let message = "the source is a standby: its primary's activity may cancel long reads";
+        reporter.warn(Warning::new("source_is_standby", message));
+    }
+    Ok((source, destination))
+}
+
+/// Whether the destination database may be renamed away by our role.
+fn replaceable(destination: &Destination) -> Result<()> {
+    let Some(database) = &destination.database else { return Ok(()) };
+    if database.is_template {
+        return Err(Error::Asked {
+            code: "destination_is_template",
+            message: format!("database \"{}\" is a template database", destination.grant.database()),
+            hint: "name another destination database; it need not exist yet".to_owned(),
+        });
+    }
+    if !database.may_rename {
+        let finding = check::Finding {
+            code: "not_owner",
+            message: format!(
+                "role {} does not own database \"{}\" (its owner is {}), so it cannot be renamed away",
+                destination.facts.role,
+                destination.grant.database(),
+                database.owner
+            ),
+            hint: format!("as a superuser: GRANT \"{}\" TO \"{}\"", database.owner, destination.facts.role),
+        };
+        preflight::fail_on(vec![finding])?;
+    }
+    Ok(())
+}

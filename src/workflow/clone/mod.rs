@@ -1,0 +1,204 @@
+//! Clones a database: the steps, in the order in which they happen.
+//!
+//! ```text
+//! preflight → plan → stage → pre-data → copy → post-data → neutralize → analyze → verify → swap → done
+//! ```
+//!
+//! Until the swap commits, the destination database is untouched; whatever fails before drops the staging database
+//! again. Nothing is reported before it is true.
+
+mod check;
+mod finish;
+mod load;
+mod look;
+mod plan;
+mod replace;
+
+pub(in crate::workflow) use check::by_name;
+pub(in crate::workflow) use plan::summed;
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::party::{Destination, Party, Source};
+use super::{Error, Result};
+use crate::connect::DestinationConnection;
+use crate::engine::stage::registry::Registry;
+use crate::engine::stage::{create, facts, mark::Mark, swap::Sessions};
+use crate::id::JobId;
+use crate::pg::{Ident, Oid, Sql};
+use crate::progress::{Phase, Report, Reporter, VerifyMode};
+use crate::safety::{Destinations, MadeFor, made_name};
+use crate::schema::model::database::Database;
+use crate::schema::select::Selection;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub job: JobId,
+    pub source: Party,
+    pub destination: Party,
+    /// `--confirm`.
+    pub confirm: Option<String>,
+    /// Workers that copy and build beside each other, at least 1.
+    pub jobs: usize,
+    pub selection: Selection,
+    pub schema_only: bool,
+    pub verify: VerifyMode,
+    pub strict: bool,
+    pub owners: bool,
+    pub privileges: bool,
+    pub neutralize: bool,
+    /// Replaces the source's `LC_COLLATE` and `LC_CTYPE`.
+    pub locale: Option<String>,
+    /// Replaced databases to keep, the newest first; 0 makes `undo` impossible.
+    pub keep_old: usize,
+    /// Give way on the source when somebody waits this many seconds behind our locks.
+    pub yield_to_ddl: Option<f64>,
+    /// Split every table of more bytes than this; `None` decides by itself.
+    pub split_above_bytes: Option<u64>,
+}
+
+/// What a run works with.
+pub struct Context {
+    pub registry: Arc<dyn Registry>,
+    pub reporter: Reporter,
+    pub destinations: Destinations,
+    /// Every connection with role source.
+    pub sources: Vec<Party>,
+    /// What to do with sessions in the way of the swap; a person may change it while it waits.
+    pub sessions: watch::Receiver<Sessions>,
+    pub stop: CancellationToken,
+}
+
+/// Runs the clone to its end.
+pub async fn run(request: &Request, context: &Context) -> Result<Report> {
+    let reporter = &context.reporter;
+    reporter.phase(Phase::Preflight);
+    let (source, destination) = look::look(request, context).await?;
+    reporter.phase(Phase::Plan);
+    let plan = stoppable(context, plan::plan(request, context, &source, &destination)).await?;
+    reporter.phase(Phase::Stage);
+    let staging = Staging::create(request, context, &destination, &plan.like).await?;
+    let result = fill_and_swap(request, context, &source, &destination, plan, &staging).await;
+    match result {
+        Ok(report) => {
+            reporter.phase(Phase::Done);
+            Ok(report)
+        }
+        Err(error) => Err(staging.remove(context, error).await),
+    }
+}
+
+async fn fill_and_swap(
+    request: &Request,
+    context: &Context,
+    source: &Source,
+    destination: &Destination,
+    plan: plan::Plan,
+    staging: &Staging,
+) -> Result<Report> {
+    let mut report = Report::new(
+        request.job.as_str(),
+        source.connection.endpoint().to_string(),
+        destination.party.options.endpoint().to_string(),
+    );
+    report.skipped.clone_from(&plan.skipped);
+    report.neutralized.clone_from(&plan.neutralized);
+    let connection = staging.connect(destination).await?;
+    let loaded =
+        stoppable(context, load::load(request, context, source, destination, &plan, staging, &connection))
+            .await?;
+    let finished = finish::finish(request, context, destination, &plan, &connection, staging);
+    stoppable(context, finished).await?;
+    report.verification =
+        stoppable(context, check::check(request, context, destination, staging, &plan, &loaded)).await?;
+    drop(connection);
+    report.undo = replace::replace(request, context, destination, staging, plan.comment.as_deref()).await?;
+    Ok(report)
+}
+
+/// Runs a part of the work until it ends or the run is stopped; what it leaves is cleaned up by [`run`].
+async fn stoppable<T>(context: &Context, work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::select! {
+        biased;
+        result = work => result,
+        () = context.stop.cancelled() => Err(Error::Interrupted("the destination is as it was".to_owned())),
+    }
+}
+
+/// The staging database of this run.
+struct Staging {
+    job: JobId,
+    /// The cluster's system identifier.
+    cluster: String,
+    name: Ident,
+    oid: Oid,
+    maintenance: DestinationConnection,
+}
+
+impl Staging {
+    async fn create(
+        request: &Request,
+        context: &Context,
+        destination: &Destination,
+        like: &Database,
+    ) -> Result<Self> {
+        let of = destination.grant.database().to_owned();
+        let name = Ident::new(made_name(&request.job, MadeFor::Staging, &of));
+        let mark = Mark { job: request.job.clone(), made_for: MadeFor::Staging, of, comment: None };
+        let maintenance = destination.maintenance().await?;
+        facts::announce_work(maintenance.client(), &request.job).await?;
+        let cluster = destination.grant.system_identifier();
+        context.registry.record_intent(
+            &request.job,
+            cluster,
+            name.as_str(),
+            None,
+            MadeFor::Staging,
+            &mark.of,
+        )?;
+        let oid = create::create(maintenance.client(), &name, like, &mark).await?;
+        context.registry.record_created(&request.job, name.as_str(), oid)?;
+        Ok(Self { job: request.job.clone(), cluster: cluster.to_owned(), name, oid, maintenance })
+    }
+
+    /// A connection to it that suits building a schema.
+    async fn connect(&self, destination: &Destination) -> Result<DestinationConnection> {
+        let connection = destination.connect(self.name.as_str()).await?;
+        connection.batch(&prepare_staging()).await?;
+        Ok(connection)
+    }
+
+    /// Drops it after a failure and gives that failure back, with what could not be cleaned up if so.
+    async fn remove(&self, context: &Context, error: Error) -> Error {
+        let client = self.maintenance.client();
+        match create::drop_ours(client, &self.name, self.oid, &self.job, MadeFor::Staging).await {
+            Ok(false) => error,
+            Ok(true) => {
+                let recorded = context.registry.record_dropped(&self.cluster, self.name.as_str());
+                if let Err(problem) = recorded {
+                    tracing::warn!(error = %problem, "the staging database is gone, its record could not be updated");
+                }
+                error
+            }
+            Err(then) => Error::LeftBehind {
+                name: self.name.as_str().to_owned(),
+                first: Box::new(error),
+                then: crate::failure::chain(&then),
+            },
+        }
+    }
+}
+
+/// What every session in the staging database is told. Commits need not wait for the disk: nothing there counts
+/// before the swap, and the swap's own commit flushes all that came before it. Function bodies may name what is made
+/// after them.
+fn prepare_staging() -> Sql {
+    Sql::fixed(
+        "SET check_function_bodies = off; SET synchronous_commit = off; SET client_min_messages = warning; \
+         SET default_tablespace = ''; SET default_table_access_method = heap",
+    )
+}

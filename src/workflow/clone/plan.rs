@@ -1,0 +1,340 @@
+//! The plan: one snapshot with its locks, the catalog read under it, and the script and the chunks made of it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use super::{Context, Request};
+use crate::connect::{self, Connection, Settings};
+use crate::engine::copy::{self, large_objects, plan as chunks, snapshot};
+use crate::engine::introspect;
+use crate::engine::preflight::{self, check, source as readable};
+use crate::engine::verify::query;
+use crate::pg::{Ident, Oid, QualifiedName, Sql};
+use crate::progress::{IndexWork, Level, Skipped, TableWork, Update, VerifyMode, Warning, Work};
+use crate::schema::model::database::{Database, LocaleProvider};
+use crate::schema::model::{self, Address, Catalog};
+use crate::schema::script::{Phase, Script};
+use crate::schema::select::Choice;
+use crate::schema::{self, order, parse, render};
+use crate::workflow::party::{Destination, Source};
+use crate::workflow::{Error, Result};
+
+/// How long a lock on the source is waited for: ours queues behind an ALTER TABLE, and everybody else behind ours.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Attempts at a snapshot that no change of a table's definition has overtaken.
+const SNAPSHOTS: u32 = 10;
+
+/// A table of at most this many bytes gets its keys inside CREATE TABLE: loading into them costs less than the
+/// statements that build them later (1.2 ms of server CPU each).
+const SMALL_TABLE: u64 = 1 << 20;
+
+/// What the clone will do.
+pub(super) struct Plan {
+    /// Holds the snapshot and the locks until the last read.
+    pub(super) holder: Connection,
+    pub(super) snapshot: String,
+    pub(super) catalog: Catalog,
+    pub(super) script: Script,
+    pub(super) tables: Vec<chunks::Table>,
+    pub(super) large_objects: Vec<large_objects::Range>,
+    pub(super) sequences: Vec<QualifiedName>,
+    /// As the staging database is to be made: the source's encoding and locale, or `--locale`.
+    pub(super) like: Database,
+    /// The source database's own comment.
+    pub(super) comment: Option<String>,
+    pub(super) options: schema::Options,
+    pub(super) skipped: Vec<Skipped>,
+    pub(super) neutralized: Vec<String>,
+}
+
+/// Takes the snapshot, reads the catalog, and makes the plan; nothing is changed anywhere.
+pub(super) async fn plan(
+    request: &Request,
+    context: &Context,
+    source: &Source,
+    destination: &Destination,
+) -> Result<Plan> {
+    let held = hold(request, context, source, destination).await?;
+    context.reporter.operation("reading the source's catalog");
+    let mut catalog = introspect::read(held.holder.client(), source.facts.version).await?;
+    let data = if request.schema_only { HashSet::new() } else { held.with_data.clone() };
+    let options = schema_options(request, &catalog, destination);
+    let rendering = render::render(&catalog, &options);
+    let mut left_out = left_out(&catalog, &held.left_out);
+    left_out.extend(rendering.left_out);
+    let script = order::arrange(rendering.pieces, &catalog.dependencies, &left_out);
+    judge(&script, &catalog, context)?;
+    let skipped: Vec<Skipped> = rendering
+        .skipped
+        .iter()
+        .chain(&script.skipped)
+        .map(|one| Skipped { object: one.object.clone(), reason: one.reason.clone() })
+        .collect();
+    if request.strict && !skipped.is_empty() {
+        return Err(Error::Strict(
+            skipped.iter().map(|one| format!("{} ({})", one.object, one.reason)).collect(),
+        ));
+    }
+    for one in &skipped {
+        context.reporter.warn(Warning::new("skipped", one.reason.clone()).about(&one.object));
+    }
+    let oids: Vec<Oid> = data.iter().copied().collect();
+    let blocks = snapshot::blocks(held.holder.client(), &oids).await?;
+    let tables = tables(&catalog, &script, &data, &blocks);
+    let large_objects = if request.schema_only || catalog.large_objects.is_empty() {
+        Vec::new()
+    } else {
+        large_objects::ranges(held.holder.client()).await?
+    };
+    let plan = Plan {
+        like: like(request, &catalog),
+        comment: catalog.database.comment.take(),
+        options,
+        sequences: sequences(&catalog, &script),
+        holder: held.holder,
+        snapshot: held.snapshot,
+        neutralized: Vec::new(),
+        catalog,
+        script,
+        tables,
+        large_objects,
+        skipped,
+    };
+    announce(request, context, &plan);
+    Ok(plan)
+}
+
+/// What verification compares: a table, or a whole partition tree where rows may lie in other leaves on the other side.
+pub(super) struct Subject {
+    pub(super) name: QualifiedName,
+    /// Positions in [`Plan::tables`].
+    pub(super) tables: Vec<usize>,
+    pub(super) counts: Sql,
+    pub(super) checksum: Sql,
+}
+
+impl Plan {
+    /// Everything whose rows are copied, each row once.
+    pub(super) fn subjects(&self) -> Vec<Subject> {
+        let by_name: HashMap<&QualifiedName, &model::relation::Table> =
+            self.catalog.tables.iter().map(|table| (&table.name, table)).collect();
+        let mut grouped: BTreeMap<&QualifiedName, Vec<usize>> = BTreeMap::new();
+        for (at, table) in self.tables.iter().enumerate() {
+            grouped.entry(&table.into).or_default().push(at);
+        }
+        let mut subjects = Vec::with_capacity(grouped.len());
+        for (name, tables) in grouped {
+            let Some(table) = by_name.get(name) else { continue };
+            let rows = if table.partitioned { query::Rows::Tree } else { query::Rows::Own };
+            subjects.push(Subject {
+                name: name.clone(),
+                tables,
+                counts: query::counts(name, rows),
+                checksum: query::checksum(&summed(table), rows),
+            });
+        }
+        subjects
+    }
+}
+
+/// A table as verification sees it.
+pub(in crate::workflow) fn summed(table: &model::relation::Table) -> query::Table {
+    let columns = table.columns.iter();
+    let columns =
+        columns.map(|column| query::Column { name: column.name.clone(), is_bytea: column.type_oid == BYTEA });
+    query::Table { name: table.name.clone(), columns: columns.collect() }
+}
+
+/// `pg_type.oid` of bytea, fixed in every PostgreSQL.
+const BYTEA: Oid = 17;
+
+/// The snapshot with its locks.
+struct Held {
+    holder: Connection,
+    snapshot: String,
+    with_data: HashSet<Oid>,
+    left_out: Vec<(Oid, QualifiedName)>,
+}
+
+/// Takes snapshots until one is not overtaken by a change of a table's definition before the locks are there.
+async fn hold(
+    request: &Request,
+    context: &Context,
+    source: &Source,
+    destination: &Destination,
+) -> Result<Held> {
+    let settings = Settings {
+        lock_timeout: Some(LOCK_TIMEOUT),
+        // Another major version has other keywords.
+        quote_all_identifiers: source.facts.version.major() != destination.facts.version.major(),
+        ..Settings::default()
+    };
+    let fresh = source.connection.client();
+    let mut changed = Vec::new();
+    for attempt in 1..=SNAPSHOTS {
+        context.reporter.operation("taking a snapshot of the source");
+        let holder = connect::source(&request.source.options, &settings).await?;
+        let id = snapshot::export(holder.client()).await?;
+        let relations = snapshot::relations(holder.client()).await?;
+        let names: Vec<QualifiedName> = relations.iter().map(|relation| relation.name.clone()).collect();
+        let schemas = snapshot::schemas(holder.client()).await?;
+        request.selection.check_all_match(&names, &schemas)?;
+        let (mut kept, mut with_data, mut left_out) = (Vec::new(), HashSet::new(), Vec::new());
+        for relation in relations {
+            match request.selection.matches(&relation.name) {
+                Choice::LeftOut => left_out.push((relation.oid, relation.name)),
+                Choice::NoData => kept.push(relation),
+                Choice::Kept => {
+                    with_data.insert(relation.oid);
+                    kept.push(relation);
+                }
+            }
+        }
+        let to_read: Vec<Oid> = with_data.iter().copied().collect();
+        if !request.schema_only {
+            let unreadable = readable::unreadable(holder.client(), &to_read).await?;
+            preflight::fail_on(check::readable(&source.facts.role, &unreadable))?;
+        }
+        preflight::fail_on(check::locks(&source.facts, kept.len()).into_iter().collect())?;
+        match snapshot::lock(holder.client(), fresh, &kept).await {
+            Err(copy::Error::SnapshotOutdated { tables }) => changed = tables,
+            Err(error) => return Err(error.into()),
+            Ok(()) => {
+                let outdated = snapshot::outdated(fresh, &kept).await?;
+                if outdated.is_empty() {
+                    return Ok(Held { holder, snapshot: id, with_data, left_out });
+                }
+                changed = outdated.iter().map(ToString::to_string).collect();
+            }
+        }
+        let message = format!(
+            "tables changed while they were being locked, taking a new snapshot: {}",
+            changed.join(", ")
+        );
+        tracing::info!(attempt, "{message}");
+        context.reporter.warn(Warning::new("snapshot_retaken", message));
+    }
+    Err(copy::Error::SnapshotOutdated { tables: changed }.into())
+}
+
+fn schema_options(request: &Request, catalog: &Catalog, destination: &Destination) -> schema::Options {
+    let small = catalog.tables.iter().filter(|table| table.has_rows() && table.bytes <= SMALL_TABLE);
+    schema::Options {
+        owners: request.owners,
+        privileges: request.privileges,
+        neutralize: request.neutralize,
+        inline_keys: small.map(|table| table.oid).collect(),
+        role: Some(Ident::new(&destination.facts.role)),
+        available_extensions: destination.facts.extensions.clone(),
+        roles: destination.facts.roles.clone(),
+        superuser: destination.facts.superuser,
+        ..schema::Options::new(destination.facts.version)
+    }
+}
+
+fn left_out(catalog: &Catalog, tables: &[(Oid, QualifiedName)]) -> HashMap<Address, String> {
+    let mut left_out: HashMap<Address, String> = tables
+        .iter()
+        .map(|(oid, name)| (Address::new(model::class::RELATION, *oid), format!("table {name}")))
+        .collect();
+    let gone: HashSet<Oid> = tables.iter().map(|(oid, _)| *oid).collect();
+    for sequence in &catalog.sequences {
+        if sequence.owned_by.is_some_and(|owner| gone.contains(&owner.table)) {
+            left_out.insert(sequence.address(), format!("sequence {}", sequence.name));
+        }
+    }
+    left_out
+}
+
+/// The tables whose rows are copied: those that the script makes and the selection wants with their rows.
+fn tables(
+    catalog: &Catalog,
+    script: &Script,
+    data: &HashSet<Oid>,
+    blocks: &HashMap<Oid, u32>,
+) -> Vec<chunks::Table> {
+    let by_oid = catalog.tables_by_oid();
+    let wanted = catalog
+        .tables
+        .iter()
+        .filter(|table| table.has_rows() && data.contains(&table.oid) && script.makes(table.address()));
+    wanted
+        .map(|table| {
+            let root = by_oid.get(&table.root).filter(|_| table.load_through_root);
+            chunks::Table {
+                oid: table.oid,
+                name: table.name.clone(),
+                into: root.map_or_else(|| table.name.clone(), |root| root.name.clone()),
+                columns: table.copied_columns().map(|column| column.name.clone()).collect(),
+                format: if table.binary_safe { chunks::Format::Binary } else { chunks::Format::Text },
+                bytes: table.bytes,
+                blocks: blocks.get(&table.oid).copied().unwrap_or_default(),
+            }
+        })
+        .collect()
+}
+
+/// The sequences that the script makes; a sequence of its own or one that comes with its identity column.
+fn sequences(catalog: &Catalog, script: &Script) -> Vec<QualifiedName> {
+    let made = catalog.sequences.iter().filter(|sequence| script.makes(sequence.address()));
+    made.map(|sequence| sequence.name.clone()).collect()
+}
+
+fn like(request: &Request, catalog: &Catalog) -> Database {
+    let mut like = catalog.database.clone();
+    if let Some(locale) = &request.locale {
+        (like.provider, like.locale, like.icu_rules) = (LocaleProvider::Libc, None, None);
+        like.collate.clone_from(locale);
+        like.ctype.clone_from(locale);
+    }
+    like
+}
+
+/// Every generated statement is judged before the first change. What only the newer grammar refuses of the
+/// source's own text is a warning: the destination judges.
+fn judge(script: &Script, catalog: &Catalog, context: &Context) -> Result<()> {
+    for finding in parse::judge_script(script, catalog.version) {
+        if finding.fatal {
+            return Err(Error::Generated(format!("{}: {}", finding.label, finding.message)));
+        }
+        context.reporter.warn(Warning::new("not_parsed", finding.message).about(finding.label));
+    }
+    Ok(())
+}
+
+fn announce(request: &Request, context: &Context, plan: &Plan) {
+    let statements =
+        |phase| plan.script.steps.iter().filter(|s| s.phase == phase).map(|s| s.sql.len() as u64).sum();
+    let by_oid = plan.catalog.tables_by_oid();
+    let mut keys: HashMap<Oid, u32> = HashMap::new();
+    for step in plan.script.steps.iter().filter(|step| step.phase == Phase::Constraint) {
+        for table in &step.needs_rows_of {
+            *keys.entry(*table).or_default() += 1;
+        }
+    }
+    let tables = plan.tables.iter().map(|table| TableWork {
+        table: table.name.clone(),
+        bytes: table.bytes,
+        rows_estimate: None,
+        foreign_keys: keys.get(&table.oid).copied().unwrap_or_default(),
+    });
+    let indexes = plan.script.steps.iter().filter(|step| step.phase == Phase::Index).filter_map(|step| {
+        let table = step.locks.first().and_then(|lock| by_oid.get(&lock.table))?;
+        Some(IndexWork { index: step.builds.clone()?, table: table.name.clone(), bytes: 0 })
+    });
+    context.reporter.report(Update::Plan(Work {
+        tables: tables.collect(),
+        indexes: indexes.collect(),
+        constraints: plan.script.steps.iter().filter(|step| step.phase == Phase::Constraint).count() as u64,
+        pre_statements: statements(Phase::PreData),
+        post_statements: statements(Phase::PostData),
+        large_object_bytes: plan.large_objects.iter().map(|range| range.bytes).sum(),
+        verify: request.verify,
+        source_summary_during_copy: request.verify == VerifyMode::Checksum,
+        analyze: true,
+        lanes: u32::try_from(request.jobs).unwrap_or(u32::MAX),
+    }));
+    let total: u64 = plan.tables.iter().map(|table| table.bytes).sum();
+    context.reporter.log(Level::Info, format!("{} tables, {} MB of rows", plan.tables.len(), total >> 20));
+}
