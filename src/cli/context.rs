@@ -27,7 +27,7 @@ impl Context {
 
     /// The variables that connection strings may leave things to (`PG*`), those of `.env` included.
     pub(super) fn variables(&self) -> Environment {
-        Environment::of_process().with_defaults(self.config.file_variables())
+        Environment::of_process().with_defaults(self.config.variables())
     }
 
     /// The connection that `--from`, `--to` or `--of` names; a password typed there draws a warning.
