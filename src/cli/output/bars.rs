@@ -55,11 +55,9 @@ impl<O: Write> Bars<O> {
                 self.out.write_all(report::text(of).as_bytes())?;
                 self.out.flush()?;
             }
-            Event::JobStatus { error: Some(problem), .. } => {
-                self.clear()?;
-                self.screen.println(human::problem(problem))?;
+            Event::JobStatus { status: Status::Cancelled | Status::Failed | Status::Succeeded, .. } => {
+                self.clear()?
             }
-            Event::JobStatus { status: Status::Cancelled | Status::Succeeded, .. } => self.clear()?,
             _ => {}
         }
         Ok(())
@@ -141,5 +139,7 @@ impl<O: Write + Send> Output for Bars<O> {
 
 fn style(template: &'static str) -> ProgressStyle {
     // A wrong template of ours shows as the default bar; a test sees it.
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
 }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::progress::event::{Problem, Warning};
-use crate::progress::{Eta, Progress};
+use crate::progress::{Eta, Progress, Warning};
 
 /// `3.1 GB`, in units of 1000.
 pub(super) fn bytes(count: u64) -> String {
@@ -83,19 +82,10 @@ pub(super) fn warning(warning: &Warning) -> String {
     format!("warning: {about}{} ({})", safe(&warning.message), safe(&warning.code))
 }
 
-/// Error, code and hint.
-pub(super) fn problem(problem: &Problem) -> String {
-    let mut text = format!("error: {} ({})", safe(&problem.message), safe(&problem.code));
-    if let Some(hint) = &problem.hint {
-        text.push_str("\nhint: ");
-        text.push_str(&safe(hint));
-    }
-    text
-}
-
 /// Text from elsewhere with its control characters escaped, direction overrides included.
 pub(super) fn safe(text: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let turns =
+        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control() || turns(c) {

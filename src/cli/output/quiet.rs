@@ -1,11 +1,11 @@
-//! `--quiet`: only warnings and why it failed, on stderr.
+//! `--quiet`: only warnings, on stderr; why it failed is said by the command's end.
 
 use std::io::{self, Write};
 
 use crate::cli::output::{Output, human};
 use crate::progress::{Event, Frame};
 
-/// Writes warnings and errors only.
+/// Writes warnings only.
 pub struct Quiet<W> {
     err: W,
 }
@@ -19,15 +19,8 @@ impl<W: Write> Quiet<W> {
 
 impl<W: Write + Send> Output for Quiet<W> {
     fn show(&mut self, frame: &Frame) -> io::Result<()> {
-        match frame {
-            Frame::Event { event: Event::Warning(warning), .. } => {
-                writeln!(self.err, "{}", human::warning(warning))?;
-            }
-            Frame::Event { event: Event::JobStatus { error: Some(problem), .. }, .. } => {
-                writeln!(self.err, "{}", human::problem(problem))?;
-            }
-            _ => return Ok(()),
-        }
+        let Frame::Event { event: Event::Warning(warning), .. } = frame else { return Ok(()) };
+        writeln!(self.err, "{}", human::warning(warning))?;
         self.err.flush()
     }
 }

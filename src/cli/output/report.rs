@@ -13,9 +13,10 @@ const NAMED: usize = 10;
 /// The report as text, ending in a newline.
 pub fn text(report: &Report) -> String {
     let mut text = String::new();
-    // Writing to a String cannot fail.
-    drop(write(report, &mut text));
-    text
+    match write(report, &mut text) {
+        // Writing to a String cannot fail.
+        Ok(()) | Err(fmt::Error) => text,
+    }
 }
 
 /// What a swap did, in one sentence.
@@ -29,8 +30,8 @@ pub fn swap(database: &str, kept_as: Option<&str>) -> String {
 fn write(report: &Report, text: &mut String) -> fmt::Result {
     let ended = match report.status {
         Status::Succeeded => "done",
-        Status::Failed => "failed; the destination is as it was",
-        Status::Cancelled => "interrupted; the destination is as it was",
+        Status::Failed => "failed",
+        Status::Cancelled => "interrupted",
         _ => "not finished",
     };
     writeln!(text, "{} -> {}: {ended}", safe(&report.source), safe(&report.destination))?;
@@ -55,10 +56,19 @@ fn write(report: &Report, text: &mut String) -> fmt::Result {
     for line in &report.neutralized {
         writeln!(text, "  inactive  {}", safe(line))?;
     }
-    grouped("skipped", report.skipped.iter().map(|one| (one.reason.as_str(), Some(one.object.as_str()))), text)?;
+    grouped(
+        "skipped",
+        report.skipped.iter().map(|one| (one.reason.as_str(), Some(one.object.as_str()))),
+        text,
+    )?;
     grouped("warnings", report.warnings.iter().map(warning_key), text)?;
     if let Some(undo) = report.undo.as_ref().filter(|undo| undo.available) {
-        writeln!(text, "  undo      {}   (the old database is kept as {})", safe(&undo.command), safe(&undo.kept_as))?;
+        writeln!(
+            text,
+            "  undo      {}   (the old database is kept as {})",
+            safe(&undo.command),
+            safe(&undo.kept_as)
+        )?;
     }
     writeln!(text, "  job       {}", safe(&report.job))
 }
