@@ -128,6 +128,8 @@ impl Armed {
 
 /// The running proxy. Dropping it closes every connection.
 pub struct FaultProxy {
+    /// How its URLs begin: scheme and user.
+    user: String,
     address: SocketAddr,
     shared: Arc<Shared>,
     stop: CancellationToken,
@@ -137,7 +139,9 @@ pub struct FaultProxy {
 impl FaultProxy {
     /// Starts a proxy in front of a server's TCP address.
     pub fn start(server: &Server) -> Self {
-        Self::to(server.address())
+        let mut proxy = Self::to(server.address());
+        proxy.user = server.user_in_url();
+        proxy
     }
 
     /// Starts a proxy in front of an address.
@@ -161,7 +165,7 @@ impl FaultProxy {
                 tokio::select! { () = until.cancelled() => {}, () = serve(listener, for_thread) => {} }
             });
         });
-        Self { address, shared, stop, thread: Some(thread) }
+        Self { user: "postgres://postgres".to_owned(), address, shared, stop, thread: Some(thread) }
     }
 
     /// Where it listens.
@@ -171,7 +175,7 @@ impl FaultProxy {
 
     /// The superuser's URL for a database through the proxy, without TLS.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://postgres@{}/{database}?sslmode=disable", self.address)
+        format!("{}@{}/{database}?sslmode=disable", self.user, self.address)
     }
 
     /// How many connections are open.
