@@ -174,6 +174,13 @@ impl<'s> Role<'s> {
         Self { server, name }
     }
 
+    /// The same name on another server, where a clone's owners and grants need it.
+    pub async fn on<'d>(&self, server: &'d Server, options: &str) -> Role<'d> {
+        let create = sql!("CREATE ROLE {name}", name = Ident::from(self.name.as_str()));
+        server.execute(&format!("{create} {options}")).await;
+        Role { server, name: self.name.clone() }
+    }
+
     pub fn name(&self) -> &str {
         &self.name
     }

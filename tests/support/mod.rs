@@ -12,6 +12,7 @@
 
 pub mod binary;
 pub mod checksum;
+pub mod cloning;
 pub mod database;
 pub mod dump;
 pub mod eventually;
@@ -27,6 +28,7 @@ use std::io::Write;
 use std::sync::{LazyLock, Mutex, OnceLock};
 
 pub use binary::Binary;
+pub use cloning::{Outcome, clone};
 pub use database::{Database, Role, Session};
 pub use eventually::eventually;
 pub use fault_proxy::{Fault, FaultProxy, Point};

@@ -1,0 +1,209 @@
+//! What others do to the source's tables while a clone takes its snapshot, its locks and its rows.
+
+use std::time::{Duration, Instant};
+
+use crate::support::cloning::start_clone;
+use crate::support::{
+    Binary, Database, Fault, FaultProxy, Outcome, Point, checksum, destination, dump, eventually,
+    source,
+};
+
+/// The first bytes of a binary COPY (manual, COPY, "File Formats").
+const BINARY_SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
+
+const TABLES: &str = "CREATE TABLE first (id int PRIMARY KEY, t text);
+    INSERT INTO first SELECT g, 't' || g FROM generate_series(1, 1000) g;
+    CREATE TABLE second (id int, n int); INSERT INTO second SELECT g, g FROM generate_series(1, 500) g;
+    CREATE TABLE third (); INSERT INTO third DEFAULT VALUES";
+
+/// Does something between the snapshot and the lock: the first LOCK TABLE is held on its way to the source while
+/// `act` is carried out, and then goes on.
+async fn between_snapshot_and_lock(act: &str, retaken: bool) {
+    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+    let (from, to) = (source.database("races").await, destination.absent_database("races"));
+    // A LOCK TABLE or a catalog query may meet a table that is gone.
+    from.announce("does not exist");
+    from.announce("could not open relation with OID");
+    from.execute(TABLES).await;
+    let proxy = FaultProxy::start(source);
+    let armed = proxy.arm(Fault::stall_before(Point::ClientSends(b"LOCK TABLE".to_vec())));
+    let program = Binary::new();
+    let running = start_clone(&program, &proxy.url(from.name()), &to.url(), &["--verify", "checksum"]);
+    armed.fired().await;
+    let session = from.session().await;
+    for statement in act.split(';') {
+        session.execute_all(statement).await;
+    }
+    proxy.resume();
+
+    let outcome = Outcome::of(running.finish().await).expect_code(0);
+
+    assert_eq!(!outcome.warnings("snapshot_retaken").is_empty(), retaken, "{act}\n{}", outcome.text());
+    assert_eq!(checksum::of(&from).await, checksum::of(&to).await, "{act}");
+    if let Some(expected) = dump::schema(15, &from.url()) {
+        dump::assert_same(&expected, &dump::schema(15, &to.url()).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_truncate_before_the_lock_is_noticed() {
+    between_snapshot_and_lock("TRUNCATE first; INSERT INTO first VALUES (7, 'new')", true).await;
+}
+
+#[tokio::test]
+async fn a_rewriting_alter_before_the_lock_is_noticed() {
+    between_snapshot_and_lock("ALTER TABLE first ALTER id TYPE bigint", true).await;
+}
+
+#[tokio::test]
+async fn a_vacuum_full_before_the_lock_is_noticed() {
+    between_snapshot_and_lock("VACUUM FULL second", true).await;
+}
+
+#[tokio::test]
+async fn a_table_that_is_dropped_before_the_lock_is_noticed() {
+    between_snapshot_and_lock("DROP TABLE second", true).await;
+}
+
+#[tokio::test]
+async fn a_table_that_is_renamed_before_the_lock_is_noticed() {
+    between_snapshot_and_lock("ALTER TABLE second RENAME TO renamed; CREATE TABLE second (other text)", true).await;
+}
+
+#[tokio::test]
+async fn a_change_of_columns_before_the_lock_is_noticed() {
+    between_snapshot_and_lock("ALTER TABLE first ADD more int DEFAULT 5; ALTER TABLE second DROP n", true).await;
+}
+
+#[tokio::test]
+async fn what_vanishes_beside_the_tables_before_the_lock_does_no_harm() {
+    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+    let (from, to) = (source.database("vanish").await, destination.absent_database("vanish"));
+    from.announce("cache lookup failed");
+    from.announce("could not open relation with OID");
+    from.execute(TABLES).await;
+    from.execute(
+        "CREATE INDEX gone ON second (n); CREATE VIEW gone_view AS SELECT 1; CREATE SEQUENCE gone_sequence;
+         CREATE FUNCTION gone() RETURNS int LANGUAGE sql AS 'SELECT 1'; SELECT lo_create(77);
+         ALTER TABLE second ADD CONSTRAINT gone_check CHECK (n > 0), ALTER n SET DEFAULT 5",
+    )
+    .await;
+    let proxy = FaultProxy::start(source);
+    let armed = proxy.arm(Fault::stall_before(Point::ClientSends(b"LOCK TABLE".to_vec())));
+    let program = Binary::new();
+    let running = start_clone(&program, &proxy.url(from.name()), &to.url(), &["--verify", "none"]);
+    armed.fired().await;
+    from.execute(
+        "DROP INDEX gone; DROP VIEW gone_view; DROP SEQUENCE gone_sequence; DROP FUNCTION gone(); SELECT lo_unlink(77);
+         ALTER TABLE second DROP CONSTRAINT gone_check, ALTER n DROP DEFAULT",
+    )
+    .await;
+    proxy.resume();
+    Outcome::of(running.finish().await).expect_code(0);
+    // Either moment is right for what no lock protects; the rows are those of the one snapshot.
+    let of_tables = async |database: &Database<'_>| {
+        let mut lines = checksum::of(database).await;
+        lines.retain(|line| line.starts_with("table"));
+        lines
+    };
+    dump::assert_same(&of_tables(&from).await, &of_tables(&to).await);
+}
+
+/// A copy that is held at its first row, and a statement that waits behind its locks.
+struct Held<'s> {
+    proxy: FaultProxy,
+    from: Database<'s>,
+    to: Database<'s>,
+}
+
+impl<'s> Held<'s> {
+    /// The destination's end is what stalls: the program must still be able to talk to its source.
+    async fn prepare() -> Option<Self> {
+        let (source, destination) = (source(15)?, destination(15)?);
+        let (from, to) = (source.database("waits").await, destination.database("waits").await);
+        from.execute(TABLES).await;
+        to.execute("CREATE TABLE old AS SELECT 1 AS a").await;
+        Some(Self { proxy: FaultProxy::start(destination), from, to })
+    }
+
+    fn start(&self, program: &Binary, more: &[&str]) -> (crate::support::binary::Running, crate::support::fault_proxy::Armed) {
+        let armed = self.proxy.arm(Fault::stall_before(Point::ClientSends(BINARY_SIGNATURE.to_vec())));
+        let more = [&["--confirm", self.to.name()], more].concat();
+        (start_clone(program, &self.from.url(), &self.proxy.url(self.to.name()), &more), armed)
+    }
+}
+
+const ALTER: &str = "ALTER TABLE first ADD waited int";
+
+/// Runs [`ALTER`] in the background; the process id is that of its session.
+async fn alter(from: &Database<'_>) -> (String, tokio::task::JoinSet<()>) {
+    let session = from.session().await;
+    let pid = session.query_text("SELECT pg_backend_pid()").await;
+    let mut task = tokio::task::JoinSet::new();
+    task.spawn(async move { session.execute_all(ALTER).await });
+    (pid, task)
+}
+
+#[tokio::test]
+async fn who_waits_behind_the_copy_is_named_within_five_seconds() {
+    let Some(held) = Held::prepare().await else { return };
+    let program = Binary::new();
+    let (mut running, armed) = held.start(&program, &[]);
+    armed.fired().await;
+    let start = Instant::now();
+    let (pid, mut altered) = alter(&held.from).await;
+    let warning = running
+        .event("a warning about who waits", |line| line["event"] == "warning" && line["data"]["code"] == "source_waits")
+        .await;
+    assert!(start.elapsed() < Duration::from_secs(6), "after {:?}", start.elapsed());
+    let message = warning["data"]["message"].as_str().unwrap();
+    assert!(message.contains(&pid) && message.contains(ALTER), "{message}");
+    assert!(altered.try_join_next().is_none(), "it did not wait");
+
+    held.proxy.resume();
+    Outcome::of(running.finish().await).expect_code(0);
+    altered.join_next().await.unwrap().unwrap();
+    assert_eq!(held.to.query_text("SELECT count(*) FROM first").await, "1000");
+}
+
+#[tokio::test]
+async fn the_clone_ends_in_favour_of_who_waits_when_told_to() {
+    let Some(held) = Held::prepare().await else { return };
+    let program = Binary::new();
+    let (running, armed) = held.start(&program, &["--yield-to-ddl", "1"]);
+    armed.fired().await;
+    let (pid, mut altered) = alter(&held.from).await;
+    // The source is let go first, whatever the destination still has to be told.
+    let waited = tokio::time::timeout(Duration::from_secs(60), altered.join_next()).await;
+    held.proxy.resume();
+    waited.expect("the statement goes on").unwrap().unwrap();
+
+    let outcome = Outcome::of(running.finish().await).expect_code(1);
+
+    outcome.expect_error(&[&pid]);
+    assert_eq!(held.to.related_databases().await, [held.to.name()]);
+    assert_eq!(held.to.query_text("SELECT a FROM old").await, "1");
+}
+
+#[tokio::test]
+async fn a_table_that_is_locked_exclusively_is_named_with_its_holder() {
+    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+    let (from, to) = (source.database("locked").await, destination.absent_database("locked"));
+    from.announce("canceling statement due to lock timeout");
+    from.execute(TABLES).await;
+    let holder = from.session().await;
+    let pid = holder.query_text("SELECT pg_backend_pid()").await;
+    holder.execute_all("BEGIN; LOCK TABLE second IN ACCESS EXCLUSIVE MODE").await;
+    let program = Binary::new();
+
+    let outcome = Outcome::of(start_clone(&program, &from.url(), &to.url(), &[]).finish().await).expect_code(1);
+
+    outcome.expect_error(&["second", &pid]);
+    assert_eq!(to.related_databases().await, [""; 0]);
+    holder.execute_all("ROLLBACK").await;
+    eventually("a clone once the lock is gone", async || {
+        let again = Outcome::of(start_clone(&program, &from.url(), &to.url(), &[]).finish().await);
+        if again.output.code == Some(0) { Ok(()) } else { Err(again.text()) }
+    })
+    .await;
+}
