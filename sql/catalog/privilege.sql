@@ -1,5 +1,5 @@
--- Privileges that differ from what a freshly made object has, one row for each grant (side 'is') and for each grant
--- of the fresh object (side 'was'): acldefault(), or what initdb or an extension set (pg_init_privs). Schema public
+-- Privileges that differ from what a freshly made object has: a row for each that it has and a fresh one has not (side
+-- 'is') and for each that only the fresh one has (side 'was'): acldefault(), or what initdb or an extension set (pg_init_privs). Schema public
 -- always comes, since what it starts with depends on the destination's version; the database only if it differs.
 WITH carriers AS (
     SELECT 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid AS class, c.oid AS object, 0 AS sub, c.relowner AS owner,
@@ -66,9 +66,15 @@ WITH carriers AS (
         pg_catalog.acldefault('d'::pg_catalog."char", d.datdba), 'DATABASE ' || pg_catalog.quote_ident(d.datname), NULL
     FROM pg_catalog.pg_database AS d
     WHERE d.datname = pg_catalog.current_database()
-), differing AS (
-    SELECT x.class, x.object, x.sub, x.owner, x.subject, x.column_name, x.fresh AS whole,
-        COALESCE(x.acl, x.fresh) AS now_acl, COALESCE(i.initprivs, x.fresh) AS was_acl
+), differing AS MATERIALIZED (
+    SELECT x.class, x.object, x.sub, x.owner, x.subject, x.column_name,
+        -- How many privileges an object of this kind has in this version: all of them together are called ALL.
+        CASE WHEN x.sub <> 0 THEN 4
+             ELSE (SELECT pg_catalog.count(*)::pg_catalog.int4 FROM pg_catalog.aclexplode(x.fresh) AS w WHERE w.grantee = x.owner)
+        END AS kinds,
+        COALESCE(x.acl, x.fresh) AS now_acl, COALESCE(i.initprivs, x.fresh) AS was_acl,
+        -- Nothing of it is taken as equal.
+        x.subject = 'SCHEMA public' AS whole
     FROM carriers AS x
     LEFT JOIN pg_catalog.pg_init_privs AS i
         ON i.classoid = x.class AND i.objoid = x.object AND i.objsubid = x.sub
@@ -78,10 +84,7 @@ WITH carriers AS (
 SELECT
     x.class, x.object, x.sub, x.subject, x.column_name,
     pg_catalog.pg_get_userbyid(x.owner)::pg_catalog.text AS owner,
-    -- How many privileges an object of this kind has in this version: all of them together are called ALL.
-    CASE WHEN x.sub <> 0 THEN 4
-         ELSE (SELECT pg_catalog.count(*)::pg_catalog.int4 FROM pg_catalog.aclexplode(x.whole) AS w WHERE w.grantee = x.owner)
-    END AS kinds,
+    x.kinds,
     e.side,
     e.grantor = x.owner AS by_owner,
     gr.rolname::pg_catalog.text AS grantor,
@@ -91,10 +94,16 @@ SELECT
     e.privilege_type AS privilege,
     e.is_grantable AS grantable
 FROM differing AS x
-LEFT JOIN LATERAL (
-    SELECT 'is' AS side, n.* FROM pg_catalog.aclexplode(x.now_acl) WITH ORDINALITY AS n
+CROSS JOIN LATERAL (
+    SELECT 'is' AS side, u.position AS item, n.*
+    FROM pg_catalog.unnest(x.now_acl) WITH ORDINALITY AS u (item, position)
+    CROSS JOIN LATERAL pg_catalog.aclexplode(ARRAY[u.item]) WITH ORDINALITY AS n
+    WHERE x.whole OR NOT u.item = ANY (x.was_acl)
     UNION ALL
-    SELECT 'was', w.* FROM pg_catalog.aclexplode(x.was_acl) WITH ORDINALITY AS w) AS e ON TRUE
+    SELECT 'was', u.position, w.*
+    FROM pg_catalog.unnest(x.was_acl) WITH ORDINALITY AS u (item, position)
+    CROSS JOIN LATERAL pg_catalog.aclexplode(ARRAY[u.item]) WITH ORDINALITY AS w
+    WHERE x.whole OR NOT u.item = ANY (x.now_acl)) AS e
 LEFT JOIN pg_catalog.pg_roles AS gr ON gr.oid = e.grantor
 LEFT JOIN pg_catalog.pg_roles AS ge ON ge.oid = e.grantee
-ORDER BY x.class, x.object, x.sub, e.side, e.ordinality;
+ORDER BY x.class, x.object, x.sub, e.side, e.item, e.ordinality;

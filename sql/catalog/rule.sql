@@ -16,7 +16,8 @@ WHERE r.oid >= 16384
   AND n.nspname <> 'information_schema'
   AND NOT EXISTS (
       SELECT 1 FROM pg_catalog.pg_depend AS d
-      WHERE d.deptype = 'e'
-        AND ((d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid)
-          OR (d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid)))
+      WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
+  AND NOT EXISTS (
+      SELECT 1 FROM pg_catalog.pg_depend AS d
+      WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid AND d.deptype = 'e')
 ORDER BY n.nspname, c.relname, r.rulename;

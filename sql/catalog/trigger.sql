@@ -22,7 +22,8 @@ WHERE NOT t.tgisinternal
   AND n.nspname <> 'information_schema'
   AND NOT EXISTS (
       SELECT 1 FROM pg_catalog.pg_depend AS d
-      WHERE d.deptype = 'e'
-        AND ((d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid)
-          OR (d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND d.objid = t.oid)))
+      WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
+  AND NOT EXISTS (
+      SELECT 1 FROM pg_catalog.pg_depend AS d
+      WHERE d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND d.objid = t.oid AND d.deptype = 'e')
 ORDER BY n.nspname, c.relname, t.tgname;

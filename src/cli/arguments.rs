@@ -51,7 +51,6 @@ impl Globals {
     }
 
     /// Whether a person can be asked.
-    #[expect(dead_code, reason = "the workflows that ask are joined next")]
     pub(super) fn can_ask(&self) -> bool {
         !self.no_input && !self.json && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }

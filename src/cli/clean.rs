@@ -3,7 +3,10 @@
 use clap::Args;
 
 use super::context::Context;
-use super::{NotBuiltYet, Outcome};
+use super::{Outcome, parties, print};
+use crate::failure::Exit;
+use crate::pg::name::for_people;
+use crate::workflow::clean::{self, Found, Outcome as Became};
 
 /// Options of `clean`.
 #[derive(Debug, Args)]
@@ -15,6 +18,36 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
-    let _destination = context.connection("--of", &arguments.of)?;
-    Err(NotBuiltYet("clean").into())
+    let destination = parties::party(context, "--of", &arguments.of)?;
+    let store = context.store()?;
+    let json = context.globals.json;
+    let mut announced = Ok(Exit::Done);
+    let announce = |database: &str, what: &str| {
+        if !json && announced.is_ok() {
+            announced = print(&format!("removing {} ({what})\n", for_people(database)));
+        }
+    };
+    let found = clean::run(&destination, store.as_ref(), &context.config.destinations, announce).await?;
+    announced?;
+    let mut text = String::new();
+    for one in &found {
+        match json {
+            true => text.push_str(&format!("{}\n", serde_json::to_value(one).unwrap_or_default())),
+            false => text.push_str(&line(one)),
+        }
+    }
+    if found.is_empty() && !json {
+        text.push_str("nothing of ours is left there\n");
+    }
+    print(&text)
+}
+
+fn line(found: &Found) -> String {
+    let outcome = match found.outcome {
+        Became::Removed => "removed",
+        Became::Kept => "kept",
+        Became::Left => "left alone",
+    };
+    let why = found.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+    format!("{} ({}) {outcome}{why}\n", for_people(&found.database), found.what)
 }

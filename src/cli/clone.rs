@@ -3,10 +3,15 @@
 use clap::{Args, ValueEnum};
 
 use super::context::Context;
-use super::{NotBuiltYet, Outcome};
+use super::watched::Watched;
+use super::{Outcome, parties};
 use crate::failure::{Classify, Exit, Failure};
+use crate::id::JobId;
+use crate::job::{Kind, Record};
 use crate::progress::VerifyMode;
 use crate::schema::select::Selection;
+use crate::workflow::clone;
+use crate::workflow::party::unix_ms;
 
 /// Options of `clone`.
 #[derive(Debug, Args)]
@@ -68,6 +73,9 @@ pub(super) struct Arguments {
     /// End the clone when somebody waits longer than this behind its locks on the source
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) yield_to_ddl: Option<u32>,
+    /// Split every table of more megabytes than this among the workers [default: only where workers would idle]
+    #[arg(long, value_name = "MB")]
+    pub(super) split_tables_larger_than: Option<u64>,
     /// Replace the contents in place, without a second database
     #[arg(long)]
     pub(super) no_stage: bool,
@@ -113,6 +121,16 @@ impl Arguments {
         Ok(Selection::parse(&self.include, &self.exclude, &self.exclude_data)?)
     }
 
+    /// What the job's record keeps of the options.
+    fn for_record(&self) -> serde_json::Value {
+        serde_json::json!({
+            "jobs": self.jobs, "include": self.include, "exclude": self.exclude, "exclude_data": self.exclude_data,
+            "schema_only": self.schema_only, "verify": VerifyMode::from(self.verify), "strict": self.strict,
+            "owners": !self.no_owner, "privileges": !self.no_privileges, "neutralize": !self.no_neutralize,
+            "keep_old": self.keep_old,
+        })
+    }
+
     /// An option that is accepted and does nothing would be a lie.
     fn check_available(&self) -> Result<(), NotAvailable> {
         let unavailable = [
@@ -138,8 +156,48 @@ impl Arguments {
 /// Runs the command.
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     arguments.check_available()?;
-    let _selection = arguments.selection()?;
-    let _source = context.connection("--from", &arguments.from)?;
-    let _destination = context.connection("--to", &arguments.to)?;
-    Err(NotBuiltYet("clone").into())
+    let selection = arguments.selection()?;
+    let source = parties::party(context, "--from", &arguments.from)?;
+    let destination = parties::party(context, "--to", &arguments.to)?;
+    let store = context.store()?;
+    let job = JobId::generate();
+    let database = destination.options.dbname.clone();
+    let mut record =
+        Record::new(job.clone(), Kind::Clone, source.label(), destination.label(), database, unix_ms());
+    record.options = arguments.for_record();
+    let watched = Watched::start(context, record, store.clone(), arguments.terminate_sessions)?;
+    let request = clone::Request {
+        job,
+        source,
+        destination,
+        confirm: arguments.confirm.clone(),
+        jobs: arguments.jobs.map_or_else(cores, usize::from),
+        selection,
+        schema_only: arguments.schema_only,
+        verify: arguments.verify.into(),
+        strict: arguments.strict,
+        owners: !arguments.no_owner,
+        privileges: !arguments.no_privileges,
+        neutralize: !arguments.no_neutralize,
+        locale: arguments.locale.clone(),
+        keep_old: usize::from(arguments.keep_old),
+        yield_to_ddl: arguments.yield_to_ddl.map(f64::from),
+        split_above_bytes: arguments.split_tables_larger_than.map(|megabytes| megabytes << 20),
+    };
+    let run = clone::Context {
+        registry: store,
+        reporter: watched.reporter.clone(),
+        destinations: context.config.destinations.clone(),
+        sources: parties::sources(context),
+        sessions: watched.sessions.clone(),
+        stop: context.stop.clone(),
+    };
+    let result = clone::run(&request, &run).await;
+    drop(run);
+    watched.end(result).await
+}
+
+/// This machine's cores.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
 }

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::arguments::Globals;
 use crate::config::{self, Config, Connection, make_data_dir};
+use crate::connect::Environment;
 use crate::failure::Classify;
 use crate::store::Sqlite;
 
@@ -13,7 +14,6 @@ use crate::store::Sqlite;
 pub(super) struct Context {
     pub(super) config: Config,
     pub(super) globals: Globals,
-    #[expect(dead_code, reason = "the workflows that it stops are joined next")]
     /// Cancelled by the first Ctrl-C or termination signal: the command cleans up and ends.
     pub(super) stop: CancellationToken,
 }
@@ -23,6 +23,11 @@ impl Context {
     pub(super) fn store(&self) -> Result<Arc<Sqlite>, Box<dyn Classify + Send + Sync>> {
         make_data_dir(&self.config.data_dir)?;
         Ok(Arc::new(Sqlite::open(&self.config.data_dir)?))
+    }
+
+    /// The variables that connection strings may leave things to (`PG*`), those of `.env` included.
+    pub(super) fn variables(&self) -> Environment {
+        Environment::of_process().with_defaults(self.config.variables())
     }
 
     /// The connection that `--from`, `--to` or `--of` names; a password typed there draws a warning.

@@ -1,12 +1,9 @@
 //! `multiboard-sync jobs`: the jobs that this machine's store remembers.
 
-use std::io::Write;
-
 use clap::{Args, Subcommand};
 
-use super::Outcome;
 use super::context::Context;
-use crate::failure::{Classify, Exit, Failure};
+use super::{Outcome, print};
 use crate::id::JobId;
 use crate::job::{Filter, Kind, Record, Store, UndoState};
 use crate::pg::name::for_people;
@@ -37,17 +34,6 @@ enum Command {
     },
 }
 
-/// stdout could not be written.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot write to standard output")]
-struct NoOutput(#[source] std::io::Error);
-
-impl Classify for NoOutput {
-    fn classify(&self) -> Failure {
-        Failure::operator("output_failed", Exit::Failed)
-    }
-}
-
 /// Runs the command. With `--json` each job is an object on a line of its own.
 pub(super) fn run(context: &Context, arguments: Arguments) -> Outcome {
     let store = context.store()?;
@@ -67,11 +53,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Outcome {
             }
         }
     };
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        // `jobs list | head` closes the pipe early, and that is fine.
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(NoOutput(error).into()),
-        _ => Ok(Exit::Done),
-    }
+    print(&text)
 }
 
 fn line_of_json(record: &Record) -> String {

@@ -8,16 +8,20 @@ mod clone;
 mod complain;
 mod context;
 mod jobs;
+pub mod output;
+mod parties;
 mod signals;
 mod undo;
 mod verify;
+mod watched;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Environment};
+use crate::config::{Config, Environment, without_passwords};
 use crate::failure::{Classify, Exit, Failure};
 use crate::telemetry::{self, LogLevel};
 use arguments::{Arguments, Command, Globals};
@@ -96,8 +100,19 @@ fn log_level(globals: &Globals, configured: Option<LogLevel>) -> LogLevel {
 /// `--help` and `--version` are no mistakes; they go to stdout.
 fn usage(error: &clap::Error) -> Exit {
     // A closed pipe is nobody's problem: the reader has seen what it wanted.
-    let _ = error.print();
-    if error.use_stderr() { Exit::Usage } else { Exit::Done }
+    if !error.use_stderr() {
+        let _ = error.print();
+        return Exit::Done;
+    }
+    // clap quotes what it did not understand, which may be a URL in the wrong place.
+    let plain = error.render().to_string();
+    let shown = without_passwords(&plain);
+    if shown == plain {
+        let _ = error.print();
+    } else {
+        let _ = std::io::stderr().lock().write_all(shown.as_bytes());
+    }
+    Exit::Usage
 }
 
 /// The program could not get going.
@@ -115,14 +130,23 @@ impl Classify for NoStart {
     }
 }
 
-/// A command of which only the options are there.
-#[derive(Debug, thiserror::Error)]
-#[error("\"{0}\" is not built yet")]
-struct NotBuiltYet(&'static str);
+/// Writes to stdout.
+fn print(text: &str) -> Outcome {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        // `jobs list | head` closes the pipe early, and that is fine.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(NoOutput(error).into()),
+        _ => Ok(Exit::Done),
+    }
+}
 
-impl Classify for NotBuiltYet {
+/// stdout could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to standard output")]
+struct NoOutput(#[source] std::io::Error);
+
+impl Classify for NoOutput {
     fn classify(&self) -> Failure {
-        Failure::operator("not_built_yet", Exit::Failed)
+        Failure::operator("output_failed", Exit::Failed)
     }
 }
 

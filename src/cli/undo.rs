@@ -1,25 +1,74 @@
 //! `multiboard-sync undo`: the swap of a clone taken back.
 
+use std::sync::Arc;
+
 use clap::Args;
+use tokio::sync::watch;
 
 use super::context::Context;
-use super::{NotBuiltYet, Outcome};
+use super::{Outcome, parties, print};
+use crate::engine::stage::swap::Sessions;
 use crate::id::JobId;
-use crate::job::Store;
+use crate::job::{Store, UndoState};
+use crate::pg::name::for_people;
+use crate::progress::{Meter, Reporter, Sink, Update};
+use crate::workflow::party::unix_ms;
+use crate::workflow::undo;
 
 /// Options of `undo`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The job to take back, as printed at its end and by `jobs list`
     pub(super) job: JobId,
+    /// The destination, where the job was given a URL: a connection's name, or a URL
+    #[arg(long, value_name = "CONNECTION")]
+    pub(super) to: Option<String>,
     /// End other sessions in the database before the swap
     #[arg(long)]
     pub(super) terminate_sessions: bool,
 }
 
-/// Runs the command.
+/// Runs the command. The destination is the one that the job names, as it is configured now.
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     let store = context.store()?;
-    let _record = store.get(&arguments.job)?;
-    Err(NotBuiltYet("undo").into())
+    let mut record = store.get(&arguments.job)?;
+    let to = arguments.to.clone().unwrap_or_else(|| record.destination.clone());
+    let destination = parties::party(context, "--to", &to)?;
+    let reporter = Reporter::new(Arc::new(OnStderr));
+    let first = if arguments.terminate_sessions { Sessions::Terminate } else { Sessions::Wait };
+    let (_choose, sessions) = watch::channel(first);
+    let request = undo::Request { job: arguments.job.clone(), destination };
+    let destinations = &context.config.destinations;
+    let undone =
+        undo::run(&request, store.as_ref(), destinations, &reporter, &sessions, &context.stop).await?;
+    record.undo = UndoState::Done { at_ms: unix_ms() };
+    store.update(&record)?;
+    let said = match context.globals.json {
+        true => format!(
+            "{}\n",
+            serde_json::json!({"type": "undone", "database": undone.database, "clone_kept_as": undone.clone_kept_as})
+        ),
+        false => format!(
+            "database {} is back as it was before {}; the clone is kept as {} until `multiboard-sync clean` removes it\n",
+            for_people(&undone.database),
+            arguments.job,
+            for_people(&undone.clone_kept_as)
+        ),
+    };
+    print(&said)
+}
+
+/// Warnings of an undo: there is nothing else to show of it.
+struct OnStderr;
+
+impl Sink for OnStderr {
+    fn report(&self, update: Update) {
+        if let Update::Warning(warning) = update {
+            tracing::warn!("{}", warning.message);
+        }
+    }
+
+    fn meter(&self, _: &crate::pg::QualifiedName) -> Meter {
+        Meter::default()
+    }
 }

@@ -2,10 +2,16 @@
 
 use clap::{Args, ValueEnum};
 
+use super::clone::cores;
 use super::context::Context;
-use super::{NotBuiltYet, Outcome};
-use crate::progress::VerifyMode;
+use super::watched::Watched;
+use super::{Outcome, parties};
+use crate::id::JobId;
+use crate::job::{Kind, Record};
+use crate::progress::{Report, VerifyMode};
 use crate::schema::select::Selection;
+use crate::workflow::party::unix_ms;
+use crate::workflow::verify;
 
 /// Options of `verify`.
 #[derive(Debug, Args)]
@@ -47,8 +53,18 @@ impl From<Mode> for VerifyMode {
 
 /// Runs the command.
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
-    let _selection = Selection::parse(&arguments.include, &arguments.exclude, &[])?;
-    let _source = context.connection("--from", &arguments.from)?;
-    let _destination = context.connection("--to", &arguments.to)?;
-    Err(NotBuiltYet("verify").into())
+    let selection = Selection::parse(&arguments.include, &arguments.exclude, &[])?;
+    let source = parties::party(context, "--from", &arguments.from)?;
+    let destination = parties::party(context, "--to", &arguments.to)?;
+    let job = JobId::generate();
+    let database = destination.options.dbname.clone();
+    let (from, to) = (source.label(), destination.label());
+    let record = Record::new(job.clone(), Kind::Verify, from.clone(), to.clone(), database, unix_ms());
+    let watched = Watched::start(context, record, context.store()?, false)?;
+    let request =
+        verify::Request { source, destination, mode: arguments.mode.into(), jobs: cores(), selection };
+    let result = verify::run(&request, &watched.reporter, &context.stop).await;
+    let result =
+        result.map(|found| Report { verification: Some(found), ..Report::new(job.as_str(), from, to) });
+    watched.end(result).await
 }

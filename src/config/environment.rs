@@ -1,12 +1,12 @@
 //! Variables: the process's own, and those of a `.env` file, which never become the process's own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::error::Error;
 
 /// The settings that have a variable of their own. `[destinations]` and `role` have none, on purpose.
-const SETTINGS: [&str; 5] = [
+pub(super) const SETTINGS: [&str; 5] = [
     "MULTIBOARD_SYNC_CONFIG",
     "MULTIBOARD_SYNC_DATA_DIR",
     "MULTIBOARD_SYNC_LOG_LEVEL",
@@ -37,6 +37,12 @@ impl Environment {
             |map: &'_ BTreeMap<String, String>| map.get(name).filter(|value| !value.is_empty()).is_some();
         let map = if set(&self.process) { &self.process } else { &self.file };
         map.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Every variable that is set, each once, by name.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        let names: BTreeSet<&str> = self.process.keys().chain(self.file.keys()).map(String::as_str).collect();
+        names.into_iter().filter_map(|name| Some((name, self.get(name)?)))
     }
 
     /// Where a variable was set, for messages.

@@ -15,7 +15,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-pub use connection::{Connection, SslMode, looks_like_url, shows_a_password};
+pub use connection::{Connection, SslMode, looks_like_url, shows_a_password, without_passwords};
 pub use data_dir::make_data_dir;
 pub use environment::Environment;
 pub use error::Error;
@@ -102,6 +102,9 @@ impl Config {
         if looks_like_url(name_or_url) {
             return Ok(Connection::from_url(name_or_url));
         }
+        if !connection::is_a_name(name_or_url) {
+            return Err(Error::NotAName);
+        }
         let definition = self.connections.get(name_or_url).ok_or_else(|| Error::NoSuchConnection {
             name: name_or_url.to_owned(),
             known: self.connections.keys().cloned().collect(),
@@ -124,9 +127,9 @@ impl Config {
             .collect()
     }
 
-    /// A variable of the environment or of `.env`: `PGPASSWORD` and its like.
-    pub fn variable(&self, name: &str) -> Option<&str> {
-        self.environment.get(name)
+    /// Every variable of the environment and of `.env`, for `connect`, which knows `PGPASSWORD` and its like.
+    pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.environment.all()
     }
 }
 

@@ -14,7 +14,6 @@ pub mod event;
 pub mod hub;
 pub mod report;
 pub mod reporter;
-
 pub mod tally;
 pub mod timestamp;
 pub mod update;
@@ -25,7 +24,6 @@ pub use event::{
 pub use hub::{History, Replay};
 pub use report::{Report, Skipped, Undo, Verification};
 pub use reporter::{Meter, Reporter, Sink};
-
 pub use tally::Tally;
 pub use timestamp::Timestamp;
 pub use update::{IndexWork, Phase, Side, TableWork, Update, VerifyMode, Work};

@@ -3,6 +3,7 @@
 pub mod clean;
 pub mod clone;
 pub mod party;
+pub mod report;
 mod sums;
 pub mod undo;
 pub mod verify;

@@ -30,7 +30,9 @@ async fn pair(hint: &str) -> Option<Pair> {
     to.execute(OLD).await;
     for database in [&from, &to] {
         // What the servers say when a client is gone, or is told to stop.
-        for text in ["canceling statement due to user request", "connection to client lost", "terminating connection"] {
+        for text in
+            ["canceling statement due to user request", "connection to client lost", "terminating connection"]
+        {
             database.announce(text);
         }
     }
@@ -54,7 +56,8 @@ async fn ctrl_c_in_any_phase_leaves_the_destination_as_it_was() {
     let slow = FaultProxy::start(pair.to.server());
     slow.delay(Duration::from_millis(2));
     let session = pair.to.session().await;
-    for phase in ["preflight", "plan", "stage", "pre-data", "copy", "post-data", "analyze", "verify", "swap"] {
+    for phase in ["preflight", "plan", "stage", "pre-data", "copy", "post-data", "analyze", "verify", "swap"]
+    {
         let program = Binary::new();
         let more = ["--confirm", pair.to.name(), "--verify", "checksum"];
         let mut running = start_clone(&program, &pair.from.url(), &slow.url(pair.to.name()), &more);
@@ -174,7 +177,8 @@ async fn kill_9_at_any_moment_leaves_the_old_database_and_clean_finds_the_rest()
             // The replaced database is a backup and no leftover: it takes its place again.
             assert_eq!(now.len(), 2, "{now:?} ({why})");
             let jobs = program.run(&["jobs", "list", "--json"]).await;
-            let newest: serde_json::Value = serde_json::from_str(jobs.stdout.lines().next().unwrap()).unwrap();
+            let newest: serde_json::Value =
+                serde_json::from_str(jobs.stdout.lines().next().unwrap()).unwrap();
             program.run(&["undo", newest["id"].as_str().unwrap()]).await.expect_code(0);
             program.run(&["clean", "--of", &to.url()]).await.expect_code(0);
         }
@@ -224,8 +228,14 @@ async fn only_on_the_source(pair: &Pair, ddl: &str) {
 #[tokio::test]
 async fn rows_and_indexes_that_the_destination_refuses_leave_no_staging_database() {
     for (object, ddl) in [
-        ("public.checked", "CREATE TABLE checked (a int CHECK (only_here(a) > 0)); INSERT INTO checked VALUES (1)"),
-        ("by_function", "CREATE TABLE x (a int); INSERT INTO x VALUES (1); CREATE INDEX by_function ON x (only_here(a))"),
+        (
+            "public.checked",
+            "CREATE TABLE checked (a int CHECK (only_here(a) > 0)); INSERT INTO checked VALUES (1)",
+        ),
+        (
+            "by_function",
+            "CREATE TABLE x (a int); INSERT INTO x VALUES (1); CREATE INDEX by_function ON x (only_here(a))",
+        ),
     ] {
         let Some(pair) = pair("refused").await else { return };
         only_on_the_source(&pair, ddl).await;
@@ -240,7 +250,11 @@ async fn rows_and_indexes_that_the_destination_refuses_leave_no_staging_database
 #[tokio::test]
 async fn a_materialized_view_that_cannot_be_filled_is_reported_and_the_clone_goes_on() {
     let Some(pair) = pair("unfilled").await else { return };
-    only_on_the_source(&pair, "CREATE TABLE x AS SELECT 1 AS a; CREATE MATERIALIZED VIEW unfilled AS SELECT only_here(a) FROM x").await;
+    only_on_the_source(
+        &pair,
+        "CREATE TABLE x AS SELECT 1 AS a; CREATE MATERIALIZED VIEW unfilled AS SELECT only_here(a) FROM x",
+    )
+    .await;
     let program = Binary::new();
     let more = ["--confirm", pair.to.name()];
     let outcome = clone(&program, &pair.from.url(), &pair.to.url(), &more).await.expect_code(0);

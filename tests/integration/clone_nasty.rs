@@ -1,9 +1,7 @@
 //! The round trip of a database of everything that a clone may get wrong (`tests/schemas/nasty.sql`).
 
 use crate::support::cloning::{clone_of, start_clone};
-use crate::support::{
-    Binary, Database, Outcome, Role, Server, checksum, destination, dump, source,
-};
+use crate::support::{Binary, Database, Outcome, Role, Server, checksum, destination, dump, source};
 
 const FIXTURE: &str = include_str!("../schemas/nasty.sql");
 
@@ -70,7 +68,8 @@ async fn assert_same_contents(from: &Database<'_>, to: &Database<'_>) {
         assert_eq!(from.query_rows(query).await, to.query_rows(query).await, "{query}");
     }
     // The oids of objects, where a column holds them, are those of the destination's own objects.
-    let found = to.query_text("SELECT bool_and(what::text::regclass = what) FROM app.points_to_relations").await;
+    let found =
+        to.query_text("SELECT bool_and(what::text::regclass = what) FROM app.points_to_relations").await;
     assert_eq!(found, "t");
 }
 

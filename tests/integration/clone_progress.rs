@@ -31,12 +31,32 @@ async fn events_are_numbered_and_the_percentage_never_goes_back() {
     assert_eq!(seqs, expected);
     for line in &outcome.events {
         let kind = line["type"].as_str().expect("a type");
-        assert!(kind == "event" && line["event"].is_string() && line["seq"].is_u64() || kind == "progress", "{line}");
+        assert!(
+            kind == "event" && line["event"].is_string() && line["seq"].is_u64() || kind == "progress",
+            "{line}"
+        );
         let ts = line["ts"].as_str().expect("a timestamp");
         assert!(ts.ends_with('Z') && ts.contains('T'), "{ts}");
     }
-    let phases = ["preflight", "plan", "stage", "pre-data", "copy", "indexes", "constraints", "post-data", "neutralize", "analyze", "verify", "swap", "done"];
-    let mut order = outcome.phases().into_iter().map(|phase| phases.iter().position(|known| *known == phase).expect(phase));
+    let phases = [
+        "preflight",
+        "plan",
+        "stage",
+        "pre-data",
+        "copy",
+        "indexes",
+        "constraints",
+        "post-data",
+        "neutralize",
+        "analyze",
+        "verify",
+        "swap",
+        "done",
+    ];
+    let mut order = outcome
+        .phases()
+        .into_iter()
+        .map(|phase| phases.iter().position(|known| *known == phase).expect(phase));
     let mut last = order.next().expect("a phase");
     for next in order {
         assert!(last < next, "{:?}", outcome.phases());
@@ -60,7 +80,8 @@ async fn events_are_numbered_and_the_percentage_never_goes_back() {
     for expected in [("public.a", 5000), ("public.b", 5000), ("public.empty", 0)] {
         assert!(finished.contains(&expected), "{finished:?}");
     }
-    let statuses: Vec<&str> = outcome.all("job.status").iter().filter_map(|data| data["status"].as_str()).collect();
+    let statuses: Vec<&str> =
+        outcome.all("job.status").iter().filter_map(|data| data["status"].as_str()).collect();
     assert_eq!(statuses.last(), Some(&"succeeded"), "{statuses:?}");
     let report = outcome.report();
     assert_eq!((&report["status"], &report["rows"]), (&"succeeded".into(), &10_000.into()), "{report}");
@@ -136,7 +157,13 @@ async fn is_honest(from: &Database<'_>, to: &Database<'_>, more: &[&str]) {
             }
         }
     }
-    say(&format!("progress: {} lines in {whole:?}, worst {:.1} points (showed {:.1} at {:.1})", shown.len(), worst.0, worst.1, worst.2));
+    say(&format!(
+        "progress: {} lines in {whole:?}, worst {:.1} points (showed {:.1} at {:.1})",
+        shown.len(),
+        worst.0,
+        worst.1,
+        worst.2
+    ));
     assert!(worst.0 <= 20.0, "showed {:.1} % at {:.1} % of {whole:?}: {shown:?}", worst.1, worst.2);
 }
 
@@ -147,7 +174,10 @@ async fn the_percentage_of_a_clone_of_large_tables_is_honest() {
         return missing("pgbench", "scripts/setup tests").unwrap_or_default();
     };
     let (from, to) = (source.database("large").await, destination.absent_database("large"));
-    let made = Command::new(pgbench).args(["--initialize", "--quiet", "--scale", "10", &from.url()]).output().unwrap();
+    let made = Command::new(pgbench)
+        .args(["--initialize", "--quiet", "--scale", "10", &from.url()])
+        .output()
+        .unwrap();
     assert!(made.status.success());
     from.execute("CREATE INDEX ON pgbench_accounts (bid, abalance)").await;
     is_honest(&from, &to, &[]).await;

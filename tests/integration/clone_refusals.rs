@@ -1,6 +1,6 @@
 //! Bad input: each gets a clear error with names in it, a stable exit code, and leaves everything as it was.
 
-use crate::support::cloning::{clone, start_clone};
+use crate::support::cloning::clone;
 use crate::support::pooler::Pooler;
 use crate::support::{
     Binary, Database, Fault, FaultProxy, Outcome, Point, Server, Settings, checksum, destination, source,
@@ -56,19 +56,28 @@ const SCRAM: &str = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-25
 
 #[tokio::test]
 async fn a_wrong_password_and_a_missing_database_are_told_apart() {
-    let (Some(server), Some(destination)) =
-        (Server::with(15, Settings::new().hba(SCRAM)), destination(15))
+    let (Some(server), Some(destination)) = (Server::with(15, Settings::new().hba(SCRAM)), destination(15))
     else {
         return;
     };
     let to = destination.absent_database("password");
-    let url = |password: &str, database: &str| format!("postgres://postgres:{password}@{}/{database}", server.address());
-    let wrong = refused(&url("wr0ng-canary", "postgres"), &to.url(), &[], 1, &["password authentication failed", "postgres"]).await;
+    let url = |password: &str, database: &str| {
+        format!("postgres://postgres:{password}@{}/{database}", server.address())
+    };
+    let wrong = refused(
+        &url("wr0ng-canary", "postgres"),
+        &to.url(),
+        &[],
+        1,
+        &["password authentication failed", "postgres"],
+    )
+    .await;
     assert!(!wrong.text().contains("wr0ng-canary"), "{}", wrong.text());
     let none = format!("postgres://postgres@{}/postgres", server.address());
     refused(&none, &to.url(), &[], 1, &["password"]).await;
     let password = crate::support::server::PASSWORD;
-    refused(&url(password, "no_such_database"), &to.url(), &[], 1, &["no_such_database", "does not exist"]).await;
+    refused(&url(password, "no_such_database"), &to.url(), &[], 1, &["no_such_database", "does not exist"])
+        .await;
     assert_eq!(to.related_databases().await, [""; 0]);
 }
 
@@ -86,11 +95,21 @@ async fn tables_that_may_not_be_read_are_named_all_of_them() {
     ))
     .await;
     let url = from.url_as(role.name(), "unused");
-    let words = ["hidden.secret", "public.private", "public.policed", "row-level security", role.name(), "GRANT"];
+    let words =
+        ["hidden.secret", "public.private", "public.policed", "row-level security", role.name(), "GRANT"];
     refused(&url, &to.url(), &[], 3, &words).await;
     assert_eq!(to.related_databases().await, [""; 0]);
     // Left out, they are in nobody's way.
-    let more = ["--exclude", "hidden", "--exclude", "private", "--exclude", "policed", "--no-owner", "--no-privileges"];
+    let more = [
+        "--exclude",
+        "hidden",
+        "--exclude",
+        "private",
+        "--exclude",
+        "policed",
+        "--no-owner",
+        "--no-privileges",
+    ];
     clone(&Binary::new(), &url, &to.url(), &more).await.expect_code(0);
     assert_eq!(to.query_text("SELECT count(*) FROM t").await, "100");
 }
@@ -139,7 +158,9 @@ async fn the_source_itself_is_no_destination() {
 #[tokio::test]
 async fn a_host_elsewhere_is_refused_before_it_is_dialled() {
     let Some((from, to)) = pair("elsewhere").await else { return };
-    for host in ["203.0.113.9", "203.0.113.9,127.0.0.1", "[2001:db8::9]", "0.0.0.0", "db.abcdefgh.supabase.co"] {
+    for host in
+        ["203.0.113.9", "203.0.113.9,127.0.0.1", "[2001:db8::9]", "0.0.0.0", "db.abcdefgh.supabase.co"]
+    {
         let url = format!("postgres://postgres@{host}/app?connect_timeout=60");
         let start = std::time::Instant::now();
         let outcome = clone(&Binary::new(), &from.url(), &url, &["--confirm", "app"]).await;
@@ -177,7 +198,11 @@ async fn an_extension_that_the_destination_does_not_have_is_a_warning_or_with_st
     refused(&from.url(), &to.url(), &["--strict"], 3, &["adminpack"]).await;
     assert_eq!(to.related_databases().await, [""; 0]);
     let outcome = clone(&Binary::new(), &from.url(), &to.url(), &[]).await.expect_code(0);
-    assert!(outcome.all("warning").iter().any(|data| data.to_string().contains("adminpack")), "{}", outcome.text());
+    assert!(
+        outcome.all("warning").iter().any(|data| data.to_string().contains("adminpack")),
+        "{}",
+        outcome.text()
+    );
     assert!(outcome.report()["skipped"].to_string().contains("adminpack"));
     assert_eq!(to.query_text("SELECT count(*) FROM t").await, "1");
 }
@@ -211,10 +236,9 @@ fn files(folder: &std::path::Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
 #[tokio::test]
 async fn a_password_is_nowhere_to_be_seen() {
     const CANARY: &str = "canary-4f9c1e";
-    let (Some(source), Some(destination)) = (
-        Server::with(15, Settings::new().hba(SCRAM)),
-        Server::with(15, Settings::new().hba(SCRAM)),
-    ) else {
+    let (Some(source), Some(destination)) =
+        (Server::with(15, Settings::new().hba(SCRAM)), Server::with(15, Settings::new().hba(SCRAM)))
+    else {
         return;
     };
     let options = format!("LOGIN SUPERUSER PASSWORD '{CANARY}'");
@@ -226,7 +250,9 @@ async fn a_password_is_nowhere_to_be_seen() {
         session.execute_all(&format!("CREATE ROLE watched {options}")).await;
         session.execute_all("CREATE TABLE t AS SELECT generate_series(1, 1000) AS a").await;
     }
-    let url = |server: &Server, database: &str| format!("postgres://watched:{CANARY}@{}/{database}", server.address());
+    let url = |server: &Server, database: &str| {
+        format!("postgres://watched:{CANARY}@{}/{database}", server.address())
+    };
     let expect_none = |program: &Binary, outcome: &Outcome, how: &str| {
         assert!(!outcome.text().contains(CANARY), "{how}\n{}", outcome.text());
         for (path, bytes) in files(&program.data_dir()) {
@@ -253,7 +279,13 @@ async fn a_password_is_nowhere_to_be_seen() {
 
     // On the command line: a warning, and not a word more.
     let program = Binary::new();
-    let outcome = clone(&program, &url(&source, "postgres"), &url(&destination, "made"), &["--confirm", "made", "-vvv"]).await;
+    let outcome = clone(
+        &program,
+        &url(&source, "postgres"),
+        &url(&destination, "made"),
+        &["--confirm", "made", "-vvv"],
+    )
+    .await;
     let outcome = outcome.expect_code(0);
     assert!(outcome.output.stderr.contains("list of processes"), "{}", outcome.text());
     expect_none(&program, &outcome, "command line");

@@ -31,7 +31,10 @@ async fn tables(database: &Database<'_>) -> Vec<String> {
     let names = "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables \
         WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1";
     for name in database.query_rows(names).await.into_iter().flatten().flatten() {
-        counts.push(format!("{name} {}", database.query_text(&format!("SELECT count(*) FROM ONLY {name}")).await));
+        counts.push(format!(
+            "{name} {}",
+            database.query_text(&format!("SELECT count(*) FROM ONLY {name}")).await
+        ));
     }
     counts
 }
@@ -46,7 +49,8 @@ fn assert_skipped(outcome: &Outcome, expected: &[&str]) {
 #[tokio::test]
 async fn only_what_is_included_comes() {
     let Some((from, to)) = pair().await else { return };
-    let outcome = clone_of(&from, &to, &["--include", "app.*", "--include", "\"Odd Schema\".\"Odd.Table\""]).await;
+    let outcome =
+        clone_of(&from, &to, &["--include", "app.*", "--include", "\"Odd Schema\".\"Odd.Table\""]).await;
     let expected = ["\"Odd Schema\".\"Odd.Table\" 1", "app.orders 20", "app.settings 1", "app.users 50"];
     assert_eq!(tables(&to).await, expected, "{}", outcome.text());
     assert_eq!(to.query_text("SELECT count(*) FROM app.upper_names").await, "50");
@@ -86,7 +90,9 @@ async fn partitions_without_their_parent_and_a_parent_without_some_partitions() 
     let Some((from, to)) = pair().await else { return };
     let outcome = clone_of(&from, &to, &["--exclude", "logs.events_2", "--include", "logs.*"]).await;
     assert_eq!(tables(&to).await, ["logs.events 0", "logs.events_1 99"], "{}", outcome.text());
-    let outcome = clone_of(&from, &to, &["--exclude", "logs.events", "--include", "logs.*", "--confirm", to.name()]).await;
+    let outcome =
+        clone_of(&from, &to, &["--exclude", "logs.events", "--include", "logs.*", "--confirm", to.name()])
+            .await;
     // Without the parent a partition is no partition: it is left out too and named, or an ordinary table.
     let left = tables(&to).await;
     assert!(!left.iter().any(|line| line.starts_with("logs.events ")), "{left:?}\n{}", outcome.text());
@@ -102,8 +108,13 @@ async fn tables_can_come_without_their_rows() {
     let Some((from, to)) = pair().await else { return };
     let outcome = clone_of(&from, &to, &["--exclude-data", "logs.*", "--exclude-data", "app.orders"]).await;
     let expected = [
-        "\"Odd Schema\".\"Odd.Table\" 1", "app.orders 0", "app.settings 1", "app.users 50",
-        "logs.events 0", "logs.events_1 0", "logs.events_2 0",
+        "\"Odd Schema\".\"Odd.Table\" 1",
+        "app.orders 0",
+        "app.settings 1",
+        "app.users 50",
+        "logs.events 0",
+        "logs.events_1 0",
+        "logs.events_2 0",
     ];
     assert_eq!(tables(&to).await, expected, "{}", outcome.text());
     assert_eq!(outcome.skipped(), [""; 0]);
@@ -139,8 +150,12 @@ async fn the_schema_alone_has_every_object_and_no_row() {
 async fn a_pattern_that_matches_nothing_or_is_none_is_an_error() {
     let Some((from, to)) = pair().await else { return };
     for more in [
-        ["--include", "app.user"], ["--exclude", "nowhere.*"], ["--exclude-data", "app.x*"],
-        ["--include", "a.b.c"], ["--include", "\"open"], ["--include", ""],
+        ["--include", "app.user"],
+        ["--exclude", "nowhere.*"],
+        ["--exclude-data", "app.x*"],
+        ["--include", "a.b.c"],
+        ["--include", "\"open"],
+        ["--include", ""],
     ] {
         let outcome = clone(&Binary::new(), &from.url(), &to.url(), &more).await.expect_code(2);
         outcome.expect_error(&[more[1].trim_matches('"')]);
@@ -185,11 +200,19 @@ async fn kinds_of_objects_that_are_not_known_yet_are_named() {
     // Whatever did not come is in the report (invariant 3); whatever is not in the report came.
     let report = outcome.report()["skipped"].to_string();
     for (kind, name, query) in [
-        ("text search configuration", "my_words", "SELECT count(*) FROM pg_ts_config WHERE cfgname = 'my_words'"),
+        (
+            "text search configuration",
+            "my_words",
+            "SELECT count(*) FROM pg_ts_config WHERE cfgname = 'my_words'",
+        ),
         ("publication", "my_publication", "SELECT count(*) FROM pg_publication"),
         ("statistics", "my_statistics", "SELECT count(*) FROM pg_statistic_ext"),
         ("collation", "my_collation", "SELECT count(*) FROM pg_collation WHERE collname = 'my_collation'"),
-        ("cast", "cast", "SELECT count(*) FROM pg_cast WHERE castsource = 'text'::regtype AND casttarget = 'bigint'::regtype"),
+        (
+            "cast",
+            "cast",
+            "SELECT count(*) FROM pg_cast WHERE castsource = 'text'::regtype AND casttarget = 'bigint'::regtype",
+        ),
         ("operator", "===", "SELECT count(*) FROM pg_operator WHERE oprname = '==='"),
         ("foreign-data wrapper", "my_wrapper", "SELECT count(*) FROM pg_foreign_data_wrapper"),
         ("server", "my_server", "SELECT count(*) FROM pg_foreign_server"),

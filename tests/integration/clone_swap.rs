@@ -34,7 +34,8 @@ async fn the_old_database_is_kept_and_undo_brings_it_back() {
     let server = to.server();
     let owner = server.role("owner", "").await;
     let reader = server.role("reader", "").await;
-    let name = to.name();
+    let name = to.name().to_owned();
+    let name = name.as_str();
     // Declared after the roles, so that it is dropped before them.
     let to = to;
     server
@@ -64,7 +65,10 @@ async fn the_old_database_is_kept_and_undo_brings_it_back() {
     assert_eq!(kept.len(), 1);
     assert!(kept[0].starts_with("mbs_") && kept[0].contains("_old_"), "{kept:?}");
     let swapped = outcome.all("swap.done");
-    assert_eq!((&swapped[0]["database"], &swapped[0]["kept_as"]), (&Value::from(name), &Value::from(kept[0].as_str())));
+    assert_eq!(
+        (&swapped[0]["database"], &swapped[0]["kept_as"]),
+        (&Value::from(name), &Value::from(kept[0].as_str()))
+    );
     let undo = &outcome.report()["undo"];
     assert_eq!(undo["available"], true);
     assert!(undo["command"].as_str().unwrap().contains(outcome.job()), "{undo}");
@@ -143,7 +147,8 @@ async fn the_swap_waits_for_sessions_names_them_and_goes_on_when_they_leave() {
     let mut running = start_clone(&program, &from.url(), &to.url(), &["--confirm", to.name()]);
     let warning = running
         .event("a warning that names the session", |line| {
-            line["event"] == "warning" && line["data"]["message"].as_str().is_some_and(|text| text.contains(&pid))
+            line["event"] == "warning"
+                && line["data"]["message"].as_str().is_some_and(|text| text.contains(&pid))
         })
         .await;
     assert!(warning["data"]["message"].as_str().unwrap().contains("a report that runs"), "{warning}");
@@ -241,7 +246,8 @@ async fn a_plain_role_that_may_create_databases_can_clone() {
     let to = destination.database("own").await;
     destination.execute(&format!("ALTER DATABASE {} OWNER TO {}", to.name(), role.name())).await;
     let url = to.url_as(role.name(), "unused");
-    let outcome = clone(&Binary::new(), &from.url(), &url, &["--no-owner", "--no-privileges"]).await.expect_code(0);
+    let outcome =
+        clone(&Binary::new(), &from.url(), &url, &["--no-owner", "--no-privileges"]).await.expect_code(0);
     assert!(is_new(&to).await, "{}", outcome.text());
     assert_eq!(checksum::of(&from).await, checksum::of(&to).await);
     let owner = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()";
@@ -251,7 +257,8 @@ async fn a_plain_role_that_may_create_databases_can_clone() {
 #[tokio::test]
 async fn in_place_is_refused_for_now() {
     let Some((from, to)) = pair().await else { return };
-    let outcome = clone(&Binary::new(), &from.url(), &to.url(), &["--confirm", to.name(), "--no-stage"]).await;
+    let outcome =
+        clone(&Binary::new(), &from.url(), &to.url(), &["--confirm", to.name(), "--no-stage"]).await;
     assert!(matches!(outcome.output.code, Some(2 | 3)), "{}", outcome.text());
     assert!(outcome.text().contains("--no-stage"), "{}", outcome.text());
     assert!(!is_new(&to).await);

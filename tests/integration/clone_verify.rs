@@ -52,15 +52,50 @@ async fn two_databases_at_rest_are_compared_and_what_differs_is_named() {
 
     // Each change is found by checksum; the ones that change a number also by counts.
     for (change, back, named, counted) in [
-        ("UPDATE app.t SET f = f + 1e-9 WHERE id = 1234", "UPDATE app.t SET f = 1234 / 3.0 WHERE id = 1234", "app.t", false),
-        ("UPDATE app.t SET j = '{\"a\": 1}' WHERE id = 5", "UPDATE app.t SET j = '{\"a\":  1}' WHERE id = 5", "app.t", false),
-        ("UPDATE app.t SET a = '[0:1]={5,NULL}' WHERE id = 5", "UPDATE app.t SET a = '{5,NULL}' WHERE id = 5", "app.t", false),
+        (
+            "UPDATE app.t SET f = f + 1e-9 WHERE id = 1234",
+            "UPDATE app.t SET f = 1234 / 3.0 WHERE id = 1234",
+            "app.t",
+            false,
+        ),
+        (
+            "UPDATE app.t SET j = '{\"a\": 1}' WHERE id = 5",
+            "UPDATE app.t SET j = '{\"a\":  1}' WHERE id = 5",
+            "app.t",
+            false,
+        ),
+        (
+            "UPDATE app.t SET a = '[0:1]={5,NULL}' WHERE id = 5",
+            "UPDATE app.t SET a = '{5,NULL}' WHERE id = 5",
+            "app.t",
+            false,
+        ),
         ("UPDATE app.t SET t = NULL WHERE id = 5", "UPDATE app.t SET t = 't5' WHERE id = 5", "app.t", false),
-        ("DELETE FROM app.t WHERE id = 1", "INSERT INTO app.t VALUES (1, 1 / 3.0, 't1', '{\"a\":  1}', '\\x00ff', '{1,NULL}')", "app.t", true),
+        (
+            "DELETE FROM app.t WHERE id = 1",
+            "INSERT INTO app.t VALUES (1, 1 / 3.0, 't1', '{\"a\":  1}', '\\x00ff', '{1,NULL}')",
+            "app.t",
+            true,
+        ),
         // Two equal rows more: hashes that are xor-ed would cancel out.
-        ("INSERT INTO app.same VALUES (7), (7)", "DELETE FROM app.same WHERE ctid IN (SELECT ctid FROM app.same LIMIT 2)", "app.same", true),
-        ("INSERT INTO app.none DEFAULT VALUES", "DELETE FROM app.none WHERE ctid = (SELECT max(ctid) FROM app.none)", "app.none", true),
-        ("UPDATE app.parted SET a = 4 WHERE a = 3", "UPDATE app.parted SET a = 3 WHERE a = 4", "app.p", false),
+        (
+            "INSERT INTO app.same VALUES (7), (7)",
+            "DELETE FROM app.same WHERE ctid IN (SELECT ctid FROM app.same LIMIT 2)",
+            "app.same",
+            true,
+        ),
+        (
+            "INSERT INTO app.none DEFAULT VALUES",
+            "DELETE FROM app.none WHERE ctid = (SELECT max(ctid) FROM app.none)",
+            "app.none",
+            true,
+        ),
+        (
+            "UPDATE app.parted SET a = 4 WHERE a = 3",
+            "UPDATE app.parted SET a = 3 WHERE a = 4",
+            "app.p",
+            false,
+        ),
         ("SELECT nextval('app.s')", "SELECT setval('app.s', 1)", "app.s", true),
         ("SELECT setval('app.never', 1, true)", "SELECT setval('app.never', 1, false)", "app.never", true),
         ("SELECT lo_put(20, 1, 'X')", "SELECT lo_put(20, 1, 'w')", "arge object", false),
@@ -72,7 +107,11 @@ async fn two_databases_at_rest_are_compared_and_what_differs_is_named() {
             let outcome = verify(&from, &to, mode).await.expect_code(code);
             if code == 5 {
                 assert!(outcome.text().contains(named), "{change}: {named} is not in {}", outcome.text());
-                assert!(outcome.output.stderr.contains(named), "{change}: people are not told {}", outcome.text());
+                assert!(
+                    outcome.output.stderr.contains(named),
+                    "{change}: people are not told {}",
+                    outcome.text()
+                );
             }
         }
         to.execute(back).await;

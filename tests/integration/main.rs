@@ -21,10 +21,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod connect_auth;
-mod connect_relay;
-mod connect_sql;
-mod connect_tls;
 mod cli;
 mod clone_consistent;
 mod clone_crash;
@@ -38,6 +34,10 @@ mod clone_swap;
 mod clone_verify;
 mod clone_versions;
 mod config;
+mod connect_auth;
+mod connect_relay;
+mod connect_sql;
+mod connect_tls;
 mod harness;
 mod schema_objects;
 mod schema_tables;

@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Server;
+use super::server::in_url;
 
 /// How long bytes that may be the start of a pattern are held back when nothing follows them.
 const HOLD: Duration = Duration::from_millis(50);
@@ -128,6 +129,8 @@ impl Armed {
 
 /// The running proxy. Dropping it closes every connection.
 pub struct FaultProxy {
+    /// How its URLs begin: scheme and user.
+    user: String,
     address: SocketAddr,
     shared: Arc<Shared>,
     stop: CancellationToken,
@@ -137,7 +140,9 @@ pub struct FaultProxy {
 impl FaultProxy {
     /// Starts a proxy in front of a server's TCP address.
     pub fn start(server: &Server) -> Self {
-        Self::to(server.address())
+        let mut proxy = Self::to(server.address());
+        proxy.user = server.user_in_url();
+        proxy
     }
 
     /// Starts a proxy in front of an address.
@@ -161,7 +166,7 @@ impl FaultProxy {
                 tokio::select! { () = until.cancelled() => {}, () = serve(listener, for_thread) => {} }
             });
         });
-        Self { address, shared, stop, thread: Some(thread) }
+        Self { user: "postgres://postgres".to_owned(), address, shared, stop, thread: Some(thread) }
     }
 
     /// Where it listens.
@@ -171,7 +176,7 @@ impl FaultProxy {
 
     /// The superuser's URL for a database through the proxy, without TLS.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://postgres@{}/{}?sslmode=disable", self.address, super::server::in_url(database))
+        format!("{}@{}/{}?sslmode=disable", self.user, self.address, in_url(database))
     }
 
     /// How many connections are open.

@@ -106,7 +106,8 @@ impl Folder {
     }
 }
 
-fn give_to_server_user(path: &Path) {
+/// Makes the user that servers run as the owner of a file or folder.
+pub fn give_to_server_user(path: &Path) {
     if let Some((uid, gid)) = server_user() {
         std::os::unix::fs::chown(path, Some(uid), Some(gid)).unwrap();
     }

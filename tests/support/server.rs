@@ -2,12 +2,12 @@
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::database::{Database, Role, Session};
-use super::keeper::{Folder, Keeper, as_server_user, server_user};
+use super::keeper::{Folder, Keeper, as_server_user, give_to_server_user, server_user};
 use super::log::{LINE_PREFIX, Log, Mark};
 use super::{installation, say};
 
@@ -151,12 +151,22 @@ impl Server {
         format!("postgres://postgres@{folder}:{}/{}", self.address().port(), in_url(database))
     }
 
-    /// Where a private cluster listens.
+    /// Where it listens for TCP.
     pub fn address(&self) -> SocketAddr {
         match &self.place {
             Place::Private { port, .. } => SocketAddr::from((Ipv4Addr::LOCALHOST, *port)),
-            Place::Outside { .. } => panic!("{} has no address of ours", self.describe()),
+            Place::Outside { before_database, .. } => {
+                let host = before_database.rsplit(['@', '/']).find(|part| !part.is_empty()).unwrap();
+                let with_port = if host.contains(':') { host.to_owned() } else { format!("{host}:5432") };
+                with_port.to_socket_addrs().unwrap().next().unwrap()
+            }
         }
+    }
+
+    /// The beginning of the superuser's URL, up to the `@`: for one that leads through a proxy.
+    pub fn user_in_url(&self) -> String {
+        let url = self.url("");
+        url.rsplit_once('@').expect("a URL with a user").0.to_owned()
     }
 
     /// The folder with a private cluster's socket, `data` directory and extra files.
@@ -324,7 +334,19 @@ fn within_reach(bin: &Path, folder: &Folder) -> PathBuf {
         command.output().is_ok_and(|output| output.status.success())
     };
     assert!(try_copy("--link") || try_copy("--force"), "cannot copy {}", installation.display());
+    give_folders_to_server_user(&copy);
     copy.join("bin")
+}
+
+/// Folders alone, so that the keeper can remove the copy: a linked file is the original, whose owner stays.
+fn give_folders_to_server_user(folder: &Path) {
+    give_to_server_user(folder);
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            give_folders_to_server_user(&entry.path());
+        }
+    }
 }
 
 fn free_port() -> u16 {

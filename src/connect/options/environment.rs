@@ -20,6 +20,17 @@ impl Environment {
         Self { variables, user: system_user() }
     }
 
+    /// The same with variables that count where this environment does not set them: those of a `.env` file.
+    #[must_use]
+    pub fn with_defaults<'a>(mut self, variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        for (name, value) in variables {
+            if self.get(name).is_none() {
+                self.variables.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        self
+    }
+
     /// Made up.
     pub fn new<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>, user: Option<&str>) -> Self {
         let variables =

@@ -198,7 +198,8 @@ impl Relay<'_> {
             }
             let buffered = self.source.wire.incoming.len();
             let wants = Wants {
-                read_source: self.from != From::Ready && buffered < READ_BYTES,
+                // With nothing to write, the buffer holds part of a message, however long, and only reading helps.
+                read_source: self.from != From::Ready && (buffered < READ_BYTES || self.ready_to_send == 0),
                 write_rows: self.to == To::Taking
                     && self.ready_to_send > 0
                     && (self.ready_to_send >= WRITE_BYTES

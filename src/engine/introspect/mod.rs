@@ -74,6 +74,9 @@ impl Classify for Error {
 /// # Errors
 /// [`Error`] for a query that fails or an answer that is not understood.
 pub async fn read(client: &Client, version: Version) -> Result<Catalog, Error> {
+    // Compiling the larger of these queries takes seconds, running them far less.
+    let jit = "SET LOCAL jit = off";
+    client.batch_execute(jit).await.map_err(|source| Error::Query { kind: "settings", source })?;
     let relations = async {
         tokio::try_join!(
             relation::read(client),

@@ -22,11 +22,9 @@ pub(super) async fn read(client: &Client, _version: Version) -> Result<Vec<Privi
                 is: Vec::new(),
             });
         }
-        // An object whose every privilege was revoked has one row without a side.
-        let side: Option<String> = get(row, "side")?;
-        if let (Some(last), Some(side)) = (privileges.last_mut(), side) {
-            let grant = grant(row)?;
-            if side == "is" { last.is.push(grant) } else { last.was.push(grant) }
+        if let Some(last) = privileges.last_mut() {
+            let side = if get::<&str>(row, "side")? == "is" { &mut last.is } else { &mut last.was };
+            side.push(grant(row)?);
         }
     }
     Ok(privileges)

@@ -22,9 +22,9 @@ pub struct Privilege {
     pub owner: Ident,
     /// How many privileges this kind of object has on the source's version: that many together are `ALL` there.
     pub kinds: usize,
-    /// What a freshly made one has.
+    /// What only a freshly made one has.
     pub was: Vec<Grant>,
-    /// What it has, in the order of the catalog.
+    /// What it has and a freshly made one has not, in the order of the catalog. (Of schema public both are whole.)
     pub is: Vec<Grant>,
 }
 

@@ -103,7 +103,11 @@ fn report(
             continue;
         }
         let reason = left_out.get(&piece.makes).cloned().unwrap_or_else(|| {
-            let needs = graph.needs.get(position).into_iter().flatten().filter(|need| is_gone(**need));
+            let part = |need: usize| {
+                matches!(wholes.get(need), Some(Some(Target::Piece(whole))) if *whole == position)
+            };
+            let needs = graph.needs.get(position).into_iter().flatten();
+            let needs = needs.filter(|need| is_gone(**need) && !part(**need));
             let named = needs.filter_map(|need| pieces.get(*need)).map(|need| need.label.as_str()).min();
             let missing = graph.missing.get(position).into_iter().flatten();
             let unnamed = missing.filter_map(|address| left_out.get(address)).min();

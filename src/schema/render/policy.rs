@@ -48,15 +48,15 @@ fn render_policy(policy: &Policy, options: &Options, to: &mut Rendering) {
     let label = format!("policy {} on {}", for_people(policy.name.as_str()), policy.table);
     let there = |role: &&Ident| options.roles.contains(role.as_str());
     let (present, missing): (Vec<&Ident>, Vec<&Ident>) = policy.roles.iter().partition(there);
-    for role in &missing {
-        let role = for_people(role.as_str());
-        to.skip(format!("role {role} of {label}"), format!("role {role} is not on the destination"));
-    }
     if !policy.everyone && present.is_empty() {
         to.left_out
             .insert(Address::new(class::POLICY, policy.oid), format!("needs {label}, which is not made"));
         to.skip(label, "none of its roles is on the destination");
         return;
+    }
+    for role in missing {
+        let role = for_people(role.as_str());
+        to.skip(format!("role {role} of {label}"), format!("role {role} is not on the destination"));
     }
     let roles = if policy.everyone { Sql::fixed("PUBLIC") } else { Sql::join(present, ", ") };
     let mut text = sql!(

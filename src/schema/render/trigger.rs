@@ -1,7 +1,9 @@
 //! SQL of triggers. Those that call out to the world (webhooks) are made and switched off, if so asked.
 
-use crate::pg::Sql;
+use std::collections::HashMap;
+
 use crate::pg::name::for_people;
+use crate::pg::{Oid, Sql};
 use crate::schema::model::rule::Firing;
 use crate::schema::model::trigger::{Definition, Trigger};
 use crate::schema::model::{Address, Catalog, Rank, class};
@@ -14,6 +16,7 @@ use crate::sql;
 const CALLING_OUT: [&str; 2] = ["supabase_functions", "net"];
 
 pub(super) fn render(catalog: &Catalog, options: &Options, to: &mut Rendering) {
+    let partitions = partitions(catalog);
     for trigger in &catalog.triggers {
         let label = format!("trigger {} on {}", for_people(trigger.name.as_str()), trigger.table);
         let switched_off = options.neutralize
@@ -23,18 +26,38 @@ pub(super) fn render(catalog: &Catalog, options: &Options, to: &mut Rendering) {
             to.skip(&label, "made but disabled, since it calls out to the network");
         }
         let state = if switched_off { Firing::Disabled } else { trigger.state };
-        to.push(piece(trigger, state, label));
+        to.push(piece(trigger, state, label, locked_with(trigger.relation, &partitions)));
     }
 }
 
-fn piece(trigger: &Trigger, state: Firing, label: String) -> Piece {
+/// The partitions of each partitioned table.
+fn partitions(catalog: &Catalog) -> HashMap<Oid, Vec<Oid>> {
+    let mut partitions: HashMap<Oid, Vec<Oid>> = HashMap::new();
+    for table in &catalog.tables {
+        if let Some(place) = &table.partition_of {
+            partitions.entry(place.parent).or_default().push(table.oid);
+        }
+    }
+    partitions
+}
+
+/// The table and, since they get a copy of its trigger, the partitions below it.
+fn locked_with(table: Oid, partitions: &HashMap<Oid, Vec<Oid>>) -> Vec<Oid> {
+    let mut locked = vec![table];
+    let mut next = 0;
+    while let Some(table) = locked.get(next) {
+        locked.extend(partitions.get(table).into_iter().flatten());
+        next += 1;
+    }
+    locked
+}
+
+fn piece(trigger: &Trigger, state: Firing, label: String, locked: Vec<Oid>) -> Piece {
     let relation = Address::new(class::RELATION, trigger.relation);
     let mut piece = Piece {
         needs: vec![relation],
         part_of: Some(relation),
-        // ShareRowExclusive by the manual; on a partitioned table it goes to the partitions too, which arrange's
-        // locks cannot tell, so steps after the data that touch tables run while no rows are being copied.
-        locks: vec![Lock { table: trigger.relation, mode: LockMode::ShareRowExclusive }],
+        locks: locked.into_iter().map(|table| Lock { table, mode: LockMode::ShareRowExclusive }).collect(),
         ..Piece::new(Address::new(class::TRIGGER, trigger.oid), Rank::Trigger, Phase::PostData, label)
     };
     match &trigger.definition {

@@ -45,12 +45,13 @@ fn piece(view: &View, word: &str) -> Piece {
 fn render_view(view: &View, to: &mut Rendering) {
     let mut whole = piece(view, "view");
     let rule = Address::new(class::RULE, view.rule);
-    let declared = Piece { sql: vec![declaration(view)], ..piece(view, "declaration of view") };
+    // Without its query it would be a view that says something else: if that is left out, so is the declaration.
+    let declared =
+        Piece { sql: vec![declaration(view)], part_of: Some(rule), ..piece(view, "declaration of view") };
     let defined = Piece {
         sql: vec![definition(view, &Sql::fixed("CREATE OR REPLACE VIEW"))],
         needs: vec![whole.makes],
-        part_of: Some(whole.makes),
-        ..Piece::new(rule, Rank::View, Phase::PreData, format!("query of view {}", view.name))
+        ..Piece::new(rule, Rank::View, Phase::PreData, whole.label.clone())
     };
     whole.sql = vec![definition(view, &Sql::fixed("CREATE VIEW"))];
     whole.also_makes.push(rule);

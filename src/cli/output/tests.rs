@@ -1,0 +1,246 @@
+//! A recorded run as each renderer shows it.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use indicatif::{ProgressDrawTarget, TermLike};
+use insta::assert_snapshot;
+
+use super::{Bars, Look, Ndjson, Output, Plain, Quiet, Shown, choose, report};
+use crate::pg::QualifiedName;
+use crate::progress::{
+    Counts, Eta, Event, Frame, History, Phase, Progress, Report, Skipped, Status, TablePercent, Tables,
+    Timestamp, Undo, Verification, VerifyMode, Warning,
+};
+use crate::workflow::report::Subscriber;
+
+/// Somewhere to write that can be read afterwards.
+#[derive(Clone, Debug, Default)]
+struct Page(Arc<Mutex<Vec<u8>>>);
+
+impl Page {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A run with a table whose name would clear the screen.
+fn recorded() -> Vec<Frame> {
+    let nasty = QualifiedName::new("public", "a\x1b[2J\nb").to_string();
+    let mut history = History::new("e1", 0, 100);
+    let at = |ms: u64| Timestamp::from_unix_ms(1_764_000_000_000 + ms);
+    let mut frames = Vec::new();
+    let mut event = |ms, event| history.publish(event, at(ms));
+    frames.push(event(0, Event::JobStatus { status: Status::Running, error: None }));
+    frames.push(event(0, Event::JobPhase { phase: Phase::Preflight }));
+    let warning = Warning::new("role_missing", "role \"app\x07\" is missing; its grants are left out");
+    frames.push(event(400, Event::Warning(warning.about(&nasty))));
+    frames.push(event(900, Event::JobPhase { phase: Phase::Copy }));
+    frames.push(event(950, Event::TableStarted { table: nasty.clone() }));
+    for (ms, percent) in [(1000, 4.0), (1250, 6.0), (5000, 9.1), (11_500, 9.3), (12_000, 55.0)] {
+        let data = Progress {
+            percent,
+            estimate: true,
+            bytes_done: ms * 1000,
+            bytes_total: 20_000_000,
+            rows_done: ms,
+            rate_bytes_s: 1_000_000,
+            eta_seconds: (ms > 2000).then_some(Eta { low: 8, high: 12 }),
+            table_counts: Tables { done: 0, running: 1, total: 1 },
+            tables: vec![TablePercent { table: nasty.clone(), percent }],
+            indexes: Counts { done: 0, total: 2 },
+            constraints: Counts { done: 0, total: 1 },
+            operation: format!("COPY {nasty}"),
+        };
+        frames.push(Frame::Progress { sub: None, ts: at(ms), data });
+    }
+    frames.push(event(
+        19_000,
+        Event::TableFinished { table: nasty, rows: 910_233, bytes: 20_000_000, ms: 18_050 },
+    ));
+    frames.push(event(20_000, Event::JobPhase { phase: Phase::Swap }));
+    let kept_as = Some("mbs_old_app".to_owned());
+    frames.push(event(20_100, Event::SwapDone { database: "app".to_owned(), kept_as }));
+    let done =
+        Progress { percent: 100.0, bytes_done: 20_000_000, bytes_total: 20_000_000, ..Progress::default() };
+    frames.push(Frame::Progress { sub: None, ts: at(20_200), data: done });
+    frames.push(event(20_200, Event::JobReport(Box::new(outcome()))));
+    frames.push(event(20_200, Event::JobStatus { status: Status::Succeeded, error: None }));
+    frames
+}
+
+fn outcome() -> Report {
+    let no_key = |table: &str| Warning::new("no_key", "has no primary key").about(table);
+    let skip = |object: &str| Skipped {
+        object: object.to_owned(),
+        reason: "extension postgis is not on the destination".to_owned(),
+    };
+    Report {
+        status: Status::Succeeded,
+        elapsed_ms: 20_200,
+        tables: 1,
+        rows: 910_233,
+        bytes: 20_000_000,
+        indexes: 2,
+        constraints: 1,
+        verification: Some(Verification {
+            mode: VerifyMode::Counts,
+            equal: 12,
+            different: Vec::new(),
+            left_out: Vec::new(),
+        }),
+        skipped: vec![skip("view public.map"), skip("table public.places")],
+        warnings: vec![no_key("public.log"), no_key("public.audit"), Warning::new("slow", "a\x1b[2J thing")],
+        undo: Some(Undo {
+            kind: "rename".to_owned(),
+            available: true,
+            kept_as: "mbs_old_app".to_owned(),
+            command: "multiboard-sync undo job_1".to_owned(),
+        }),
+        ..Report::new("job_1", "staging", "local")
+    }
+}
+
+fn show(mut output: impl Output) {
+    for frame in recorded() {
+        output.show(&frame).unwrap();
+    }
+}
+
+#[test]
+fn plain_lines_come_every_ten_seconds_or_five_per_cent() {
+    let (out, err) = (Page::default(), Page::default());
+    show(Plain::new(out.clone(), err.clone()));
+    assert_snapshot!(err.text(), @"");
+    assert_snapshot!(out.text(), @"");
+}
+
+#[test]
+fn ndjson_has_the_shapes_of_the_websocket() {
+    let out = Page::default();
+    show(Ndjson::new(out.clone()));
+    let text = out.text();
+    let back: Vec<Frame> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(back, recorded());
+    let shown: Vec<&str> = text.lines().filter(|line| !line.contains("job.report")).take(7).collect();
+    assert_snapshot!(shown.join("\n"), @"");
+}
+
+#[test]
+fn quiet_tells_warnings_only() {
+    let err = Page::default();
+    show(Quiet::new(err.clone()));
+    assert_snapshot!(err.text(), @"");
+}
+
+#[test]
+fn the_report_of_a_difference_cannot_be_overlooked() {
+    let mut of = outcome();
+    of.status = Status::Failed;
+    of.undo = None;
+    of.skipped.clear();
+    of.warnings.clear();
+    let different = (0..12).map(|n| format!("table public.t{n}: 7 rows and 8 rows")).collect();
+    of.verification =
+        Some(Verification { mode: VerifyMode::Checksum, equal: 3, different, left_out: Vec::new() });
+    assert_snapshot!(report::text(&of), @"");
+}
+
+#[test]
+fn the_job_json_has_the_counts_under_tables() {
+    let progress =
+        Progress { table_counts: Tables { done: 41, running: 2, total: 58 }, ..Progress::default() };
+    let json = serde_json::to_value(progress.for_job()).unwrap();
+    assert_eq!(json["tables"], serde_json::json!({"done": 41, "running": 2, "total": 58}));
+    assert_eq!(json["eta_seconds"], serde_json::Value::Null);
+}
+
+/// A terminal of 100 columns that keeps what is written.
+#[derive(Clone, Debug, Default)]
+struct Terminal(Page);
+
+impl TermLike for Terminal {
+    fn width(&self) -> u16 {
+        100
+    }
+
+    fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write_line(&self, line: &str) -> io::Result<()> {
+        self.write_str(&format!("{line}\n"))
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.0.clone().write_all(text.as_bytes())
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn bars_show_the_whole_the_running_tables_and_keep_warnings() {
+    let (out, terminal) = (Page::default(), Terminal::default());
+    let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), 255);
+    show(Bars::on(out.clone(), target, true));
+    let drawn = terminal.0.text();
+    assert!(!drawn.contains('\x1b') && !drawn.contains('\x07'), "{drawn:?}");
+    for part in [
+        "warning: public.\"a\\u{1b}[2J\\nb\": role \"app\\u{7}\" is missing",
+        "55.0 % copy · 12.0 MB of 20.0 MB · 1.0 MB/s · 8-12 s left",
+        "55 % public.\"a\\u{1b}[2J\\nb\"",
+        "database app is in place; the old one is kept as mbs_old_app",
+    ] {
+        assert!(drawn.contains(part), "{part:?} is not in {drawn}");
+    }
+    assert!(out.text().starts_with("staging -> local: done\n"));
+}
+
+#[test]
+fn a_reader_that_goes_away_does_not_end_the_run() {
+    struct Closed;
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let look = Look { json: true, ..Look::default() };
+    let mut shown = Shown::new(choose(look, Box::new(Closed), Box::new(Closed)));
+    for frame in recorded() {
+        shown.frame(&frame);
+    }
+    assert!(shown.output.is_none());
+}

@@ -1,0 +1,136 @@
+//! A job run in this process: its record, its progress on the terminal, the question about sessions in the way.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::Outcome;
+use super::context::Context;
+use super::output::{self, Look, Shown};
+use crate::engine::stage::swap::Sessions;
+use crate::failure::{Classify, Exit, chain};
+use crate::job::{Record, Store, UndoState};
+use crate::progress::{Event, Frame, Problem, Report, Reporter, Status, Update};
+use crate::store::Sqlite;
+use crate::workflow;
+use crate::workflow::party::unix_ms;
+use crate::workflow::report::{self, Reporting, Subscriber};
+
+/// A job that has begun.
+pub(super) struct Watched {
+    record: Record,
+    store: Arc<Sqlite>,
+    pub(super) reporter: Reporter,
+    reporting: Reporting,
+    pub(super) sessions: watch::Receiver<Sessions>,
+    json: bool,
+}
+
+impl Watched {
+    /// Records the job and starts to show its progress. With `terminate` sessions in the way of a swap are ended;
+    /// else a person at the terminal is asked, and without one the job waits for them.
+    pub(super) fn start(
+        context: &Context,
+        mut record: Record,
+        store: Arc<Sqlite>,
+        terminate: bool,
+    ) -> Result<Self, Box<dyn Classify + Send + Sync>> {
+        record.status = Status::Running;
+        record.started_ms = Some(unix_ms());
+        store.insert(&record)?;
+        let first = if terminate { Sessions::Terminate } else { Sessions::Wait };
+        let (choose, sessions) = watch::channel(first);
+        let globals = &context.globals;
+        let look = Look {
+            json: globals.json,
+            quiet: globals.quiet,
+            no_color: !globals.colors(),
+            terminal: std::io::stderr().is_terminal(),
+        };
+        let shown =
+            Shown::new(output::choose(look, Box::new(std::io::stdout()), Box::new(std::io::stderr())));
+        let mut subscribers: Vec<Box<dyn Subscriber>> = vec![Box::new(shown)];
+        if !terminate && globals.can_ask() {
+            subscribers.push(Box::new(Asks { choose: Some(choose) }));
+        }
+        let started = report::start(record.id.to_string(), 0, subscribers);
+        let (reporter, reporting) =
+            started.map_err(|source| super::NoStart { doing: "start the reporting thread", source })?;
+        Ok(Self { record, store, reporter, reporting, sessions, json: globals.json })
+    }
+
+    /// Shows how it ended, completes the record, and gives the exit code. `undo` is the job's way back.
+    pub(super) async fn end(mut self, result: Result<Report, workflow::Error>) -> Outcome {
+        let (update, exit) = match result {
+            Ok(report) => {
+                self.record.status = Status::Succeeded;
+                if let Some(undo) = &report.undo {
+                    self.record.undo = UndoState::Available { kept_as: undo.kept_as.clone() };
+                }
+                let different = report.verification.as_ref().is_some_and(|found| !found.different.is_empty());
+                (Update::Finished(Box::new(report)), if different { Exit::Different } else { Exit::Done })
+            }
+            Err(error) => self.failed(&error),
+        };
+        let exit_code = exit as u8;
+        self.reporter.report(update);
+        drop(self.reporter);
+        self.record.ended_ms = Some(unix_ms());
+        if let Some(Event::JobReport(report)) = self.reporting.finish().await {
+            self.record.report = serde_json::to_value(report).ok();
+        }
+        self.store.update(&self.record)?;
+        tracing::debug!(job = %self.record.id, exit = exit_code, "job ended");
+        let _ = self.json;
+        Ok(exit)
+    }
+
+    fn failed(&mut self, error: &workflow::Error) -> (Update, Exit) {
+        let failure = error.classify();
+        let report = Box::new(Report::new(
+            self.record.id.as_str(),
+            self.record.source.as_str(),
+            self.record.destination.as_str(),
+        ));
+        let (code, message, hint) = (failure.code.to_owned(), chain(error), failure.hint);
+        self.record.error =
+            Some(Problem { code: code.clone(), message: message.clone(), hint: hint.clone() });
+        if failure.exit == Exit::Interrupted {
+            self.record.status = Status::Cancelled;
+            return (Update::Cancelled { report }, failure.exit);
+        }
+        self.record.status = Status::Failed;
+        (Update::Failed { code, message, hint, report }, failure.exit)
+    }
+}
+
+/// Asks at the terminal, once, whether sessions in the way of the swap are to be ended.
+struct Asks {
+    choose: Option<watch::Sender<Sessions>>,
+}
+
+impl Subscriber for Asks {
+    fn frame(&mut self, frame: &Frame) {
+        let Frame::Event { event: Event::Warning(warning), .. } = frame else { return };
+        if warning.code != "sessions_in_the_way" {
+            return;
+        }
+        let Some(choose) = self.choose.take() else { return };
+        // A thread of its own: an answer may take as long as it likes, and the process ends without it.
+        let asking = std::thread::Builder::new().name("question".to_owned()).spawn(move || {
+            let mut stderr = std::io::stderr();
+            if stderr.write_all(b"\nend these sessions now? [y/N] ").and_then(|()| stderr.flush()).is_err() {
+                return;
+            }
+            let mut answer = String::new();
+            let read = std::io::stdin().read_line(&mut answer).is_ok();
+            if read && matches!(answer.trim(), "y" | "Y" | "yes") {
+                choose.send_replace(Sessions::Terminate);
+            }
+        });
+        if let Err(error) = asking {
+            tracing::warn!(%error, "cannot ask; waiting for the sessions to end");
+        }
+    }
+}
