@@ -22,7 +22,12 @@ impl<'s> Nasty<'s> {
             roles.push(role);
         }
         let database = source.database("nasty").await;
-        database.execute(&text).await;
+        let session = database.session().await;
+        // A paragraph at a time: a new enum value cannot be used by the transaction that made it.
+        for paragraph in text.split("\n\n") {
+            session.execute_all(paragraph).await;
+        }
+        drop(session);
         let (name, owner) = (database.name(), roles[1].name());
         source
             .execute(&format!(
