@@ -75,7 +75,7 @@ impl Outcome {
     /// Why it failed: code, message and hint.
     #[track_caller]
     pub fn error(&self) -> &Value {
-        let errors = self.all("job.status").into_iter().map(|data| &data["error"]);
+        let mut errors = self.all("job.status").into_iter().map(|data| &data["error"]);
         errors.rfind(|error| !error.is_null()).unwrap_or_else(|| panic!("no error\n{}", self.text()))
     }
 
