@@ -25,7 +25,7 @@ pub enum Error {
     #[error(transparent)]
     Introspect(#[from] crate::engine::introspect::Error),
     #[error(transparent)]
-    Copy(#[from] copy::Error),
+    Copy(copy::Error),
     #[error(transparent)]
     Selection(#[from] crate::schema::select::Error),
     #[error(transparent)]
@@ -89,6 +89,15 @@ impl Classify for Error {
             Self::LeftBehind { first, .. } => {
                 first.classify().hint("multiboard-sync clean names and removes what was left")
             }
+        }
+    }
+}
+
+impl From<copy::Error> for Error {
+    fn from(error: copy::Error) -> Self {
+        match error {
+            copy::Error::Stopped => Self::Interrupted("the destination is as it was".to_owned()),
+            error => Self::Copy(error),
         }
     }
 }

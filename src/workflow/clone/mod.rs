@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::party::{Destination, Party, Source};
 use super::{Error, Result};
-use crate::connect::DestinationConnection;
+use crate::connect::{Connection, DestinationConnection};
 use crate::engine::stage::registry::Registry;
 use crate::engine::stage::{create, facts, mark::Mark, swap::Sessions};
 use crate::id::JobId;
@@ -118,6 +118,13 @@ async fn fill_and_swap(
     drop(connection);
     report.undo = replace::replace(request, context, destination, staging, plan.comment.as_deref()).await?;
     Ok(report)
+}
+
+/// Ends what a session of ours may still be doing on the source, so that its locks go at once.
+async fn interrupt(connection: &Connection) {
+    if let Err(error) = connection.cancel_handle().cancel().await {
+        tracing::debug!(%error, "could not interrupt the snapshot's holder");
+    }
 }
 
 /// Runs a part of the work until it ends or the run is stopped; what it leaves is cleaned up by [`run`].
