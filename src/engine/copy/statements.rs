@@ -95,6 +95,7 @@ mod tests {
     #[test]
     fn batches_keep_the_order_and_the_bounds() {
         let step = |bytes: usize| Step {
+            makes: crate::schema::model::Address::new(crate::schema::model::class::RELATION, 1),
             label: bytes.to_string(),
             phase: Phase::PreData,
             sql: vec![Sql::printed_by_server("x".repeat(bytes))],
