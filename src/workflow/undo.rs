@@ -3,7 +3,7 @@
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::party::{Destination, Party};
+use super::party::{Destination, OtherSource, Party};
 use super::{Error, Result};
 use crate::engine::stage::mark::Mark;
 use crate::engine::stage::registry::{Made, Registry};
@@ -37,11 +37,12 @@ pub async fn run(
     request: &Request,
     registry: &dyn Registry,
     destinations: &Destinations,
+    sources: &[OtherSource],
     reporter: &Reporter,
     sessions: &watch::Receiver<Sessions>,
     stop: &CancellationToken,
 ) -> Result<Undone> {
-    let destination = Destination::tidy(&request.destination, destinations).await?;
+    let destination = Destination::tidy(&request.destination, destinations, sources, registry).await?;
     let cluster = destination.grant.system_identifier();
     let database = destination.grant.database().to_owned();
     let made = registry.made_by(&request.job)?;

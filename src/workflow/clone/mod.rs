@@ -22,7 +22,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::party::{Destination, Party, Source};
+use super::party::{Destination, OtherSource, Party, Source};
 use super::{Error, Result};
 use crate::connect::{Connection, DestinationConnection};
 use crate::engine::stage::registry::Registry;
@@ -67,7 +67,7 @@ pub struct Context {
     pub reporter: Reporter,
     pub destinations: Destinations,
     /// Every connection with role source.
-    pub sources: Vec<Party>,
+    pub sources: Vec<OtherSource>,
     /// What to do with sessions in the way of the swap; a person may change it while it waits.
     pub sessions: watch::Receiver<Sessions>,
     pub stop: CancellationToken,
