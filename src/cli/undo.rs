@@ -40,7 +40,8 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     let request = undo::Request { job: arguments.job.clone(), destination };
     let (destinations, sources) = (&context.config.destinations, parties::sources(context));
     let undone =
-        undo::run(&request, store.as_ref(), destinations, &sources, &reporter, &sessions, &context.stop).await?;
+        undo::run(&request, store.as_ref(), destinations, &sources, &reporter, &sessions, &context.stop)
+            .await?;
     record.undo = UndoState::Done { at_ms: unix_ms() };
     store.update(&record)?;
     let said = match context.globals.json {

@@ -108,9 +108,14 @@ async fn fill_and_swap(
     report.skipped.clone_from(&plan.skipped);
     report.neutralized.clone_from(&plan.neutralized);
     let connection = staging.connect(destination).await?;
-    let loaded =
-        stoppable(context, load::load(request, context, source, destination, &plan, staging, &connection))
-            .await?;
+    // Not in `stoppable`: its workers see the token themselves, and interrupt the servers' work.
+    let loaded = match load::load(request, context, source, destination, &plan, staging, &connection).await {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            interrupt(&plan.holder).await;
+            return Err(error);
+        }
+    };
     let finished = finish::finish(request, context, destination, &plan, &connection, staging);
     stoppable(context, finished).await?;
     report.verification =
