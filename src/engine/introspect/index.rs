@@ -16,6 +16,7 @@ fn index(row: &Row) -> Result<Index, Error> {
     Ok(Index {
         oid: get(row, "oid")?,
         table: get(row, "table")?,
+        table_name: qualified(row, "table_schema", "table_name")?,
         name: qualified(row, "schema", "name")?,
         definition: Sql::printed_by_server(get::<String>(row, "definition")?),
         constraint: get(row, "constraint")?,

@@ -8,6 +8,7 @@ use crate::schema::model::{Address, class};
 pub struct Index {
     pub oid: Oid,
     pub table: Oid,
+    pub table_name: QualifiedName,
     pub name: QualifiedName,
     /// The whole CREATE INDEX, as `pg_get_indexdef` prints it.
     pub definition: Sql,
@@ -34,5 +35,10 @@ impl Index {
     /// Its address in `pg_depend`.
     pub fn address(&self) -> Address {
         Address::new(class::RELATION, self.oid)
+    }
+
+    /// The act of attaching it to its parent.
+    pub fn attachment(&self) -> Option<Address> {
+        self.parent.map(|_| Address::new(class::INHERITANCE, self.oid))
     }
 }

@@ -13,7 +13,7 @@ use crate::schema::model::{Catalog, Rank};
 use crate::schema::options::Options;
 use crate::schema::render::Rendering;
 use crate::schema::render::column::parameters;
-use crate::schema::render::index::{finish, rows};
+use crate::schema::render::index::{attachment, finish, rows};
 use crate::schema::render::relations::Relations;
 use crate::schema::script::{Lock, LockMode, Phase, Piece};
 use crate::sql;
@@ -22,6 +22,8 @@ pub(super) fn render(catalog: &Catalog, relations: &Relations<'_>, options: &Opt
     for constraint in &catalog.constraints {
         let Some(table) = relations.tables.get(&constraint.table) else { continue };
         if relations.is_inline(constraint, options) {
+            let index = constraint.index.and_then(|index| relations.indexes.get(&index));
+            to.pieces.extend(index.and_then(|index| attachment(index, relations)));
             continue;
         }
         let made = Made { constraint, table, relations, options };
@@ -54,7 +56,7 @@ impl Made<'_> {
             piece.also_makes.push(index.address());
             piece.sql.push(self.add(Only::Yes, &self.constraint.definition));
             self.lock(&mut piece, LockMode::AccessExclusive);
-            finish(index, Some(self.table), self.relations, &mut piece);
+            finish(index, self.relations, &mut piece);
             return vec![piece];
         }
         vec![self.key_index(index), self.key_using_index(index)]
@@ -91,7 +93,7 @@ impl Made<'_> {
         }
         piece.sql.push(self.add(Only::Yes, &definition));
         self.lock(&mut piece, LockMode::AccessExclusive);
-        finish(index, Some(self.table), self.relations, &mut piece);
+        finish(index, self.relations, &mut piece);
         piece
     }
 
@@ -102,7 +104,9 @@ impl Made<'_> {
             return None;
         }
         let mut piece = self.piece(Rank::Key, Phase::Constraint);
-        piece.also_makes = self.relations.index_with_descendants(index.oid);
+        let with_descendants = self.relations.index_with_descendants(index.oid);
+        piece.also_makes = with_descendants.iter().map(|index| index.address()).collect();
+        piece.also_makes.extend(with_descendants.iter().filter_map(|index| index.attachment()));
         piece.builds = Some(index.name.clone());
         piece.needs_rows_of = self.relations.with_rows(self.table.oid);
         if !self.table.partitioned {
@@ -123,7 +127,7 @@ impl Made<'_> {
             }
             self.lock(&mut piece, LockMode::AccessExclusive);
         }
-        finish(index, Some(self.table), self.relations, &mut piece);
+        finish(index, self.relations, &mut piece);
         Some(piece)
     }
 
@@ -152,7 +156,7 @@ impl Made<'_> {
         piece.needs_rows_of.dedup();
         // A partitioned key is valid, and can be pointed at, once every partition's is attached.
         if let Some(index) = self.constraint.index {
-            piece.needs.extend(self.relations.index_with_descendants(index));
+            piece.needs.extend(self.relations.whole_index(index));
         }
         let partitioned = self.table.partitioned
             || self.relations.tables.get(&referenced).is_some_and(|table| table.partitioned);

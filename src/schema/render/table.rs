@@ -87,7 +87,7 @@ impl<'a> Place<'a> {
         piece.sql.extend(
             self.inline_keys()
                 .filter_map(|key| self.relations.indexes.get(&key.index?))
-                .flat_map(|index| index::marks(index, table)),
+                .filter_map(|index| index::marks(index)),
         );
         if let Some((partition, parent)) = self.partition() {
             piece.sql.push(sql!(
