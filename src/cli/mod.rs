@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Environment};
+use crate::config::{Config, Environment, without_passwords};
 use crate::failure::{Classify, Exit, Failure};
 use crate::telemetry::{self, LogLevel};
 use arguments::{Arguments, Command, Globals};
@@ -100,8 +100,19 @@ fn log_level(globals: &Globals, configured: Option<LogLevel>) -> LogLevel {
 /// `--help` and `--version` are no mistakes; they go to stdout.
 fn usage(error: &clap::Error) -> Exit {
     // A closed pipe is nobody's problem: the reader has seen what it wanted.
-    let _ = error.print();
-    if error.use_stderr() { Exit::Usage } else { Exit::Done }
+    if !error.use_stderr() {
+        let _ = error.print();
+        return Exit::Done;
+    }
+    // clap quotes what it did not understand, which may be a URL in the wrong place.
+    let plain = error.render().to_string();
+    let shown = without_passwords(&plain);
+    if shown == plain {
+        let _ = error.print();
+    } else {
+        let _ = std::io::stderr().lock().write_all(shown.as_bytes());
+    }
+    Exit::Usage
 }
 
 /// The program could not get going.

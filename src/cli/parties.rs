@@ -42,7 +42,8 @@ pub(super) fn sources(context: &Context) -> Vec<Party> {
     let mut parties = Vec::new();
     for (name, connection) in context.config.sources() {
         let made = connection.map_err(|error| error.to_string()).and_then(|connection| {
-            of_connection("connection", &connection, &context.variables()).map_err(|error| crate::failure::chain(&error))
+            of_connection("connection", &connection, &context.variables())
+                .map_err(|error| crate::failure::chain(&error))
         });
         match made {
             Ok(party) => parties.push(party),

@@ -44,7 +44,10 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     record.undo = UndoState::Done { at_ms: unix_ms() };
     store.update(&record)?;
     let said = match context.globals.json {
-        true => format!("{}\n", serde_json::json!({"type": "undone", "database": undone.database, "clone_kept_as": undone.clone_kept_as})),
+        true => format!(
+            "{}\n",
+            serde_json::json!({"type": "undone", "database": undone.database, "clone_kept_as": undone.clone_kept_as})
+        ),
         false => format!(
             "database {} is back as it was before {}; the clone is kept as {} until `multiboard-sync clean` removes it\n",
             for_people(&undone.database),

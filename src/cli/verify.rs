@@ -61,8 +61,10 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     let (from, to) = (source.label(), destination.label());
     let record = Record::new(job.clone(), Kind::Verify, from.clone(), to.clone(), database, unix_ms());
     let watched = Watched::start(context, record, context.store()?, false)?;
-    let request = verify::Request { source, destination, mode: arguments.mode.into(), jobs: cores(), selection };
+    let request =
+        verify::Request { source, destination, mode: arguments.mode.into(), jobs: cores(), selection };
     let result = verify::run(&request, &watched.reporter, &context.stop).await;
-    let result = result.map(|found| Report { verification: Some(found), ..Report::new(job.as_str(), from, to) });
+    let result =
+        result.map(|found| Report { verification: Some(found), ..Report::new(job.as_str(), from, to) });
     watched.end(result).await
 }

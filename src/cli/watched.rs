@@ -48,7 +48,8 @@ impl Watched {
             no_color: !globals.colors(),
             terminal: std::io::stderr().is_terminal(),
         };
-        let shown = Shown::new(output::choose(look, Box::new(std::io::stdout()), Box::new(std::io::stderr())));
+        let shown =
+            Shown::new(output::choose(look, Box::new(std::io::stdout()), Box::new(std::io::stderr())));
         let mut subscribers: Vec<Box<dyn Subscriber>> = vec![Box::new(shown)];
         if !terminate && globals.can_ask() {
             subscribers.push(Box::new(Asks { choose: Some(choose) }));
@@ -93,7 +94,8 @@ impl Watched {
             self.record.destination.as_str(),
         ));
         let (code, message, hint) = (failure.code.to_owned(), chain(error), failure.hint);
-        self.record.error = Some(Problem { code: code.clone(), message: message.clone(), hint: hint.clone() });
+        self.record.error =
+            Some(Problem { code: code.clone(), message: message.clone(), hint: hint.clone() });
         if failure.exit == Exit::Interrupted {
             self.record.status = Status::Cancelled;
             return (Update::Cancelled { report }, failure.exit);

@@ -154,6 +154,39 @@ pub fn shows_a_password(url: &str) -> bool {
         || rest.split(['?', '&']).skip(1).any(|parameter| parameter.starts_with("password="))
 }
 
+/// Whether a text can be a connection's name. Everything else might be a URL with a typing mistake, and its password.
+pub(super) fn is_a_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))
+}
+
+/// The same text with stars for the password of every URL in it: `postgres://user:***@host`.
+pub fn without_passwords(text: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        let end = after.find(|c: char| c.is_whitespace() || matches!(c, '\'' | '"')).unwrap_or(after.len());
+        let (url, following) = after.split_at(end);
+        shown.push_str(before);
+        shown.push_str("://");
+        match url.rsplit_once('@') {
+            Some((user, place)) => {
+                let name = user.split(':').next().unwrap_or_default();
+                shown.push_str(&format!("{name}:***@{place}"));
+            }
+            None => shown.push_str(url),
+        }
+        rest = following;
+    }
+    shown.push_str(rest);
+    let starred = |word: &str| match word.split_once("password=") {
+        Some((before, _)) => {
+            format!("{before}password=***{}", word.get(word.trim_end().len()..).unwrap_or_default())
+        }
+        None => word.to_owned(),
+    };
+    shown.split_inclusive(char::is_whitespace).map(starred).collect()
+}
+
 /// `name='value'` of a keyword string (manual, "Keyword/Value Connection Strings").
 fn keyword(name: &str, value: &str) -> String {
     format!("{name}='{}'", value.replace('\\', "\\\\").replace('\'', "\\'"))

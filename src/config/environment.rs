@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::error::Error;
 
 /// The settings that have a variable of their own. `[destinations]` and `role` have none, on purpose.
-const SETTINGS: [&str; 5] = [
+pub(super) const SETTINGS: [&str; 5] = [
     "MULTIBOARD_SYNC_CONFIG",
     "MULTIBOARD_SYNC_DATA_DIR",
     "MULTIBOARD_SYNC_LOG_LEVEL",

@@ -44,6 +44,9 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
+    /// Neither a name nor a URL. The text is not shown: it may be a URL with a typing mistake, and its password.
+    #[error("this is neither a connection's name nor a postgres:// URL")]
+    NotAName,
     /// A name that no connection has.
     #[error("there is no connection \"{name}\"; {}", known_connections(.known))]
     NoSuchConnection {
@@ -101,6 +104,9 @@ impl Classify for Error {
             Self::Line { .. } | Self::EnvFile { .. } | Self::Variable { .. } => {
                 usage("config_invalid").hint("docs/configuration.md lists every setting")
             }
+            Self::NotAName => usage("not_a_connection").hint(
+                "a name is letters, digits, '_', '-' and '.'; a URL is postgres://user@host:port/database",
+            ),
             Self::NoSuchConnection { name, .. } => usage("no_such_connection")
                 .hint(format!("add [connections.{name}] to {}, or give a postgres:// URL", super::FILE_NAME)),
             Self::NoSuchVariable { variable, .. } => {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::connection::{Definition, SslMode, UrlFrom};
+use super::connection::{Definition, SslMode, UrlFrom, is_a_name};
 use super::error::Error;
 use crate::safety::{Allow, Destinations, Role};
 use crate::secret::Secret;
@@ -44,6 +44,9 @@ impl File {
         let mut connections = BTreeMap::new();
         for (name, table) in document.connections {
             let start = table.span().start;
+            if !is_a_name(&name) {
+                return Err(at(start, "a connection's name is letters, digits, '_', '-' and '.'".to_owned()));
+            }
             let definition = table.into_inner().check(beside);
             let definition = definition.map_err(|why| at(start, format!("connection \"{name}\" {why}")))?;
             connections.insert(name, definition);

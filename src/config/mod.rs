@@ -15,7 +15,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-pub use connection::{Connection, SslMode, looks_like_url, shows_a_password};
+pub use connection::{Connection, SslMode, looks_like_url, shows_a_password, without_passwords};
 pub use data_dir::make_data_dir;
 pub use environment::Environment;
 pub use error::Error;
@@ -101,6 +101,9 @@ impl Config {
     pub fn connection(&self, name_or_url: &str) -> Result<Connection, Error> {
         if looks_like_url(name_or_url) {
             return Ok(Connection::from_url(name_or_url));
+        }
+        if !connection::is_a_name(name_or_url) {
+            return Err(Error::NotAName);
         }
         let definition = self.connections.get(name_or_url).ok_or_else(|| Error::NoSuchConnection {
             name: name_or_url.to_owned(),

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::{Config, Environment, SslMode, looks_like_url, make_data_dir, shows_a_password};
+use super::{
+    Config, Environment, SslMode, looks_like_url, make_data_dir, shows_a_password, without_passwords,
+};
 use crate::failure::{Classify, Exit, chain};
 use crate::safety::Role;
 use crate::telemetry::LogLevel;
@@ -32,6 +34,7 @@ fn a_wrong_setting_is_named_with_its_line() {
         ("[connections.local]\nurl = \"postgres:///x\"\nrole = \"both\"\n", 3, "unknown variant"),
         ("[connections.local]\nurl = \"postgres:///x\"\nsslmode = \"on\"\n", 3, "unknown variant"),
         ("[connections.local]\nurl = \"postgres://u:canary@h/d\n", 2, ""),
+        ("\n[connections.\"a b\"]\nurl = \"postgres:///x\"\n", 2, "a connection's name is"),
         ("[destinations]\nallow_loopback = \"yes\"\n", 2, "invalid type"),
         ("[destinations]\nallow = [\n{ connection = \"v\", host = \"h\" }]\n", 3, "missing field `dbname`"),
         (
@@ -68,7 +71,8 @@ fn environment_counts_before_file_before_default() {
     std::fs::write(path.join(".env"), "LOG_LEVEL=error\nSOURCE_DATABASE_URL=postgres:///dotenv\nPGUSER=x\n")
         .expect("write .env");
     let config = load(path, file, &[("PORT", "99")]).expect("a right file");
-    assert_eq!((config.log_level, config.variable("PGUSER")), (Some(LogLevel::Error), Some("x")));
+    assert_eq!(config.log_level, Some(LogLevel::Error));
+    assert_eq!(config.file_variables().find(|(name, _)| *name == "PGUSER"), Some(("PGUSER", "x")));
     assert_eq!(config.listen.to_string(), "127.0.0.1:99");
 
     let variables = [
@@ -166,5 +170,27 @@ fn tells_urls_from_names_and_finds_passwords() {
         ("host=h passfile=/f", true, false),
     ] {
         assert_eq!((looks_like_url(text), shows_a_password(text)), (url, password), "{text}");
+    }
+}
+
+#[test]
+fn what_is_shown_of_a_url_has_no_password() {
+    for (text, shown) in [
+        ("a name", "a name"),
+        ("'postgres://u:p@h/d' x", "'postgres://u:***@h/d' x"),
+        ("postgres://u:p@p@h/d and b://h", "postgres://u:***@h/d and b://h"),
+        ("host=h password=p dbname=d", "host=h password=*** dbname=d"),
+        ("postgres://h/d?password=p\nx", "postgres://h/d?password=***\nx"),
+    ] {
+        assert_eq!(without_passwords(text), shown);
+    }
+}
+
+#[test]
+fn every_variable_is_in_the_example() {
+    let example = include_str!("../../.env.example");
+    let others = ["SOURCE_DATABASE_URL", "DESTINATION_DATABASE_URL", "LOG_LEVEL", "PORT", "NO_COLOR"];
+    for name in super::environment::SETTINGS.into_iter().chain(others) {
+        assert!(example.contains(&format!("\n#{name}=")), "{name} is not in .env.example");
     }
 }

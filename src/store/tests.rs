@@ -26,8 +26,11 @@ fn keeps_the_contract(store: &dyn Store) {
         store.list(&filter).expect("list").into_iter().map(|record| record.id).collect()
     };
     assert_eq!(ids(Filter::default()), [verify.id.clone(), new.id.clone(), old.id.clone()]);
-    assert_eq!(ids(Filter { limit: Some(1), ..Filter::default() }), [verify.id.clone()]);
-    assert_eq!(ids(Filter { kind: Some(Kind::Verify), ..Filter::default() }), [verify.id.clone()]);
+    assert_eq!(ids(Filter { limit: Some(1), ..Filter::default() }), std::slice::from_ref(&verify.id));
+    assert_eq!(
+        ids(Filter { kind: Some(Kind::Verify), ..Filter::default() }),
+        std::slice::from_ref(&verify.id)
+    );
 
     old.status = Status::Failed;
     old.phase = Some(Phase::Swap);

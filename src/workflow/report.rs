@@ -238,6 +238,9 @@ mod tests {
             Frame::Event { .. } => None,
         });
         let last = last.unwrap();
-        assert_eq!((last.percent, last.estimate, last.bytes_done, last.bytes_total), (100.0, false, 3000, 3000));
+        assert_eq!(
+            (last.percent, last.estimate, last.bytes_done, last.bytes_total),
+            (100.0, false, 3000, 3000)
+        );
     }
 }

@@ -74,3 +74,20 @@ async fn a_password_on_the_command_line_draws_a_warning_and_is_not_repeated() {
     );
     assert!(!output.stderr.contains("canary") && !output.stdout.contains("canary"), "{output:?}");
 }
+
+/// A URL in the wrong place or with a typing mistake: the program says so without showing its password.
+#[tokio::test]
+async fn a_misplaced_password_is_not_repeated() {
+    for arguments in [
+        &["clone", "postgres://someone:canary@127.0.0.1/app"][..],
+        &["postgres://someone:canary@127.0.0.1/app"],
+        &["clone", "--jobs", "postgres://someone:canary@127.0.0.1/app"],
+        &["clone", "--from", "someone:canary@127.0.0.1/app"],
+        &["clone", "--from", "postgre://someone:canary@127.0.0.1/app"],
+        &["undo", "postgres://someone:canary@127.0.0.1/app"],
+    ] {
+        let output = Binary::new().run(arguments).await;
+        output.expect_code(2);
+        assert!(!output.stderr.is_empty() && !output.stderr.contains("canary"), "{}", output.stderr);
+    }
+}

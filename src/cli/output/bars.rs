@@ -141,5 +141,7 @@ impl<O: Write + Send> Output for Bars<O> {
 
 fn style(template: &'static str) -> ProgressStyle {
     // A wrong template of ours shows as the default bar; a test sees it.
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
 }

@@ -95,7 +95,8 @@ pub(super) fn problem(problem: &Problem) -> String {
 
 /// Text from elsewhere with its control characters escaped, direction overrides included.
 pub(super) fn safe(text: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let turns =
+        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control() || turns(c) {

@@ -39,7 +39,9 @@ impl<O: Write, E: Write> Plain<O, E> {
             Event::BackupCreated { backup_id, bytes } => {
                 self.line(ts, &format!("backup {} of {}", human::safe(backup_id), human::bytes(*bytes)))
             }
-            Event::SwapDone { database, kept_as } => self.line(ts, &report::swap(database, kept_as.as_deref())),
+            Event::SwapDone { database, kept_as } => {
+                self.line(ts, &report::swap(database, kept_as.as_deref()))
+            }
             Event::JobReport(of) => {
                 self.out.write_all(report::text(of).as_bytes())?;
                 self.out.flush()

@@ -55,10 +55,19 @@ fn write(report: &Report, text: &mut String) -> fmt::Result {
     for line in &report.neutralized {
         writeln!(text, "  inactive  {}", safe(line))?;
     }
-    grouped("skipped", report.skipped.iter().map(|one| (one.reason.as_str(), Some(one.object.as_str()))), text)?;
+    grouped(
+        "skipped",
+        report.skipped.iter().map(|one| (one.reason.as_str(), Some(one.object.as_str()))),
+        text,
+    )?;
     grouped("warnings", report.warnings.iter().map(warning_key), text)?;
     if let Some(undo) = report.undo.as_ref().filter(|undo| undo.available) {
-        writeln!(text, "  undo      {}   (the old database is kept as {})", safe(&undo.command), safe(&undo.kept_as))?;
+        writeln!(
+            text,
+            "  undo      {}   (the old database is kept as {})",
+            safe(&undo.command),
+            safe(&undo.kept_as)
+        )?;
     }
     writeln!(text, "  job       {}", safe(&report.job))
 }

@@ -4,6 +4,7 @@
 //! This is the trait that workflows and engines write to; where it is kept is the store's affair. A process may die
 //! between any two calls, so the order is: intent, CREATE DATABASE, oid; and intent (with oid), RENAME, renamed.
 
+use crate::failure::{Classify, Exit, Failure};
 use crate::id::JobId;
 use crate::pg::Oid;
 use crate::safety::{Identity, MadeFor};
@@ -60,6 +61,13 @@ pub struct RegistryError {
     /// Why it failed.
     #[source]
     pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl Classify for RegistryError {
+    fn classify(&self) -> Failure {
+        Failure::operator("job_store_failed", Exit::Failed)
+            .hint("look whether data_dir is writable and its disk has space")
+    }
 }
 
 /// The memory itself. Every call is durable when it returns.
