@@ -38,6 +38,7 @@ pub mod job;
 
 // Layer 8: edges, persistence and logs.
 pub mod store;
+pub mod telemetry;
 
 // Layers 9-11: the program.
 pub mod config;

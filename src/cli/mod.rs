@@ -1,8 +1,143 @@
-//! The command line.
+//! The command line: reads it, runs the command, and turns the outcome into text and an exit code.
+//!
+//! One file per command; what a command does is in `workflow`, how progress is drawn in `output`.
+
+mod arguments;
+mod clean;
+mod clone;
+mod complain;
+mod context;
+mod jobs;
+mod signals;
+mod undo;
+mod verify;
 
 use std::process::ExitCode;
 
+use clap::Parser;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, Environment};
+use crate::failure::{Classify, Exit, Failure};
+use crate::telemetry::{self, LogLevel};
+use arguments::{Arguments, Command, Globals};
+use context::Context;
+
+/// What a command comes to: an exit code, or an error to be shown.
+type Outcome = Result<Exit, Box<dyn Classify + Send + Sync>>;
+
 /// Reads the command line and runs it.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let exit = match Arguments::try_parse_from(std::env::args_os()) {
+        Ok(arguments) => run(arguments),
+        Err(error) => usage(&error),
+    };
+    ExitCode::from(exit as u8)
+}
+
+fn run(arguments: Arguments) -> Exit {
+    let Arguments { globals, command } = arguments;
+    match start(globals.clone(), command) {
+        Ok(exit) => exit,
+        Err(error) => complain::about(error.as_ref(), globals.json),
+    }
+}
+
+fn start(globals: Globals, command: Command) -> Outcome {
+    let working_dir =
+        std::env::current_dir().map_err(|source| NoStart { doing: "find the working directory", source })?;
+    let environment = Environment::of_process();
+    let path = globals.config.clone().or_else(|| environment.get("MULTIBOARD_SYNC_CONFIG").map(Into::into));
+    let config = Config::load(path.as_deref(), environment, &working_dir)?;
+    telemetry::start(log_level(&globals, config.log_level), config.log_format, globals.colors());
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| NoStart { doing: "start the runtime", source })?;
+    let stop = CancellationToken::new();
+    let context = Context { config, globals, stop: stop.clone() };
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            // The command first: one that ends as the second signal comes has still ended.
+            biased;
+            outcome = dispatch(&context, command) => outcome,
+            () = signals::second_one(&stop) => Ok(Exit::Interrupted),
+        }
+    });
+    // Aborted or not, nothing that still runs is waited for: the command has joined what it started.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn dispatch(context: &Context, command: Command) -> Outcome {
+    match command {
+        Command::Clone(arguments) => clone::run(context, arguments).await,
+        Command::Undo(arguments) => undo::run(context, arguments).await,
+        Command::Clean(arguments) => clean::run(context, arguments).await,
+        Command::Verify(arguments) => verify::run(context, arguments).await,
+        Command::Jobs(arguments) => jobs::run(context, arguments),
+    }
+}
+
+/// Commands show their progress themselves, so logs are for what went wrong unless more is asked for.
+fn log_level(globals: &Globals, configured: Option<LogLevel>) -> LogLevel {
+    match globals.verbose {
+        0 if globals.quiet => LogLevel::Error,
+        0 => configured.unwrap_or(LogLevel::Warn),
+        1 => LogLevel::Info,
+        2 => LogLevel::Debug,
+        _ => LogLevel::Trace,
+    }
+}
+
+/// `--help` and `--version` are no mistakes; they go to stdout.
+fn usage(error: &clap::Error) -> Exit {
+    // A closed pipe is nobody's problem: the reader has seen what it wanted.
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage } else { Exit::Done }
+}
+
+/// The program could not get going.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {doing}")]
+struct NoStart {
+    doing: &'static str,
+    #[source]
+    source: std::io::Error,
+}
+
+impl Classify for NoStart {
+    fn classify(&self) -> Failure {
+        Failure::operator("cannot_start", Exit::Failed)
+    }
+}
+
+/// A command of which only the options are there.
+#[derive(Debug, thiserror::Error)]
+#[error("\"{0}\" is not built yet")]
+struct NotBuiltYet(&'static str);
+
+impl Classify for NotBuiltYet {
+    fn classify(&self) -> Failure {
+        Failure::operator("not_built_yet", Exit::Failed)
+    }
+}
+
+impl<E: Classify + Send + Sync + 'static> From<E> for Box<dyn Classify + Send + Sync> {
+    fn from(error: E) -> Self {
+        Box::new(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Arguments::command().debug_assert();
+    }
 }

@@ -1,1 +1,9 @@
-//! placeholder
+//! Jobs: what was asked and how far it got, kept so that `jobs`, `undo` and `clean` know it later.
+//!
+//! Values and the trait of the place that keeps them; the place itself is `store`, doing the work is `workflow`.
+
+mod record;
+mod store;
+
+pub use record::{Kind, Record, UndoState};
+pub use store::{Filter, Store, StoreError};

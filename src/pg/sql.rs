@@ -6,68 +6,79 @@ use crate::pg::name::{Ident, QualifiedName};
 
 /// A piece of SQL: fixed text of ours, quoted names and literals, or a definition that a server printed.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Sql(String);
+pub struct Sql {
+    text: String,
+    /// Whether a server printed any part of it.
+    printed: bool,
+}
 
 impl Sql {
     /// Text written in this program.
     pub fn fixed(text: &'static str) -> Self {
-        Self(text.to_owned())
+        Self { text: text.to_owned(), printed: false }
     }
 
     /// A definition that the *source server itself* printed from its catalog (`pg_get_viewdef`, `format_type`, …).
     /// It is SQL by origin; it is judged by pg_query before it is sent. Never for names, values or user input.
     pub fn printed_by_server(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self { text: text.into(), printed: true }
     }
 
     /// Not for direct use: what [`crate::pg::sql!`] expands to.
     #[doc(hidden)]
-    pub fn from_macro(arguments: fmt::Arguments<'_>) -> Self {
-        Self(arguments.to_string())
+    pub fn from_macro(arguments: fmt::Arguments<'_>, printed: &[bool]) -> Self {
+        Self { text: arguments.to_string(), printed: printed.contains(&true) }
+    }
+
+    /// Whether any part of it was printed by a server, so that its grammar is that server's.
+    pub fn has_printed_part(&self) -> bool {
+        self.printed
     }
 
     /// The text, for sending.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Whether there is no text at all.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.text.is_empty()
     }
 
     /// Adds another piece at the end.
     pub fn push(&mut self, piece: &Self) {
-        self.0.push_str(&piece.0);
+        self.text.push_str(&piece.text);
+        self.printed |= piece.printed;
     }
 
     /// Adds fixed text at the end.
     pub fn push_fixed(&mut self, text: &'static str) {
-        self.0.push_str(text);
+        self.text.push_str(text);
     }
 
     /// Pieces with fixed text between them: `Sql::join(columns, ", ")`.
     pub fn join<P: Part>(pieces: impl IntoIterator<Item = P>, between: &'static str) -> Self {
-        let mut text = String::new();
+        let mut joined = Self::default();
         for (index, piece) in pieces.into_iter().enumerate() {
             if index > 0 {
-                text.push_str(between);
+                joined.text.push_str(between);
             }
-            piece.write(&mut text);
+            piece.write(&mut joined.text);
+            joined.printed |= piece.is_printed();
         }
-        Self(text)
+        joined
     }
 }
 
 impl fmt::Display for Sql {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
 impl fmt::Debug for Sql {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -82,11 +93,20 @@ pub struct Literal<'a>(pub &'a str);
 pub trait Part {
     /// Appends the SQL form.
     fn write(&self, text: &mut String);
+
+    /// Whether a server printed it.
+    fn is_printed(&self) -> bool {
+        false
+    }
 }
 
 impl Part for Sql {
     fn write(&self, text: &mut String) {
-        text.push_str(&self.0);
+        text.push_str(&self.text);
+    }
+
+    fn is_printed(&self) -> bool {
+        self.printed
     }
 }
 
@@ -129,6 +149,10 @@ impl<P: Part + ?Sized> Part for &P {
     fn write(&self, text: &mut String) {
         (**self).write(text);
     }
+
+    fn is_printed(&self) -> bool {
+        (**self).is_printed()
+    }
 }
 
 /// Formats a [`Part`] inside [`crate::pg::sql!`]; not for direct use.
@@ -148,7 +172,12 @@ impl<P: Part + ?Sized> fmt::Display for Shown<'_, P> {
 #[macro_export]
 macro_rules! sql {
     ($text:literal $(, $place:ident = $part:expr)* $(,)?) => {
-        $crate::pg::Sql::from_macro(format_args!($text $(, $place = $crate::pg::sql::Shown(&$part))*))
+        match ($(&$part,)*) {
+            ($($place,)*) => $crate::pg::Sql::from_macro(
+                format_args!($text $(, $place = $crate::pg::sql::Shown($place))*),
+                &[$($crate::pg::sql::Part::is_printed($place)),*],
+            ),
+        }
     };
 }
 
@@ -167,6 +196,14 @@ mod tests {
     #[test]
     fn backslashes_do_not_depend_on_a_setting() {
         assert_eq!(sql!("{v}", v = Literal("a\\'b")).as_str(), " E'a\\\\''b'");
+    }
+
+    #[test]
+    fn remembers_what_a_server_printed() {
+        let view = Sql::printed_by_server("SELECT 1");
+        let made = sql!("CREATE VIEW {name} AS {query}", name = Ident::from("v"), query = view);
+        assert!(made.has_printed_part() && Sql::join([made], ";").has_printed_part());
+        assert!(!sql!("DROP VIEW {name}", name = Ident::from("v")).has_printed_part());
     }
 
     #[test]

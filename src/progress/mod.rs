@@ -8,11 +8,14 @@
 //! Pure: time comes in as an argument. The thread that owns a [`Tally`] and feeds subscribers is
 //! `workflow::report`; drawing is `cli::output`.
 
+mod cost;
+mod estimate;
 pub mod event;
 pub mod hub;
 pub mod report;
 pub mod reporter;
 
+pub mod tally;
 pub mod timestamp;
 pub mod update;
 
@@ -23,5 +26,6 @@ pub use hub::{History, Replay};
 pub use report::{Report, Skipped, Undo, Verification};
 pub use reporter::{Meter, Reporter, Sink};
 
+pub use tally::Tally;
 pub use timestamp::Timestamp;
 pub use update::{IndexWork, Phase, Side, TableWork, Update, VerifyMode, Work};

@@ -29,3 +29,6 @@ pub use made::{MadeFor, made_name};
 pub use managed::{TELLTALE_ROLES, provider_of_host, provider_of_role};
 pub use refusal::Refusal;
 pub use rule::Rule;
+
+#[cfg(test)]
+mod tests;

@@ -4,5 +4,13 @@
 //! model ──render──▶ pieces ──order──▶ script (steps with what they wait for and which locks they take)
 //! ```
 
+pub mod binary;
 pub mod model;
+pub mod options;
+pub mod order;
+pub mod parse;
+pub mod render;
 pub mod script;
+pub mod select;
+
+pub use options::Options;

@@ -3,6 +3,8 @@
 //! The engine that runs a [`Script`] needs no knowledge of kinds: a step is ready when the steps it waits for are
 //! done and the rows it needs are in, and may run beside another when their table locks do not conflict.
 
+use std::collections::HashSet;
+
 use crate::pg::{Oid, Sql};
 use crate::schema::model::Address;
 
@@ -72,6 +74,15 @@ pub struct Piece {
     pub sql: Vec<Sql>,
     /// What must be there first, beyond what `pg_depend` says of `makes` and `also_makes`.
     pub needs: Vec<Address>,
+    /// What `pg_depend` says must be there first although this SQL does not use it, another piece does: a sequence
+    /// is made before the column that owns it.
+    pub does_not_need: Vec<Address>,
+    /// The object that this is a part of and goes with: if that is left out, so is this, without a line of its own
+    /// in the report. An index of its table, a comment of its object.
+    pub part_of: Option<Address>,
+    /// The same in several steps, a bare form first and then what completes it: used where the piece as a whole is
+    /// in a circle of dependencies, or where only the completing part needs something that is left out.
+    pub fallback: Option<Vec<Piece>>,
     /// Tables whose rows must be in first (source oids).
     pub needs_rows_of: Vec<Oid>,
     /// Locks it takes on tables that may be in use by other steps.
@@ -83,9 +94,38 @@ pub struct Piece {
     pub builds: Option<crate::pg::QualifiedName>,
 }
 
+impl Piece {
+    /// A piece without statements, needs or locks, to be filled with `..`.
+    pub fn new(
+        makes: Address,
+        rank: crate::schema::model::Rank,
+        phase: Phase,
+        label: impl Into<String>,
+    ) -> Self {
+        Self {
+            makes,
+            also_makes: Vec::new(),
+            rank,
+            label: label.into(),
+            phase,
+            sql: Vec::new(),
+            needs: Vec::new(),
+            does_not_need: Vec::new(),
+            part_of: None,
+            fallback: None,
+            needs_rows_of: Vec::new(),
+            locks: Vec::new(),
+            tolerated: false,
+            builds: None,
+        }
+    }
+}
+
 /// A piece in its place.
 #[derive(Clone, Debug)]
 pub struct Step {
+    /// What it makes, by its address on the source.
+    pub makes: Address,
     pub label: String,
     pub phase: Phase,
     pub sql: Vec<Sql>,
@@ -114,6 +154,15 @@ pub struct Skipped {
 pub struct Script {
     pub steps: Vec<Step>,
     pub skipped: Vec<Skipped>,
+    /// Everything that the steps make, parts included.
+    pub made: HashSet<Address>,
+}
+
+impl Script {
+    /// Whether the steps make this object (or it comes with one that they make).
+    pub fn makes(&self, address: Address) -> bool {
+        self.made.contains(&address)
+    }
 }
 
 #[cfg(test)]

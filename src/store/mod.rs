@@ -1,1 +1,10 @@
-//! placeholder
+//! Where jobs and the memory of other people's servers are kept: one SQLite file in `data_dir`.
+
+mod jobs;
+mod memory;
+mod sqlite;
+
+pub use sqlite::Sqlite;
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 pub mod clean;
 pub mod clone;
 pub mod party;
+mod sums;
 pub mod undo;
 pub mod verify;
 
@@ -25,11 +26,13 @@ pub enum Error {
     #[error(transparent)]
     Copy(#[from] copy::Error),
     #[error(transparent)]
+    Selection(#[from] crate::schema::select::Error),
+    #[error(transparent)]
     Stage(#[from] stage::Error),
     #[error(transparent)]
     Verify(#[from] crate::engine::verify::Error),
     #[error(transparent)]
-    Registry(#[from] stage::registry::Error),
+    Registry(#[from] stage::registry::RegistryError),
     /// Patterns, options: what was asked for cannot be done as asked.
     #[error("{message}")]
     Asked { code: &'static str, message: String, hint: String },
@@ -45,6 +48,9 @@ pub enum Error {
     /// The job that `undo` names cannot be undone.
     #[error("job {job} cannot be undone: {why}")]
     NotUndoable { job: String, why: String },
+    /// A defect of ours.
+    #[error("{0}")]
+    Defect(String),
     /// Cancelled by the user.
     #[error("interrupted: {0}")]
     Interrupted(String),
@@ -66,7 +72,11 @@ impl Classify for Error {
             Self::Copy(error) => error.classify(),
             Self::Stage(error) => error.classify(),
             Self::Verify(error) => error.classify(),
-            Self::Registry(error) => error.classify(),
+            Self::Registry(_) => Failure::operator("store_failed", Exit::Failed).hint(
+                "nothing may be changed on a server without a record of it; see that data_dir is writable",
+            ),
+            Self::Selection(error) => error.classify(),
+            Self::Defect(_) => Failure::bug("defect"),
             Self::Asked { code, hint, .. } => Failure::operator(code, Exit::Usage).hint(hint.clone()),
             Self::Strict(_) => Failure::operator("strict", Exit::Preflight)
                 .hint("nothing was changed; install or create what is missing, or clone without --strict"),

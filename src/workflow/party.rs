@@ -4,11 +4,16 @@
 //! resolve ─▶ safety::dial ─▶ read-only probe ─▶ safety::decide ─▶ WriteGrant ─▶ writable connections
 //! ```
 
-use super::{Error, Result};
-use crate::connect::{self, Connection, Options};
+use super::Result;
+use crate::connect::{self, Connection, DestinationConnection, Options, Settings};
 use crate::engine::preflight;
-use crate::pg::Oid;
-use crate::safety::{self, Destinations, Endpoint, Identity, LockProbe, Purpose, Role, Seen, Shown, WriteGrant};
+use crate::engine::stage::facts;
+use crate::engine::stage::registry::{Registry, Sighting};
+use crate::pg::sqlstate;
+use crate::safety::{
+    self, Address, Destinations, Endpoint, Identity, LockProbe, Purpose, Role, Seen, Shown, WriteGrant,
+    is_loopback,
+};
 
 /// A connection as the configuration or the command line gave it.
 #[derive(Clone, Debug)]
@@ -39,7 +44,7 @@ pub struct Source {
 impl Source {
     /// Connects read-only and reads the facts.
     pub async fn open(party: &Party) -> Result<Self> {
-        let connection = connect::source(&party.options).await?;
+        let connection = connect::source(&party.options, &Settings::default()).await?;
         let facts = preflight::source::facts(connection.client()).await?;
         Ok(Self { party: party.clone(), connection, facts })
     }
@@ -52,13 +57,17 @@ impl Source {
             database: self.facts.database.clone(),
         }
     }
-}
 
-/// What is known of every other connection that is a source, told by whoever keeps it.
-pub struct OtherSource {
-    pub party: Party,
-    /// Who it was when it was last seen, whether at a loopback address, and when (ms since 1970).
-    pub last_seen: Option<(Identity, bool, i64)>,
+    /// Keeps who a named source is, for the day when it cannot be reached and a destination is to be judged.
+    pub fn remember(&self, registry: &dyn Registry) -> Result<()> {
+        let Some(name) = &self.party.name else { return Ok(()) };
+        let seen = Sighting {
+            identity: self.identity(),
+            loopback: is_loopback(self.connection.dialed()),
+            at_ms: unix_ms(),
+        };
+        Ok(registry.record_sighting(name, &seen)?)
+    }
 }
 
 /// A destination that may be written to.
@@ -66,9 +75,230 @@ pub struct Destination {
     pub party: Party,
     pub grant: WriteGrant,
     pub facts: preflight::destination::Facts,
-    /// The oid of the database to be replaced; `None` where there is none yet.
-    pub database_oid: Option<Oid>,
+    /// The database to be replaced; `None` where there is none yet.
+    pub database: Option<facts::Database>,
+    /// Relations in it.
+    pub relations: Vec<crate::pg::QualifiedName>,
     /// What the policy wants said in the plan.
     pub notes: Vec<String>,
     pub on_this_machine: bool,
+}
+
+/// Databases from which others are created and renamed, in the order in which they are tried.
+const MAINTENANCE: [&str; 2] = ["postgres", "template1"];
+
+impl Destination {
+    /// For a clone: judged against its source and every other one, confirmed where that is needed.
+    pub async fn open(
+        party: &Party,
+        destinations: &Destinations,
+        source: &Source,
+        others: &[Party],
+        registry: &dyn Registry,
+        confirm: Option<&str>,
+    ) -> Result<Self> {
+        let probe = Probe::look(party, destinations).await?;
+        let mut sources = vec![probe.compare(source).await?];
+        for other in others {
+            let is_this_one = other.name.is_some() && other.name == source.party.name;
+            if !is_this_one {
+                sources.push(probe.compare_other(other, registry).await?);
+            }
+        }
+        probe.decide(party, &sources, Purpose::Replace, confirm)
+    }
+
+    /// For `undo` and `clean`, which touch only what carries our mark.
+    pub async fn tidy(party: &Party, destinations: &Destinations) -> Result<Self> {
+        let probe = Probe::look(party, destinations).await?;
+        probe.decide(party, &[], Purpose::Tidy, None)
+    }
+
+    /// A writable connection to the maintenance database.
+    pub async fn maintenance(&self) -> Result<DestinationConnection> {
+        self.connect(self.grant.maintenance()).await
+    }
+
+    /// A writable connection to one of the databases that the grant covers.
+    pub async fn connect(&self, database: &str) -> Result<DestinationConnection> {
+        Ok(DestinationConnection::open(
+            &self.grant,
+            &self.party.options.with_database(database),
+            &Settings::default(),
+        )
+        .await?)
+    }
+}
+
+/// What a read-only look at a destination showed.
+struct Probe {
+    permit: safety::ProbePermit,
+    connection: Connection,
+    maintenance: &'static str,
+    facts: preflight::destination::Facts,
+    database: Option<facts::Database>,
+    relations: Vec<crate::pg::QualifiedName>,
+    shown: Shown,
+}
+
+impl Probe {
+    async fn look(party: &Party, destinations: &Destinations) -> Result<Self> {
+        let endpoint = Endpoint {
+            connection: party.name.clone(),
+            role: party.role,
+            hosts: party.options.hosts.iter().map(connect::options::Host::name).collect(),
+            has_hostaddr: party.options.hosts.iter().any(has_hostaddr),
+            resolved: connect::dial::resolve_all(&party.options).await?,
+            database: party.options.dbname.clone(),
+        };
+        let permit = safety::dial(&endpoint, destinations).map_err(safety::Denied::from)?;
+        let (connection, maintenance) =
+            Self::maintenance(&permit, &party.options, &endpoint.database).await?;
+        let client = connection.client();
+        let facts = preflight::destination::facts(client).await?;
+        let database = facts::database(client, &endpoint.database).await?;
+        let mut relations = Vec::new();
+        let mut objects = 0;
+        if database.is_some() {
+            let inside = probe(&permit, &party.options, &endpoint.database).await?;
+            objects = preflight::destination::user_objects(inside.client()).await?;
+            relations = preflight::destination::relations(inside.client()).await?;
+        }
+        let telltale = safety::TELLTALE_ROLES.iter().map(|(role, _)| *role);
+        let shown = Shown {
+            system_identifier: facts.system_identifier.clone(),
+            database_oid: database.as_ref().map(|database| database.oid),
+            telltale_roles: telltale.filter(|role| facts.roles.contains(*role)).map(str::to_owned).collect(),
+            holds_user_objects: objects > 0,
+        };
+        Ok(Self { permit, connection, maintenance, facts, database, relations, shown })
+    }
+
+    /// A read-only connection to a database other than the one that is to be replaced.
+    async fn maintenance(
+        permit: &safety::ProbePermit,
+        options: &Options,
+        database: &str,
+    ) -> Result<(Connection, &'static str)> {
+        let mut last = None;
+        for name in MAINTENANCE.into_iter().filter(|name| *name != database) {
+            match probe(permit, options, name).await {
+                Ok(connection) => return Ok((connection, name)),
+                Err(error) if error.sqlstate() == Some(sqlstate::INVALID_CATALOG_NAME) => last = Some(error),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(last.map_or_else(|| super::Error::Defect("no maintenance database".to_owned()), Into::into))
+    }
+
+    /// Compares with the job's own source: a lock taken there shows here only if both are one running server.
+    async fn compare(&self, source: &Source) -> Result<safety::Source> {
+        Ok(safety::Source {
+            label: source.party.label(),
+            role: source.party.role,
+            seen: Seen::Now {
+                address: source.connection.dialed().clone(),
+                identity: source.identity(),
+                in_recovery: source.facts.in_recovery,
+                lock: self.lock_shows(source).await?,
+            },
+        })
+    }
+
+    /// Compares with another source, as it is now or as it was last seen.
+    async fn compare_other(&self, other: &Party, registry: &dyn Registry) -> Result<safety::Source> {
+        match Source::open(other).await {
+            Ok(source) => {
+                source.remember(registry)?;
+                self.compare(&source).await
+            }
+            Err(error) => {
+                tracing::debug!(source = other.label(), error = %error, "a source cannot be reached to be compared");
+                let last = match &other.name {
+                    Some(name) => registry.last_sighting(name)?,
+                    None => None,
+                };
+                let seen = last.map_or(Seen::Never, |seen| Seen::Before {
+                    identity: seen.identity,
+                    loopback: seen.loopback,
+                    at_ms: seen.at_ms,
+                });
+                Ok(safety::Source { label: other.label(), role: other.role, seen })
+            }
+        }
+    }
+
+    async fn lock_shows(&self, source: &Source) -> Result<LockProbe> {
+        if source.facts.system_identifier != self.shown.system_identifier {
+            return Ok(LockProbe::DoesNotShow);
+        }
+        let key = i64::from(source.connection.backend_pid()) << 32 | i64::from(source.facts.database_oid);
+        let failed = |error| source.connection.error(error);
+        let client = source.connection.client();
+        client.execute("SELECT pg_catalog.pg_advisory_lock($1)", &[&key]).await.map_err(failed)?;
+        let query = "SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND objsubid = 1 \
+                     AND (classid::pg_catalog.int8 << 32) | objid::pg_catalog.int8 = $1 AND database = $2";
+        let shows = self.connection.client().query(query, &[&key, &source.facts.database_oid]).await;
+        client.execute("SELECT pg_catalog.pg_advisory_unlock($1)", &[&key]).await.map_err(failed)?;
+        let shows = shows.map_err(|error| self.connection.error(error))?;
+        Ok(if shows.is_empty() { LockProbe::DoesNotShow } else { LockProbe::Shows })
+    }
+
+    fn decide(
+        self,
+        party: &Party,
+        sources: &[safety::Source],
+        purpose: Purpose,
+        confirm: Option<&str>,
+    ) -> Result<Destination> {
+        let dialled: &Address = self.connection.dialed();
+        let (grant, notes) = safety::decide(&safety::Request {
+            permit: &self.permit,
+            dialled,
+            shown: &self.shown,
+            maintenance: self.maintenance,
+            sources,
+            purpose,
+            confirm,
+        })
+        .granted()?;
+        Ok(Destination {
+            party: party.clone(),
+            on_this_machine: is_loopback(dialled),
+            grant,
+            facts: self.facts,
+            database: self.database,
+            relations: self.relations,
+            notes: notes.iter().map(ToString::to_string).collect(),
+        })
+    }
+}
+
+/// A read-only connection at one of the addresses that were judged, the first that answers.
+async fn probe(
+    permit: &safety::ProbePermit,
+    options: &Options,
+    database: &str,
+) -> std::result::Result<Connection, connect::Error> {
+    let options = options.with_database(database);
+    let mut addresses = permit.addresses().iter().peekable();
+    while let Some(address) = addresses.next() {
+        match connect::probe(&options, &Settings::default(), address).await {
+            Err(connect::Error::Connect { .. } | connect::Error::Timeout { .. })
+                if addresses.peek().is_some() => {}
+            answered => return answered,
+        }
+    }
+    // `safety::dial` permits no endpoint without an address; connecting says so again.
+    connect::source(&options, &Settings::default()).await
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn unix_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn has_hostaddr(host: &connect::options::Host) -> bool {
+    matches!(host.place, connect::options::Place::Name { address: Some(_), .. })
 }

@@ -21,4 +21,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod connect_auth;
+mod connect_relay;
+mod connect_sql;
+mod connect_tls;
+mod cli;
+mod config;
 mod harness;
+mod schema_objects;
+mod schema_tables;

@@ -5,6 +5,7 @@
 
 use tokio_postgres::Client;
 
+use super::plan::Format;
 use super::{Error, Result, Transfer};
 use crate::pg::{Oid, Sql};
 use crate::sql;
@@ -53,7 +54,17 @@ pub fn transfer(range: Range, table: usize) -> Transfer {
         first = range.first,
         last = range.last
     );
-    let into = Sql::fixed("COPY multiboard_sync.large_object_part (loid, start, data) FROM STDIN (FORMAT binary)");
+    let into =
+        Sql::fixed("COPY multiboard_sync.large_object_part (loid, start, data) FROM STDIN (FORMAT binary)");
     let label = format!("COPY large objects {} to {}", range.first, range.last);
-    Transfer { table, out, into, label, weight: range.bytes, keeps_rows: false }
+    Transfer {
+        table,
+        out,
+        into,
+        label,
+        weight: range.bytes,
+        share: 0.0,
+        format: Format::Binary,
+        keeps_rows: false,
+    }
 }

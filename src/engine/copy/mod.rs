@@ -35,8 +35,23 @@ pub struct Transfer {
     pub label: String,
     /// Estimated bytes.
     pub weight: u64,
+    /// Which share of its table it is, in 0..=1.
+    pub share: f64,
+    /// The format of both COPYs.
+    pub format: plan::Format,
     /// Whether each row sent is a row kept; not so for large objects, whose trigger keeps none.
     pub keeps_rows: bool,
+}
+
+impl Transfer {
+    /// The rows in a complete COPY of this many CopyData frames: one frame a row, and in binary one more for the
+    /// trailer (manual, "COPY Operations" and the binary format of COPY; the header comes with the first row).
+    fn rows_in(&self, frames: u64) -> u64 {
+        match self.format {
+            plan::Format::Binary => frames.saturating_sub(1),
+            plan::Format::Text => frames,
+        }
+    }
 }
 
 /// A table as the copy sees it.
@@ -74,14 +89,18 @@ pub enum Error {
     #[error("tables changed between the snapshot and the locks: {}", tables.join(", "))]
     SnapshotOutdated { tables: Vec<String> },
     /// `lock_timeout` ran out on the source.
-    #[error("cannot lock tables of the source against changes of their definition: held or wanted exclusively: {in_the_way}")]
+    #[error(
+        "cannot lock tables of the source against changes of their definition: held or wanted exclusively: {in_the_way}"
+    )]
     LockedOnSource {
         in_the_way: String,
         #[source]
         source: tokio_postgres::Error,
     },
     /// The session that holds the snapshot is gone.
-    #[error("the session that held the source's snapshot is gone: what was copied cannot be completed consistently")]
+    #[error(
+        "the session that held the source's snapshot is gone: what was copied cannot be completed consistently"
+    )]
     SnapshotLost,
     /// A transfer failed.
     #[error("{what} failed")]
@@ -104,7 +123,9 @@ pub enum Error {
     #[error(transparent)]
     Connect(#[from] connect::Error),
     /// Somebody waits behind our locks and `--yield-to-ddl` gives way.
-    #[error("gave way on the source to pid {pid} (user {user}), which waited {seconds:.0} s for a lock: {query}")]
+    #[error(
+        "gave way on the source to pid {pid} (user {user}), which waited {seconds:.0} s for a lock: {query}"
+    )]
     Yielded { pid: i32, user: String, seconds: f64, query: String },
     /// Cancelled.
     #[error("interrupted")]

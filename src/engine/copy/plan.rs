@@ -3,6 +3,7 @@
 //! A chunk is one COPY from the source and one transaction on the destination. Most tables are one chunk, which
 //! may then be frozen; a table is split by ctid block ranges only where that keeps workers busy.
 
+use super::Transfer;
 use crate::pg::{Ident, Oid, QualifiedName, Sql};
 use crate::sql;
 
@@ -118,8 +119,26 @@ fn parts(table: &Table, fair_share: u64, splitting: Splitting) -> u32 {
     u32::try_from(bounded).unwrap_or(1)
 }
 
+/// The statements of a chunk on both sides.
+pub fn transfer(table: &Table, chunk: &Chunk) -> Transfer {
+    let label = match chunk.part {
+        (_, 1) => format!("COPY {}", table.name),
+        (part, of) => format!("COPY {}, chunk {part} of {of}", table.name),
+    };
+    Transfer {
+        table: chunk.table,
+        out: copy_out(table, chunk),
+        into: copy_in(table, chunk),
+        label,
+        weight: chunk.weight,
+        share: 1.0 / f64::from(chunk.part.1),
+        format: table.format,
+        keeps_rows: true,
+    }
+}
+
 /// `COPY .. TO STDOUT` on the source. `FROM ONLY`: children are tables of their own.
-pub fn copy_out(table: &Table, chunk: &Chunk) -> Sql {
+fn copy_out(table: &Table, chunk: &Chunk) -> Sql {
     let format = format_option(table.format);
     if table.columns.is_empty() {
         // COPY refuses an empty column list; without one it sends the columns there are: none.
@@ -142,7 +161,7 @@ pub fn copy_out(table: &Table, chunk: &Chunk) -> Sql {
 ///
 /// FREEZE is legal where the table was truncated in the same transaction (manual, COPY) and right because nobody
 /// else can see the staging database.
-pub fn copy_in(table: &Table, chunk: &Chunk) -> Sql {
+fn copy_in(table: &Table, chunk: &Chunk) -> Sql {
     let format = format_option(table.format);
     let columns = if table.columns.is_empty() {
         Sql::default()

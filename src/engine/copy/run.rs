@@ -1,5 +1,6 @@
 //! Runs a copy: starts the workers, watches the source for sessions that wait behind us, collects what came out.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
@@ -9,9 +10,8 @@ use super::schedule::{Extras, Next, Rows, Schedule, Work};
 use super::worker::Worker;
 use super::{Error, Result, Table, Transfer};
 use crate::connect::{self, RawConnection};
-use crate::failure::Classify;
-use crate::pg::{Oid, Sql};
-use crate::progress::Reporter;
+use crate::pg::{QualifiedName, Sql};
+use crate::progress::{Reporter, Update, Warning};
 use crate::schema::script::{Phase, Step};
 use crate::tasks::{Ended, TaskGroup};
 
@@ -29,6 +29,8 @@ pub struct Plan {
     pub workers: usize,
     /// Kilobytes of `maintenance_work_mem` for all workers together.
     pub maintenance_kb: u64,
+    /// Where the index builds that are running are noted.
+    pub builds: Builds,
 }
 
 /// What came out.
@@ -38,8 +40,6 @@ pub struct Copied {
     pub rows: Vec<u64>,
     /// What each table's hash query answered, its columns as text.
     pub hashes: Vec<Option<Vec<Option<String>>>>,
-    /// ANALYZE that failed, by table name and reason: the clone is whole without it.
-    pub not_analyzed: Vec<(String, String)>,
 }
 
 /// Opens the workers' connections; every one has its session settings, and the same encoding on both ends.
@@ -59,8 +59,36 @@ pub(super) struct Shared<D> {
     schedule: Mutex<Schedule>,
     changed: Notify,
     source_done: CancellationToken,
-    copied: Mutex<Copied>,
-    chunks_left: Mutex<Vec<usize>>,
+    tallies: Mutex<Vec<Tally>>,
+}
+
+/// What is counted of one table.
+#[derive(Default)]
+struct Tally {
+    started: bool,
+    chunks_left: usize,
+    rows: u64,
+    bytes: u64,
+    hash: Option<Vec<Option<String>>>,
+}
+
+/// Which index each backend of the destination is building just now; shared with whoever asks the server how far
+/// the builds are.
+#[derive(Clone, Debug, Default)]
+pub struct Builds(Arc<Mutex<HashMap<i32, QualifiedName>>>);
+
+impl Builds {
+    fn set(&self, pid: i32, index: Option<&QualifiedName>) {
+        match index {
+            Some(index) => lock(&self.0).insert(pid, index.clone()),
+            None => lock(&self.0).remove(&pid),
+        };
+    }
+
+    /// Backends and their indexes.
+    pub fn now(&self) -> HashMap<i32, QualifiedName> {
+        lock(&self.0).clone()
+    }
 }
 
 /// Runs it all. `source_done` is cancelled when the last row is read on the source, so that the snapshot and its
@@ -74,17 +102,16 @@ pub async fn run<D: Dial>(
 ) -> Result<Copied> {
     let rows = plan.tables.iter().map(|table| Rows { oid: table.oid, bytes: table.bytes }).collect();
     let now = |step: &Step| matches!(step.phase, Phase::Index | Phase::Constraint);
-    let extras = plan.tables.iter().map(|t| Extras { hash_source: t.hash.is_some(), analyze: t.analyze }).collect();
+    let extras =
+        plan.tables.iter().map(|t| Extras { hash_source: t.hash.is_some(), analyze: t.analyze }).collect();
     let transfers = plan.transfers.iter().map(|transfer| transfer.table);
     let schedule = Schedule::new(rows, transfers, &plan.steps, now, extras, plan.workers);
-    let mut chunks_left = vec![0; plan.tables.len()];
+    let mut tallies: Vec<Tally> = plan.tables.iter().map(|_| Tally::default()).collect();
     for transfer in &plan.transfers {
-        if let Some(left) = chunks_left.get_mut(transfer.table) {
-            *left += 1;
+        if let Some(tally) = tallies.get_mut(transfer.table) {
+            tally.chunks_left += 1;
         }
     }
-    let copied =
-        Copied { rows: vec![0; plan.tables.len()], hashes: vec![None; plan.tables.len()], not_analyzed: Vec::new() };
     let mut group = TaskGroup::new(stop);
     let workers = plan.workers.max(1);
     let shared = Arc::new(Shared {
@@ -95,8 +122,7 @@ pub async fn run<D: Dial>(
         schedule: Mutex::new(schedule),
         changed: Notify::new(),
         source_done,
-        copied: Mutex::new(copied),
-        chunks_left: Mutex::new(chunks_left),
+        tallies: Mutex::new(tallies),
     });
     if !lock(&shared.schedule).reads_source() {
         shared.source_done.cancel();
@@ -108,16 +134,22 @@ pub async fn run<D: Dial>(
     let ended = group.join().await;
     if let Err(problem) = ended {
         return Err(match problem {
-            Ended::Failed(Error::Stopped) | Ended::Failed(_) if stop.is_cancelled() => Error::Stopped,
+            Ended::Failed(_) if stop.is_cancelled() => Error::Stopped,
             Ended::Failed(error) => error,
             Ended::Panicked(text) => Error::Defect(text),
         });
     }
     let stuck = lock(&shared.schedule).stuck();
     if let Some(step) = stuck.first().and_then(|at| shared.plan.steps.get(*at)) {
-        return Err(Error::Defect(format!("{} steps wait for each other, {} among them", stuck.len(), step.label)));
+        return Err(Error::Defect(format!(
+            "{} steps wait for each other, {} among them",
+            stuck.len(),
+            step.label
+        )));
     }
-    Ok(std::mem::take(&mut lock(&shared.copied)))
+    let mut tallies = lock(&shared.tallies);
+    let rows = tallies.iter().map(|tally| tally.rows).collect();
+    Ok(Copied { rows, hashes: tallies.iter_mut().map(|tally| tally.hash.take()).collect() })
 }
 
 impl<D: Dial> Shared<D> {
@@ -154,29 +186,68 @@ impl<D: Dial> Shared<D> {
         self.changed.notify_waiters();
     }
 
-    /// Counts a chunk's rows; true when it was its table's last.
-    pub(super) fn count_rows(&self, table: usize, rows: u64) -> Option<u64> {
-        let mut copied = lock(&self.copied);
-        let total = copied.rows.get_mut(table)?;
-        *total += rows;
-        let mut left = lock(&self.chunks_left);
-        let left = left.get_mut(table)?;
-        *left = left.saturating_sub(1);
-        (*left == 0).then_some(*total)
-    }
-
-    pub(super) fn keep_hash(&self, table: usize, columns: Vec<Option<String>>) {
-        if let Some(slot) = lock(&self.copied).hashes.get_mut(table) {
-            *slot = Some(columns);
+    /// Reports that a transfer begins: its table's first one is the table's beginning.
+    pub(super) fn started(&self, transfer: &Transfer, table: &QualifiedName) {
+        self.reporter.operation(transfer.label.clone());
+        let first = match lock(&self.tallies).get_mut(transfer.table) {
+            Some(tally) => !std::mem::replace(&mut tally.started, true),
+            None => false,
+        };
+        if transfer.keeps_rows && first {
+            self.reporter.report(Update::TableStarted { table: table.clone() });
+        }
+        if transfer.keeps_rows && transfer.share < 1.0 {
+            self.reporter.report(Update::ChunkStarted { table: table.clone() });
         }
     }
 
-    pub(super) fn not_analyzed(&self, table: String, error: &connect::Error) {
-        lock(&self.copied).not_analyzed.push((table, crate::failure::chain(error)));
+    /// Counts a committed transfer, and reports its table when it was the last one.
+    pub(super) fn transferred(&self, transfer: &Transfer, table: &Table, rows: u64, bytes: u64) {
+        let done = match lock(&self.tallies).get_mut(transfer.table) {
+            Some(tally) => {
+                tally.rows += rows;
+                tally.bytes += bytes;
+                tally.chunks_left = tally.chunks_left.saturating_sub(1);
+                (tally.chunks_left == 0).then_some((tally.rows, tally.bytes))
+            }
+            None => None,
+        };
+        if !transfer.keeps_rows {
+            self.reporter.report(Update::LargeObjectBytes(transfer.weight));
+            return;
+        }
+        if transfer.share < 1.0 {
+            self.reporter.report(Update::ChunkFinished { table: table.name.clone(), share: transfer.share });
+        }
+        if let Some((rows, bytes)) = done {
+            self.reporter.report(Update::TableFinished { table: table.name.clone(), rows, bytes });
+        }
     }
 
-    pub(super) fn table_oid(&self, at: usize) -> Option<Oid> {
-        self.plan.tables.get(at).map(|table| table.oid)
+    pub(super) fn keep_hash(&self, table: usize, columns: Vec<Option<String>>) {
+        if let Some(tally) = lock(&self.tallies).get_mut(table) {
+            tally.hash = Some(columns);
+        }
+    }
+
+    /// A tolerated step that failed.
+    pub(super) fn not_created(&self, object: &str, error: &connect::Error) {
+        self.reporter.warn(Warning::new("not_created", crate::failure::chain(error)).about(object));
+    }
+
+    /// An ANALYZE that failed.
+    pub(super) fn not_analyzed(&self, table: &QualifiedName, error: &connect::Error) {
+        self.reporter.warn(Warning::new("not_analyzed", crate::failure::chain(error)).about(table));
+    }
+
+    /// Notes which index a backend of the destination is building, for [`Builds`].
+    pub(super) fn builds(&self, pid: i32, index: Option<&QualifiedName>) {
+        self.plan.builds.set(pid, index);
+    }
+
+    /// Whether nothing more will be read on the source.
+    pub(super) fn source_is_done(&self) -> bool {
+        self.source_done.is_cancelled()
     }
 }
 
@@ -190,9 +261,4 @@ pub(super) fn import(snapshot: &str) -> Sql {
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {id}",
         id = crate::pg::Literal(snapshot)
     )
-}
-
-/// Whether doing it again on a new connection may help.
-pub(super) fn worth_repeating(error: &connect::Error) -> bool {
-    error.classify().next == crate::failure::Next::Retry
 }

@@ -278,16 +278,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::schema::model::{Address, class};
     use crate::schema::script::Phase;
 
     fn step(table: Oid, mode: LockMode, waits_for: Vec<usize>) -> Step {
         Step {
+            makes: Address::new(class::RELATION, table),
             label: String::new(),
             phase: Phase::Index,
             sql: Vec::new(),
             waits_for,
             needs_rows_of: vec![table],
             locks: vec![Lock { table, mode }],
+            tolerated: false,
+            builds: None,
         }
     }
 
@@ -298,8 +302,7 @@ mod tests {
     #[test]
     fn an_index_starts_beside_the_copy_of_another_table() {
         let steps = [step(1, LockMode::Share, vec![])];
-        let mut schedule =
-            Schedule::new(vec![rows(1), rows(2)], [0, 1], &steps, |_| true, vec![], 2);
+        let mut schedule = Schedule::new(vec![rows(1), rows(2)], [0, 1], &steps, |_| true, vec![], 2);
         assert_eq!(schedule.next(), Next::Do { work: Work::Chunk(0), idle: 1 });
         assert_eq!(schedule.next(), Next::Do { work: Work::Chunk(1), idle: 0 });
         assert_eq!(schedule.next(), Next::Wait);

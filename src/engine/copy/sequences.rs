@@ -24,10 +24,15 @@ pub async fn read(client: &Client, names: &[QualifiedName]) -> Result<Vec<Value>
     let mut values = Vec::with_capacity(names.len());
     for batch in names.chunks(A_STATEMENT) {
         let selects = batch.iter().zip(0_i64..).map(|(name, at)| {
-            sql!("SELECT {at}::pg_catalog.int8, s.last_value, s.is_called FROM {name} AS s", at = at, name = name)
+            sql!(
+                "SELECT {at}::pg_catalog.int8, s.last_value, s.is_called FROM {name} AS s",
+                at = at,
+                name = name
+            )
         });
         let query = Sql::join(selects, " UNION ALL ");
-        let rows = client.query(query.as_str(), &[]).await.map_err(|source| Error::Source { doing, source })?;
+        let rows =
+            client.query(query.as_str(), &[]).await.map_err(|source| Error::Source { doing, source })?;
         for row in rows {
             let read = || -> std::result::Result<(i64, i64, bool), tokio_postgres::Error> {
                 Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
@@ -47,11 +52,19 @@ pub async fn write(client: &Client, values: &[Value]) -> Result<()> {
         let calls = batch.iter().map(|value| {
             let called = if value.is_called { Sql::fixed("TRUE") } else { Sql::fixed("FALSE") };
             let name = value.name.quoted();
-            sql!("SELECT pg_catalog.setval({n}, {v}, {c})", n = Literal(&name), v = value.last_value, c = called)
+            sql!(
+                "SELECT pg_catalog.setval({n}, {v}, {c})",
+                n = Literal(&name),
+                v = value.last_value,
+                c = called
+            )
         });
         let statement = Sql::join(calls, "; ");
         let doing = "setting the values of sequences";
-        client.batch_execute(statement.as_str()).await.map_err(|source| Error::Destination { doing, source })?;
+        client
+            .batch_execute(statement.as_str())
+            .await
+            .map_err(|source| Error::Destination { doing, source })?;
     }
     Ok(())
 }

@@ -67,6 +67,16 @@ pub async fn relations(client: &Client) -> Result<Vec<Relation>> {
         .map_err(|source| Error::Source { doing, source })
 }
 
+/// The schemas of users, for patterns that name whole schemas.
+pub async fn schemas(client: &Client) -> Result<Vec<String>> {
+    let doing = "reading the list of schemas";
+    let query = "SELECT nspname::text FROM pg_catalog.pg_namespace \
+                 WHERE nspname <> 'information_schema' AND nspname NOT LIKE 'pg\\_%' ORDER BY 1";
+    let rows = client.query(query, &[]).await.map_err(|source| Error::Source { doing, source })?;
+    let names: std::result::Result<Vec<String>, _> = rows.iter().map(|row| row.try_get(0)).collect();
+    names.map_err(|source| Error::Source { doing, source })
+}
+
 /// Takes ACCESS SHARE on every table, on the holder's session. `fresh` is another session: it tells who is in the
 /// way when `lock_timeout` runs out. A table that is gone, or that turned into something else, is
 /// [`Error::SnapshotOutdated`].

@@ -1,14 +1,17 @@
 //! A worker: one connection to each side, one piece of work after the other, broken connections replaced.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::run::{Dial, Shared, import, worth_repeating};
+use super::run::{Dial, Shared, import};
 use super::schedule::Work;
-use super::{Error, Result, Transfer};
-use crate::connect::{self, RawConnection, relay};
-use crate::pg::{QualifiedName, Sql, sqlstate};
-use crate::progress::Update;
+use super::{Error, Result, Table, Transfer};
+use crate::connect::raw::relay::{self, Counters, relay};
+use crate::connect::{self, RawConnection};
+use crate::failure::{Classify, Next};
+use crate::pg::{QualifiedName, Sql};
+use crate::progress::{Meter, Side, Update, Warning};
 use crate::schema::script::{Phase, Step};
 use crate::sql;
 
@@ -18,6 +21,9 @@ const ATTEMPTS: u32 = 5;
 /// Tables read in one transaction on the source before the snapshot is imported again: each stays locked until then.
 const TABLES_A_TRANSACTION: usize = 32;
 
+/// How often bytes are counted while a transfer runs.
+const COUNT_EVERY: Duration = Duration::from_millis(100);
+
 pub(super) struct Worker<D> {
     shared: Arc<Shared<D>>,
     source: Option<RawConnection>,
@@ -25,10 +31,10 @@ pub(super) struct Worker<D> {
     read_in_transaction: usize,
 }
 
-/// What one attempt at a transfer showed.
-enum Attempt {
+/// What one attempt showed.
+enum Attempt<T> {
     /// Committed now.
-    Done { rows: u64 },
+    Done(T),
     /// The ledger has it: an earlier attempt was committed and its answer lost.
     WasDone,
 }
@@ -48,37 +54,38 @@ impl<D: Dial> Worker<D> {
                 Work::Analyze(at) => self.analyze(at).await?,
             }
             self.shared.finished(work);
+            if self.shared.source_is_done()
+                && let Some(source) = self.source.take()
+            {
+                source.close().await;
+            }
         }
-        if self.shared.stop.is_cancelled() {
-            return Err(Error::Stopped);
-        }
-        Ok(())
+        if self.shared.stop.is_cancelled() { Err(Error::Stopped) } else { Ok(()) }
     }
 
     async fn chunk(&mut self, at: usize) -> Result<()> {
         let shared = Arc::clone(&self.shared);
         let Some(transfer) = shared.plan.transfers.get(at) else { return Ok(()) };
         let Some(table) = shared.plan.tables.get(transfer.table) else { return Ok(()) };
-        shared.reporter.report(Update::TableStarted { table: table.name.clone() });
-        shared.reporter.operation(transfer.label.clone());
-        let mut sent = None;
+        shared.started(transfer, &table.name);
+        // Frames of the fullest attempt: one that was committed sent all of them.
+        let (mut frames, mut bytes) = (0, 0);
         for attempt in 1.. {
-            let error = match self.transfer(at, transfer, &table.name, &mut sent).await {
-                Ok(Attempt::Done { rows }) => return self.chunk_done(transfer, &table.name, rows),
-                Ok(Attempt::WasDone) => {
-                    let rows = sent.ok_or_else(|| Error::Defect(format!("{}: rows unknown", transfer.label)))?;
-                    return self.chunk_done(transfer, &table.name, rows);
+            let counters = Counters::default();
+            let result = self.transfer(at, transfer, &table.name, &counters).await;
+            frames = frames.max(counters.frames.load(Ordering::Relaxed));
+            bytes = bytes.max(counters.bytes.load(Ordering::Relaxed));
+            match result {
+                Ok(Attempt::Done(rows)) => {
+                    shared.transferred(transfer, table, rows, counters.bytes.load(Ordering::Relaxed));
+                    return Ok(());
                 }
-                Err(error) => error,
-            };
-            self.again(attempt, &transfer.label, error).await?;
-        }
-        Ok(())
-    }
-
-    fn chunk_done(&self, transfer: &Transfer, name: &QualifiedName, rows: u64) -> Result<()> {
-        if let Some(rows) = self.shared.count_rows(transfer.table, rows) {
-            self.shared.reporter.report(Update::TableFinished { table: name.clone(), rows });
+                Ok(Attempt::WasDone) => {
+                    shared.transferred(transfer, table, transfer.rows_in(frames), bytes);
+                    return Ok(());
+                }
+                Err(error) => self.again(attempt, &transfer.label, error).await?,
+            }
         }
         Ok(())
     }
@@ -88,64 +95,257 @@ impl<D: Dial> Worker<D> {
         at: usize,
         transfer: &Transfer,
         name: &QualifiedName,
-        sent: &mut Option<u64>,
-    ) -> Result<Attempt> {
+        counters: &Counters,
+    ) -> Result<Attempt<u64>> {
         let failed = |source| Error::Transfer { what: transfer.label.clone(), source };
-        let mut out = Sql::default();
-        if self.source.is_none() || self.read_in_transaction >= TABLES_A_TRANSACTION {
-            if self.source.is_some() {
-                out.push_fixed("COMMIT; ");
-            }
-            out.push(&import(&self.shared.plan.snapshot));
-            out.push_fixed("; ");
-            self.read_in_transaction = 0;
-        }
-        out.push(&transfer.out);
         let into = sql!(
             "BEGIN; INSERT INTO multiboard_sync.ledger (kind, number) VALUES ('chunk', {n}); {into}; COMMIT",
             n = at as u64,
             into = transfer.into
         );
         // Taken out, so that whatever goes wrong leaves no half-used connection behind.
-        let mut source = match self.source.take() {
-            Some(source) => source,
-            None => self.shared.dial.source().await?,
-        };
-        let mut destination = match self.destination.take() {
-            Some(destination) => destination,
-            None => self.shared.dial.destination().await?,
-        };
+        let mut source = self.reading().await?;
+        let mut destination = self.writing().await?;
+        self.read_in_transaction += 1;
+        source.send(&transfer.out).await.map_err(failed)?;
+        destination.send(&into).await.map_err(failed)?;
         let meter = self.shared.reporter.meter(name);
-        let result = relay(&mut source, &out, &mut destination, &into, &meter, &self.shared.stop).await;
-        let _ = sent;
-        let relayed = result.map_err(failed)?;
-        let _ = relayed;
-        Ok(Attempt::Done { rows: 0 })
+        let counted =
+            counting(&meter, counters, relay(&mut source, &mut destination, counters, &self.shared.stop));
+        let relayed = match counted.await {
+            Ok(relayed) => relayed,
+            Err(relay::Error::Cancelled) => return Err(Error::Stopped),
+            Err(relay::Error::Destination(error)) if is_in_ledger(&error) => return Ok(Attempt::WasDone),
+            Err(relay::Error::Source(error) | relay::Error::Destination(error)) => return Err(failed(error)),
+        };
+        let sent = rows_of(&relayed.source_tag);
+        let taken = relayed
+            .destination_tags
+            .iter()
+            .filter(|tag| tag.starts_with("COPY "))
+            .filter_map(|tag| rows_of(tag))
+            .next();
+        if transfer.keeps_rows && sent != taken {
+            let (sent, taken) = (sent.unwrap_or_default(), taken.unwrap_or_default());
+            return Err(Error::RowsDiffer { what: transfer.label.clone(), sent, taken });
+        }
+        (self.source, self.destination) = (Some(source), Some(destination));
+        Ok(Attempt::Done(sent.unwrap_or_default()))
     }
 
-    /// Says whether to try again, after a pause; gives the error back if not.
-    async fn again(&mut self, attempt: u32, what: &str, error: Error) -> Result<()> {
-        let repeat = match &error {
-            Error::Transfer { source, .. } | Error::Step { source, .. } | Error::Connect(source) => {
-                worth_repeating(source)
+    async fn step(&mut self, at: usize, idle: usize) -> Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let Some(step) = shared.plan.steps.get(at) else { return Ok(()) };
+        shared.reporter.operation(format!("creating {}", step.label));
+        if let Some(index) = &step.builds {
+            shared.reporter.report(Update::IndexStarted { index: index.clone() });
+        }
+        for attempt in 1.. {
+            match self.build(at, step, idle).await {
+                Ok(()) => break,
+                Err(Error::Step { source, .. })
+                    if step.tolerated && source.classify().next != Next::Retry =>
+                {
+                    shared.not_created(&step.label, &source);
+                    break;
+                }
+                Err(error) => self.again(attempt, &step.label, error).await?,
             }
-            _ => false,
+        }
+        if let Some(index) = &step.builds {
+            shared.reporter.report(Update::IndexFinished { index: index.clone() });
+        }
+        if step.phase == Phase::Constraint {
+            shared.reporter.report(Update::ConstraintFinished);
+        }
+        Ok(())
+    }
+
+    async fn build(&mut self, at: usize, step: &Step, idle: usize) -> Result<()> {
+        let failed = |source| Error::Step { object: step.label.clone(), source };
+        let mut destination = self.writing().await?;
+        let memory = self.shared.plan.maintenance_kb / self.shared.plan.workers.max(1) as u64;
+        let mut text = sql!(
+            "BEGIN; INSERT INTO multiboard_sync.ledger (kind, number) VALUES ('step', {n}); \
+             SET LOCAL max_parallel_maintenance_workers = {w}; SET LOCAL maintenance_work_mem = {m}",
+            n = at as u64,
+            w = idle as u64,
+            m = memory
+        );
+        for sql in &step.sql {
+            text.push_fixed(";\n");
+            text.push(sql);
+        }
+        text.push_fixed(";\nCOMMIT");
+        let pid = destination.backend_pid();
+        self.shared.builds(pid, step.builds.as_ref());
+        let result = interruptible(&mut destination, &text, &self.shared).await;
+        self.shared.builds(pid, None);
+        match result {
+            Ok(_) => {
+                self.destination = Some(destination);
+                Ok(())
+            }
+            Err(Error::Connect(error)) if is_in_ledger(&error) => Ok(()),
+            Err(Error::Connect(error)) => Err(failed(error)),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn hash(&mut self, at: usize) -> Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let Some(Table { name, hash: Some(query), .. }) = shared.plan.tables.get(at) else { return Ok(()) };
+        let what = format!("hashing {name} on the source");
+        shared.reporter.operation(what.clone());
+        for attempt in 1.. {
+            let answer = async {
+                let mut source = self.reading().await?;
+                let answer = interruptible(&mut source, query, &shared).await?;
+                self.source = Some(source);
+                self.read_in_transaction += 1;
+                Ok::<_, Error>(answer)
+            };
+            match answer.await {
+                Ok(answers) => {
+                    let row = answers.into_iter().flat_map(|answer| answer.rows).next();
+                    shared.keep_hash(at, row.unwrap_or_default());
+                    let table = name.clone();
+                    shared.reporter.report(Update::Summarized { table, side: Side::Source });
+                    return Ok(());
+                }
+                Err(error) => self.again(attempt, &what, error).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A table's statistics can fail where an index calls a function that needs a `search_path`: the clone is whole
+    /// without them.
+    async fn analyze(&mut self, at: usize) -> Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let Some(table) = shared.plan.tables.get(at) else { return Ok(()) };
+        shared.reporter.operation(format!("ANALYZE {}", table.name));
+        let statement = sql!("ANALYZE {t}", t = table.name);
+        for attempt in 1.. {
+            let mut destination = self.writing().await?;
+            match interruptible(&mut destination, &statement, &shared).await {
+                Ok(_) => {
+                    self.destination = Some(destination);
+                    return Ok(());
+                }
+                Err(Error::Connect(error)) if error.classify().next != Next::Retry => {
+                    shared.not_analyzed(&table.name, &error);
+                    return Ok(());
+                }
+                Err(error) => self.again(attempt, "ANALYZE", error).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The connection to the source, in a transaction with the snapshot.
+    async fn reading(&mut self) -> Result<RawConnection> {
+        let lost = |error: connect::Error| match error.sqlstate() {
+            // "invalid snapshot identifier", "could not import the requested snapshot"
+            Some("22023" | "55000" | "42704") => Error::SnapshotLost,
+            _ => Error::Connect(error),
         };
+        let begin = import(&self.shared.plan.snapshot);
+        let mut source = match self.source.take() {
+            Some(source) if self.read_in_transaction < TABLES_A_TRANSACTION => return Ok(source),
+            Some(mut source) => {
+                source.simple(&Sql::fixed("COMMIT")).await?;
+                source
+            }
+            None => self.shared.dial.source().await?,
+        };
+        source.simple(&begin).await.map_err(lost)?;
+        self.read_in_transaction = 0;
+        Ok(source)
+    }
+
+    async fn writing(&mut self) -> Result<RawConnection> {
+        match self.destination.take() {
+            Some(destination) => Ok(destination),
+            None => Ok(self.shared.dial.destination().await?),
+        }
+    }
+
+    /// Pauses before the next attempt where one may help; gives the error back where not.
+    async fn again(&mut self, attempt: u32, what: &str, error: Error) -> Result<()> {
         if self.shared.stop.is_cancelled() {
             return Err(Error::Stopped);
         }
-        if !repeat || attempt >= ATTEMPTS {
+        if attempt >= ATTEMPTS || error.classify().next != Next::Retry || matches!(error, Error::SnapshotLost)
+        {
             return Err(error);
         }
         let reason = crate::failure::chain(&error);
-        tracing::warn!(what, attempt, reason, "connection broken, trying again");
-        let message = format!("{what}: trying again after {reason}");
-        self.shared.reporter.warn(crate::progress::Warning::new("repeated", message));
+        self.shared.reporter.warn(Warning::new("repeated", format!("{what}: trying again after: {reason}")));
         (self.source, self.destination) = (None, None);
-        let pause = Duration::from_millis(200) * 2_u32.pow(attempt.min(5));
+        let pause = Duration::from_millis(100) * 2_u32.pow(attempt.min(5));
         tokio::select! {
             () = tokio::time::sleep(pause) => Ok(()),
             () = self.shared.stop.cancelled() => Err(Error::Stopped),
         }
     }
+}
+
+/// Runs statements; a stop interrupts the server's work by a CancelRequest, and does not wait for it.
+async fn interruptible<D>(
+    connection: &mut RawConnection,
+    statements: &Sql,
+    shared: &Shared<D>,
+) -> Result<Vec<connect::raw::Answer>> {
+    let cancel = connection.cancel_handle();
+    tokio::select! {
+        answers = connection.simple(statements) => Ok(answers?),
+        () = shared.stop.cancelled() => {
+            if let Err(error) = cancel.cancel().await {
+                tracing::debug!(%error, "could not interrupt a statement; its connection is closed instead");
+            }
+            Err(Error::Stopped)
+        }
+    }
+}
+
+/// Passes on what a relay counts while it runs; takes it back where the relay fails.
+async fn counting<T, E>(
+    meter: &Meter,
+    counters: &Counters,
+    relay: impl Future<Output = std::result::Result<T, E>>,
+) -> std::result::Result<T, E> {
+    tokio::pin!(relay);
+    let mut counted = (0, 0);
+    let mut count = || {
+        let now = (counters.bytes.load(Ordering::Relaxed), counters.frames.load(Ordering::Relaxed));
+        meter.add(now.0 - counted.0, now.1 - counted.1);
+        counted = now;
+        now
+    };
+    let result = loop {
+        tokio::select! {
+            result = &mut relay => break result,
+            () = tokio::time::sleep(COUNT_EVERY) => { count(); }
+        }
+    };
+    let (bytes, frames) = count();
+    if result.is_err() {
+        meter.retract(bytes, frames);
+    }
+    result
+}
+
+/// Whether an error says that the ledger has this number already.
+fn is_in_ledger(error: &connect::Error) -> bool {
+    error.server().is_some_and(|server| {
+        server.code == crate::pg::sqlstate::UNIQUE_VIOLATION
+            && server.schema.as_deref() == Some("multiboard_sync")
+            && server.table.as_deref() == Some("ledger")
+    })
+}
+
+/// The rows in a command tag: `COPY 17`.
+fn rows_of(tag: &str) -> Option<u64> {
+    tag.strip_prefix("COPY ")?.parse().ok()
 }

@@ -60,13 +60,27 @@ pub fn servers(source: &source::Facts, destination: &destination::Facts) -> Vec<
     findings
 }
 
+/// A pooler that changes the backend between transactions cannot hold a snapshot or a session's settings.
+pub fn transaction_pooler(endpoint: &str) -> Finding {
+    Finding::new(
+        "transaction_pooler",
+        format!(
+            "{endpoint} is a connection pooler in transaction mode: it cannot hold the snapshot that a clone reads"
+        ),
+        "use the server's own port or the pooler's session mode (on Supabase: the direct host, or port 5432 in place of 6543)",
+    )
+}
+
 /// Room for locks on the source: every table stays locked while its rows are read. A fifth is left to others.
 pub fn locks(source: &source::Facts, tables: usize) -> Option<Finding> {
     let needed = i64::try_from(tables).unwrap_or(i64::MAX);
     (needed > source.lock_slots / 5 * 4).then(|| {
         Finding::new(
             "too_many_locks",
-            format!("{tables} tables are to be locked and the source's lock table holds {}", source.lock_slots),
+            format!(
+                "{tables} tables are to be locked and the source's lock table holds {}",
+                source.lock_slots
+            ),
             "raise max_locks_per_transaction on the source and restart it, or select fewer tables",
         )
     })
@@ -177,7 +191,10 @@ mod tests {
             not_permitted: true,
             rows_hidden: false,
         };
-        let findings = readable("app", &[table.clone(), Unreadable { not_permitted: false, rows_hidden: true, ..table }]);
+        let findings = readable(
+            "app",
+            &[table.clone(), Unreadable { not_permitted: false, rows_hidden: true, ..table }],
+        );
         assert_eq!(findings.iter().map(|f| f.code).collect::<Vec<_>>(), ["no_privilege", "rows_hidden"]);
         assert!(findings.iter().all(|f| f.message.contains("public.secrets")));
     }

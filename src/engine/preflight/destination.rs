@@ -29,7 +29,8 @@ pub struct Facts {
 pub async fn facts(client: &Client) -> Result<Facts> {
     let doing = "reading the destination's facts";
     let failed = |source| Error::Query { doing, source };
-    let row = client.query_one(include_str!("../../../sql/destination/facts.sql"), &[]).await.map_err(failed)?;
+    let row =
+        client.query_one(include_str!("../../../sql/destination/facts.sql"), &[]).await.map_err(failed)?;
     let read = || -> std::result::Result<Facts, tokio_postgres::Error> {
         let version: i32 = row.try_get("version")?;
         let set = |column: &str| -> std::result::Result<HashSet<String>, tokio_postgres::Error> {
@@ -65,7 +66,8 @@ pub async fn user_objects(client: &Client) -> Result<u64> {
 pub async fn relations(client: &Client) -> Result<Vec<QualifiedName>> {
     let doing = "listing what the destination database holds";
     let failed = |source| Error::Query { doing, source };
-    let rows = client.query(include_str!("../../../sql/destination/relations.sql"), &[]).await.map_err(failed)?;
+    let rows =
+        client.query(include_str!("../../../sql/destination/relations.sql"), &[]).await.map_err(failed)?;
     rows.iter()
         .map(|row| Ok(QualifiedName::new(row.try_get::<_, &str>("schema")?, row.try_get::<_, &str>("name")?)))
         .collect::<std::result::Result<_, _>>()

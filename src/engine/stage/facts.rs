@@ -4,7 +4,9 @@ use tokio_postgres::{Client, Row};
 
 use super::mark::Mark;
 use super::{Error, Result};
-use crate::pg::Oid;
+use crate::id::JobId;
+use crate::pg::{Ident, Oid, Sql};
+use crate::schema::model::database::Setting;
 
 /// One database as the cluster's catalog shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,16 +22,6 @@ pub struct Database {
     pub comment: Option<String>,
     /// Its ACL as text, one entry a line; `None` for the default privileges.
     pub acl: Option<String>,
-}
-
-/// One `ALTER DATABASE .. SET` value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting {
-    /// `None` for everyone in the database.
-    pub role: Option<String>,
-    pub name: String,
-    /// As `pg_db_role_setting` keeps it.
-    pub value: String,
 }
 
 /// A session that stands in the way of a rename.
@@ -93,7 +85,21 @@ pub async fn name_of(client: &Client, oid: Oid) -> Result<Option<String>> {
 pub async fn settings(client: &Client, oid: Oid) -> Result<Vec<Setting>> {
     let query = include_str!("../../../sql/destination/database_settings.sql");
     rows(client, "reading the settings of a database", query, &[&oid], |row| {
-        Ok(Setting { role: row.try_get("role")?, name: row.try_get("setting")?, value: row.try_get("value")? })
+        Ok(Setting {
+            role: row.try_get::<_, Option<String>>("role")?.map(Ident::new),
+            name: row.try_get("setting")?,
+            value: row.try_get("value")?,
+        })
+    })
+    .await
+}
+
+/// GRANT statements that give database `to` the privileges that the database with this oid has.
+pub async fn privileges(client: &Client, oid: Oid, to: &Ident) -> Result<Vec<Sql>> {
+    let query = include_str!("../../../sql/destination/database_privileges.sql");
+    let name = to.as_str();
+    rows(client, "reading the privileges of a database", query, &[&oid, &name], |row| {
+        row.try_get::<_, String>("statement").map(Sql::printed_by_server)
     })
     .await
 }
@@ -133,4 +139,28 @@ pub(super) async fn rows<T>(
 ) -> Result<Vec<T>> {
     let rows = client.query(query, parameters).await.map_err(|source| Error::Query { doing, source })?;
     rows.iter().map(|row| read(row).map_err(|source| Error::Query { doing, source })).collect()
+}
+
+/// Takes, for the life of this session, the lock that tells everyone that a job is at work on this cluster.
+pub async fn announce_work(client: &Client, job: &JobId) -> Result<()> {
+    let doing = "taking the job's lock";
+    let query = "SELECT pg_catalog.pg_advisory_lock($1)";
+    client.execute(query, &[&lock_key(job)]).await.map(drop).map_err(|source| Error::Query { doing, source })
+}
+
+/// Whether a process holds a job's lock: then its databases are no leftovers.
+pub async fn is_at_work(client: &Client, job: &JobId) -> Result<bool> {
+    let query = "SELECT TRUE FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND objsubid = 1 \
+                 AND pid <> pg_catalog.pg_backend_pid() \
+                 AND (classid::pg_catalog.int8 << 32) | objid::pg_catalog.int8 = $1";
+    let doing = "looking whether a job is at work";
+    let found = rows(client, doing, query, &[&lock_key(job)], |row| row.try_get::<_, bool>(0)).await?;
+    Ok(!found.is_empty())
+}
+
+/// A job's advisory lock: the first eight bytes of a hash of its identity.
+fn lock_key(job: &JobId) -> i64 {
+    use sha2::Digest;
+    let digest = sha2::Sha256::digest(job.as_str().as_bytes());
+    digest.iter().take(8).fold(0_i64, |key, byte| (key << 8) | i64::from(*byte))
 }

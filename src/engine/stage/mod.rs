@@ -6,6 +6,7 @@
 pub mod create;
 pub mod facts;
 pub mod mark;
+pub mod registry;
 pub mod swap;
 
 use crate::failure::{Classify, Exit, Failure};

@@ -11,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::create::{comment_on, not_ours};
 use super::facts::{self, Session};
-use super::mark::Mark;
 use super::{Error, Result};
 use crate::pg::{Ident, Oid, Sql, sqlstate};
 use crate::sql;
@@ -30,10 +29,10 @@ pub struct Rename {
 /// What a swap does, all of it in one transaction.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// Statements on the database that comes in: settings, owner, privileges, connection limit.
-    pub before: Vec<Sql>,
     /// The old one steps aside first, then the new one takes its name.
     pub renames: Vec<Rename>,
+    /// Statements on the database that came in: owner, privileges, connection limit.
+    pub after: Vec<Sql>,
 }
 
 /// What to do with sessions that are in the way; may change while waiting, as when a person says yes.
@@ -139,13 +138,18 @@ async fn attempt(client: &Client, helper: &Client, plan: &Plan, terminate: bool)
 
 fn transaction(plan: &Plan) -> Sql {
     let mut statement = Sql::fixed("BEGIN; SET LOCAL lock_timeout = '10s'");
-    for before in &plan.before {
-        statement.push_fixed("; ");
-        statement.push(before);
-    }
     for rename in &plan.renames {
         let comment = comment_on(&rename.from, rename.comment.as_deref());
-        statement.push(&sql!("; {c}; ALTER DATABASE {f} RENAME TO {t}", c = comment, f = rename.from, t = rename.to));
+        statement.push(&sql!(
+            "; {c}; ALTER DATABASE {f} RENAME TO {t}",
+            c = comment,
+            f = rename.from,
+            t = rename.to
+        ));
+    }
+    for after in &plan.after {
+        statement.push_fixed("; ");
+        statement.push(after);
     }
     statement.push_fixed("; COMMIT");
     statement
@@ -158,9 +162,4 @@ async fn end_sessions(helper: &Client, plan: &Plan) -> Result<()> {
                  AND backend_type = 'client backend'";
     let doing = "ending the sessions of the old database";
     helper.execute(query, &[&names]).await.map(drop).map_err(|source| Error::Query { doing, source })
-}
-
-/// Whether this database is the one that a mark says, for `undo`: returns its mark.
-pub fn mark_of(database: &facts::Database) -> Option<Mark> {
-    database.comment.as_deref().and_then(Mark::from_comment)
 }

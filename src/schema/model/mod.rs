@@ -2,7 +2,28 @@
 //!
 //! One file per family of kinds. An object is known by its [`Address`], as in `pg_depend`.
 
+pub mod column;
+pub mod comment;
+pub mod constraint;
+pub mod database;
+pub mod extension;
+pub mod function;
+pub mod index;
+pub mod large_object;
+pub mod namespace;
+pub mod policy;
+pub mod privilege;
+pub mod relation;
+pub mod rule;
+pub mod sequence;
+pub mod trigger;
+pub mod types;
+pub mod view;
+
+use std::collections::HashMap;
+
 use crate::pg::{Oid, Version};
+use crate::schema::script::Skipped;
 
 /// An object's address as `pg_depend` writes it: catalog, object, and column number or 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,6 +38,22 @@ impl Address {
     pub fn new(class: Oid, object: Oid) -> Self {
         Self { class, object, sub: 0 }
     }
+
+    /// A part of the object that has no address of its own in `pg_depend`, such as its owner or its comment: gives
+    /// the piece of SQL that makes the part something to be known by.
+    pub fn part(self, rank: Rank) -> Self {
+        Self { sub: -1 - rank as i32, ..self }
+    }
+
+    /// A column of a relation.
+    pub fn column(relation: Oid, number: i16) -> Self {
+        Self { class: class::RELATION, object: relation, sub: i32::from(number) }
+    }
+
+    /// The object as a whole, for an address of one of its columns.
+    pub fn whole(self) -> Self {
+        Self { sub: 0, ..self }
+    }
 }
 
 /// Oids of the system catalogs: fixed in every PostgreSQL since they are assigned in its sources.
@@ -29,6 +66,9 @@ pub mod class {
     pub const DATABASE: Oid = 1262;
     pub const COLUMN_DEFAULT: Oid = 2604;
     pub const CONSTRAINT: Oid = 2606;
+    /// `pg_inherits`: with the child as object, the act of attaching it to a parent (it has no oid of its own).
+    pub const INHERITANCE: Oid = 2611;
+    pub const OPERATOR: Oid = 2617;
     pub const LARGE_OBJECT: Oid = 2613;
     pub const SCHEMA: Oid = 2615;
     pub const RULE: Oid = 2618;
@@ -82,10 +122,72 @@ pub struct Dependency {
     pub kind: char,
 }
 
-/// Everything that was read of one database.
+/// An object of a kind that is not reproduced, and what the report says of it.
+#[derive(Clone, Debug)]
+pub struct Unsupported {
+    pub address: Address,
+    pub what: Skipped,
+}
+
+/// Everything that was read of one database, in one snapshot.
 #[derive(Clone, Debug)]
 pub struct Catalog {
     /// The server it was read from.
     pub version: Version,
     pub dependencies: Vec<Dependency>,
+    pub database: database::Database,
+    pub namespaces: Vec<namespace::Namespace>,
+    pub extensions: Vec<extension::Extension>,
+    pub types: Vec<types::Type>,
+    pub functions: Vec<function::Function>,
+    pub aggregates: Vec<function::Aggregate>,
+    /// By oid, as are the four that follow.
+    pub tables: Vec<relation::Table>,
+    pub sequences: Vec<sequence::Sequence>,
+    pub indexes: Vec<index::Index>,
+    pub constraints: Vec<constraint::Constraint>,
+    pub views: Vec<view::View>,
+    pub rules: Vec<rule::Rule>,
+    pub triggers: Vec<trigger::Trigger>,
+    pub policies: Vec<policy::Policy>,
+    pub comments: Vec<comment::Comment>,
+    pub owners: Vec<privilege::Owner>,
+    pub privileges: Vec<privilege::Privilege>,
+    pub large_objects: Vec<large_object::LargeObject>,
+    /// Objects of the user that this program does not reproduce, by name: never skipped in silence.
+    pub unsupported: Vec<Unsupported>,
+}
+
+impl Catalog {
+    /// A database that holds nothing.
+    pub fn empty(version: Version) -> Self {
+        Self {
+            version,
+            dependencies: Vec::new(),
+            database: database::Database::default(),
+            namespaces: Vec::new(),
+            extensions: Vec::new(),
+            types: Vec::new(),
+            functions: Vec::new(),
+            aggregates: Vec::new(),
+            tables: Vec::new(),
+            sequences: Vec::new(),
+            indexes: Vec::new(),
+            constraints: Vec::new(),
+            views: Vec::new(),
+            rules: Vec::new(),
+            triggers: Vec::new(),
+            policies: Vec::new(),
+            comments: Vec::new(),
+            owners: Vec::new(),
+            privileges: Vec::new(),
+            large_objects: Vec::new(),
+            unsupported: Vec::new(),
+        }
+    }
+
+    /// The tables by oid, for lookups.
+    pub fn tables_by_oid(&self) -> HashMap<Oid, &relation::Table> {
+        self.tables.iter().map(|table| (table.oid, table)).collect()
+    }
 }

@@ -1,14 +1,17 @@
 //! What comes after the rows: views' data, triggers, rules, policies, grants, settings, and switching off what would
 //! act on the outside world.
 
-use super::load::{Loaded, warn_about};
-use super::{Context, Plan, Request, Staging};
+use super::load::warn_about;
+use super::plan::Plan;
+use super::{Context, Request, Staging};
 use crate::connect::DestinationConnection;
 use crate::engine::copy::statements;
-use crate::engine::stage::facts::{self, Setting};
-use crate::pg::{Ident, Sql};
+use crate::engine::stage::facts;
+use crate::pg::Sql;
 use crate::progress::{Phase, Warning};
-use crate::schema::render::database as render;
+use crate::schema::model::database::Setting;
+use crate::schema::model::{Address, class};
+use crate::schema::render::{Rendering, database as render};
 use crate::schema::script::{self, Step};
 use crate::sql;
 use crate::workflow::Result;
@@ -27,7 +30,7 @@ pub(super) async fn finish(
     let client = connection.client();
     reporter.phase(Phase::PostData);
     let after: Vec<&Step> = plan.script.steps.iter().filter(|s| s.phase == script::Phase::PostData).collect();
-    let failed = |error| connection.explain(error);
+    let failed = |error| connection.error(error);
     let problems = statements::run(client, &after, reporter, &context.stop, failed).await?;
     warn_about(context, problems);
     settings(context, destination, plan, staging).await?;
@@ -38,5 +41,82 @@ pub(super) async fn finish(
     reporter.phase(Phase::Analyze);
     analyze_the_rest(context, plan, connection).await?;
     connection.batch(&Sql::fixed(include_str!("../../../sql/destination/ledger_drop.sql"))).await?;
+    Ok(())
+}
+
+/// `ALTER DATABASE .. SET` values: the source's, and over them the destination's own, on the staging database, where
+/// nobody connects yet. One that this server does not take is a line in the report.
+async fn settings(
+    context: &Context,
+    destination: &Destination,
+    plan: &Plan,
+    staging: &Staging,
+) -> Result<()> {
+    let client = staging.maintenance.client();
+    let own: Vec<Setting> = match &destination.database {
+        Some(old) => facts::settings(client, old.oid).await?,
+        None => Vec::new(),
+    };
+    let is_own =
+        |setting: &Setting| own.iter().any(|own| own.name == setting.name && own.role == setting.role);
+    let name = &staging.name;
+    let mut rendering = Rendering::default();
+    let mut statements = match &destination.database {
+        // The old database's owner, privileges and limits come with the swap.
+        Some(_) => {
+            let source = plan.catalog.database.settings.iter().filter(|setting| !is_own(setting));
+            source.map(|setting| render::setting_of(name, setting)).collect()
+        }
+        None => render::facts(&plan.catalog, name, &plan.options, &mut rendering),
+    };
+    statements.extend(own.iter().map(|setting| render::setting_of(name, setting)));
+    for one in rendering.skipped {
+        context.reporter.warn(Warning::new("skipped", one.reason).about(one.object));
+    }
+    for statement in statements {
+        if let Err(error) = staging.maintenance.batch(&statement).await {
+            let reason =
+                format!("a setting of the database was not taken: {}", crate::failure::chain(&error));
+            context.reporter.warn(Warning::new("setting_not_taken", reason));
+        }
+    }
+    Ok(())
+}
+
+/// Switches off what the rows themselves would start: pg_cron's jobs. What the schema would start (webhook triggers,
+/// subscriptions) was not created, or created switched off.
+async fn neutralize(context: &Context, plan: &Plan, connection: &DestinationConnection) -> Result<()> {
+    for object in &plan.neutralized {
+        context.reporter.log(crate::progress::Level::Info, format!("switched off: {object}"));
+    }
+    let query = "SELECT pg_catalog.to_regclass('cron.job') IS NOT NULL";
+    let row = connection.client().query_one(query, &[]).await.map_err(|error| connection.error(error))?;
+    let has_jobs: bool = row.try_get(0).map_err(|error| connection.error(error))?;
+    if has_jobs {
+        connection.batch(&Sql::fixed("UPDATE cron.job SET active = FALSE WHERE active")).await?;
+        context.reporter.log(crate::progress::Level::Info, "switched off: every job of pg_cron");
+    }
+    Ok(())
+}
+
+/// Statistics of what has no rows of its own and was not analysed beside the copy: partitioned tables, and
+/// materialized views. One that fails (a function that needs a `search_path`) is a line in the report.
+async fn analyze_the_rest(context: &Context, plan: &Plan, connection: &DestinationConnection) -> Result<()> {
+    let parents =
+        plan.catalog.tables.iter().filter(|table| table.partitioned && plan.script.makes(table.address()));
+    let views = plan.catalog.views.iter().filter(|view| {
+        view.materialized.as_ref().is_some_and(|view| view.populated)
+            && plan.script.makes(Address::new(class::RELATION, view.oid))
+    });
+    let names: Vec<_> = parents.map(|table| &table.name).chain(views.map(|view| &view.name)).collect();
+    for name in names {
+        context.reporter.operation(format!("ANALYZE {name}"));
+        if let Err(error) = connection.batch(&sql!("ANALYZE {t}", t = name)).await {
+            if connection.is_closed() {
+                return Err(error.into());
+            }
+            context.reporter.warn(Warning::new("not_analyzed", crate::failure::chain(&error)).about(name));
+        }
+    }
     Ok(())
 }

@@ -1,18 +1,21 @@
 //! Fills the staging database: schema first, then rows, large objects, indexes and constraints, at last sequences.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, Plan, Request, Staging};
-use crate::connect::{self, DestinationConnection, Options, RawConnection};
+use super::plan::Plan;
+use super::{Context, Request, Staging, prepare_staging};
+use crate::connect::{self, DestinationConnection, Encoding, Options, RawConnection, Settings};
 use crate::engine::copy::{self, large_objects, plan as chunks, run, sequences, snapshot, statements};
-use crate::engine::verify;
+use crate::engine::verify::compare::Sum;
 use crate::pg::{QualifiedName, Sql};
 use crate::progress::{Phase, VerifyMode, Warning};
 use crate::safety::WriteGrant;
 use crate::schema::script::{self, Step};
 use crate::workflow::party::{Destination, Source};
+use crate::workflow::sums;
 use crate::workflow::{Error, Result};
 
 /// `maintenance_work_mem` of all workers together. Beyond 64 MB a build gains little (performance notes), and a
@@ -27,6 +30,8 @@ pub(super) struct Loaded {
     pub(super) copied: run::Copied,
     /// As set on the destination.
     pub(super) sequences: Vec<sequences::Value>,
+    /// What the source's large objects sum up to; `None` where there are none or nothing is verified.
+    pub(super) large_objects: Option<Sum>,
 }
 
 /// Runs the phases pre-data and copy.
@@ -43,39 +48,37 @@ pub(super) async fn load(
     reporter.phase(Phase::PreData);
     connection.batch(&Sql::fixed(include_str!("../../../sql/destination/ledger.sql"))).await?;
     let before: Vec<&Step> = steps(plan, script::Phase::PreData);
-    let failed = |error| connection.explain(error);
+    let failed = |error| connection.error(error);
     let problems = statements::run(connection.client(), &before, reporter, &context.stop, failed).await?;
     warn_about(context, problems);
     reporter.phase(Phase::Copy);
     let dial = Workers {
         source: request.source.options.clone(),
-        destination: destination.party.options.clone(),
+        destination: destination.party.options.with_database(staging.name.as_str()),
         grant: destination.grant.clone(),
-        staging: staging.name.as_str().to_owned(),
-        encoding: plan.locale.encoding.clone(),
+        encoding: Encoding::Named(plan.like.encoding.clone()),
     };
     let source_done = CancellationToken::new();
-    let copying = run::run(
-        copy_plan(request, plan),
-        dial,
-        reporter.clone(),
-        source_done.clone(),
-        &context.stop,
-    );
+    let copying =
+        run::run(copy_plan(request, plan), dial, reporter.clone(), source_done.clone(), &context.stop);
     let watching = watch_source(request, context, source, plan, &source_done);
     let releasing = async {
+        let large_objects = match request.verify {
+            VerifyMode::None => None,
+            _ if plan.large_objects.is_empty() => None,
+            mode => Some(sums::large_objects(&plan.holder, mode).await?),
+        };
         source_done.cancelled().await;
         // Last of all reads, so that no sequence is behind the rows that were copied.
         let values = sequences::read(source.connection.client(), &plan.sequences).await?;
         snapshot::release(plan.holder.client()).await?;
-        Ok::<_, copy::Error>(values)
+        Ok::<_, Error>((values, large_objects))
     };
-    let (copied, values, ()) = tokio::try_join!(copying, releasing, watching)?;
-    for (table, reason) in &copied.not_analyzed {
-        reporter.warn(Warning::new("not_analyzed", reason.clone()).about(table));
-    }
-    sequences::write(connection.client(), &values).await?;
-    Ok(Loaded { copied, sequences: values })
+    let copying = async { Ok(copying.await?) };
+    let watching = async { Ok(watching.await?) };
+    let (copied, (sequences, large_objects), ()) = tokio::try_join!(copying, releasing, watching)?;
+    sequences::write(connection.client(), &sequences).await?;
+    Ok(Loaded { copied, sequences, large_objects })
 }
 
 fn steps(plan: &Plan, phase: script::Phase) -> Vec<&Step> {
@@ -90,15 +93,21 @@ pub(super) fn warn_about(context: &Context, problems: Vec<(String, String)>) {
 }
 
 fn copy_plan(request: &Request, plan: &Plan) -> run::Plan {
+    let mut hashes: HashMap<usize, Sql> = HashMap::new();
+    if request.verify == VerifyMode::Checksum {
+        let subjects = plan.subjects().into_iter();
+        hashes = subjects.filter_map(|subject| Some((*subject.tables.first()?, subject.checksum))).collect();
+    }
     let splitting = chunks::Splitting { workers: request.jobs, above_bytes: request.split_above_bytes };
     let mut tables: Vec<copy::Table> = plan
         .tables
         .iter()
-        .map(|table| copy::Table {
+        .enumerate()
+        .map(|(at, table)| copy::Table {
             oid: table.oid,
             name: table.name.clone(),
             bytes: table.bytes,
-            hash: hash_query(request, plan, table),
+            hash: hashes.remove(&at),
             analyze: true,
         })
         .collect();
@@ -114,7 +123,8 @@ fn copy_plan(request: &Request, plan: &Plan) -> run::Plan {
             hash: None,
             analyze: false,
         });
-        transfers.extend(plan.large_objects.iter().map(|range| large_objects::transfer(*range, tables.len() - 1)));
+        transfers
+            .extend(plan.large_objects.iter().map(|range| large_objects::transfer(*range, tables.len() - 1)));
     }
     transfers.sort_by_key(|transfer| std::cmp::Reverse(transfer.weight));
     run::Plan {
@@ -124,6 +134,7 @@ fn copy_plan(request: &Request, plan: &Plan) -> run::Plan {
         snapshot: plan.snapshot.clone(),
         workers: request.jobs,
         maintenance_kb: MAINTENANCE_KB,
+        builds: run::Builds::default(),
     }
 }
 
@@ -172,16 +183,19 @@ struct Workers {
     source: Options,
     destination: Options,
     grant: WriteGrant,
-    staging: String,
-    encoding: String,
+    encoding: Encoding,
 }
 
 impl run::Dial for Workers {
     async fn source(&self) -> std::result::Result<RawConnection, connect::Error> {
-        RawConnection::source(&self.source, &self.encoding).await
+        let settings = Settings { encoding: self.encoding.clone(), ..Settings::default() };
+        RawConnection::source(&self.source, &settings).await
     }
 
     async fn destination(&self) -> std::result::Result<RawConnection, connect::Error> {
-        RawConnection::destination(&self.grant, &self.destination, &self.staging, &self.encoding).await
+        let settings = Settings { encoding: self.encoding.clone(), ..Settings::default() };
+        let mut connection = RawConnection::destination(&self.grant, &self.destination, &settings).await?;
+        connection.simple(&prepare_staging()).await?;
+        Ok(connection)
     }
 }

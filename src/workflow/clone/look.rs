@@ -1,11 +1,10 @@
 //! Preflight: both servers are looked at, the policy decides, and everything that rules the clone out is found.
 
 use super::{Context, Request};
-use crate::connect::pooler;
+use crate::connect::pooler::{self, Pooling};
 use crate::engine::preflight::check;
 use crate::engine::preflight::{self, destination as facts};
 use crate::progress::{Level, Warning};
-use crate::safety::Purpose;
 use crate::workflow::party::{Destination, Source};
 use crate::workflow::{Error, Result};
 
@@ -14,16 +13,17 @@ pub(super) async fn look(request: &Request, context: &Context) -> Result<(Source
     let reporter = &context.reporter;
     reporter.operation("connecting to the source");
     let source = Source::open(&request.source).await?;
-    pooler::refuse_transaction_mode(&source.connection, &request.source.options).await?;
+    if pooler::detect(&request.source.options).await? == Pooling::Transaction {
+        preflight::fail_on(vec![check::transaction_pooler(source.connection.endpoint().as_str())])?;
+    }
     source.remember(context.registry.as_ref())?;
     reporter.operation("looking at the destination");
-    let purpose = Purpose::Replace;
     let destination = Destination::open(
         &request.destination,
         &context.destinations,
         &source,
-        &context.other_sources,
-        purpose,
+        &context.sources,
+        context.registry.as_ref(),
         request.confirm.as_deref(),
     )
     .await?;
@@ -31,9 +31,7 @@ pub(super) async fn look(request: &Request, context: &Context) -> Result<(Source
         reporter.log(Level::Info, note.clone());
     }
     preflight::fail_on(check::servers(&source.facts, &destination.facts))?;
-    if let Some(oid) = destination.database_oid {
-        replaceable(&destination, oid)?;
-    }
+    replaceable(&destination)?;
     let free = facts::free_bytes(&destination.facts, destination.on_this_machine);
     if free.is_none() {
         reporter.log(Level::Info, "free space on the destination's disk is unknown");
@@ -48,7 +46,7 @@ pub(super) async fn look(request: &Request, context: &Context) -> Result<(Source
 }
 
 /// Whether the destination database may be renamed away by our role.
-fn replaceable(destination: &Destination, _oid: crate::pg::Oid) -> Result<()> {
+fn replaceable(destination: &Destination) -> Result<()> {
     let Some(database) = &destination.database else { return Ok(()) };
     if database.is_template {
         return Err(Error::Asked {

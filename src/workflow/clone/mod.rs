@@ -14,20 +14,24 @@ mod look;
 mod plan;
 mod replace;
 
+pub(in crate::workflow) use check::by_name;
+pub(in crate::workflow) use plan::summed;
+
 use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::party::{Destination, OtherSource, Party, Source};
+use super::party::{Destination, Party, Source};
 use super::{Error, Result};
 use crate::connect::DestinationConnection;
 use crate::engine::stage::registry::Registry;
-use crate::engine::stage::{create, mark::Mark, swap::Sessions};
+use crate::engine::stage::{create, facts, mark::Mark, swap::Sessions};
 use crate::id::JobId;
-use crate::pg::{Ident, Oid};
+use crate::pg::{Ident, Oid, Sql};
 use crate::progress::{Phase, Report, Reporter, VerifyMode};
 use crate::safety::{Destinations, MadeFor, made_name};
+use crate::schema::model::database::Database;
 use crate::schema::select::Selection;
 
 /// What is asked for.
@@ -62,8 +66,8 @@ pub struct Context {
     pub registry: Arc<dyn Registry>,
     pub reporter: Reporter,
     pub destinations: Destinations,
-    /// Every other connection with role source.
-    pub other_sources: Vec<OtherSource>,
+    /// Every connection with role source.
+    pub sources: Vec<Party>,
     /// What to do with sessions in the way of the swap; a person may change it while it waits.
     pub sessions: watch::Receiver<Sessions>,
     pub stop: CancellationToken,
@@ -77,7 +81,7 @@ pub async fn run(request: &Request, context: &Context) -> Result<Report> {
     reporter.phase(Phase::Plan);
     let plan = stoppable(context, plan::plan(request, context, &source, &destination)).await?;
     reporter.phase(Phase::Stage);
-    let staging = Staging::create(request, context, &destination, &plan.locale).await?;
+    let staging = Staging::create(request, context, &destination, &plan.like).await?;
     let result = fill_and_swap(request, context, &source, &destination, plan, &staging).await;
     match result {
         Ok(report) => {
@@ -104,13 +108,15 @@ async fn fill_and_swap(
     report.skipped.clone_from(&plan.skipped);
     report.neutralized.clone_from(&plan.neutralized);
     let connection = staging.connect(destination).await?;
-    let loaded = stoppable(context, load::load(request, context, source, destination, &plan, staging, &connection)).await?;
-    let finished = finish::finish(request, context, destination, &plan, &loaded, &connection, staging);
+    let loaded =
+        stoppable(context, load::load(request, context, source, destination, &plan, staging, &connection))
+            .await?;
+    let finished = finish::finish(request, context, destination, &plan, &connection, staging);
     stoppable(context, finished).await?;
     report.verification =
         stoppable(context, check::check(request, context, destination, staging, &plan, &loaded)).await?;
     drop(connection);
-    report.undo = replace::replace(request, context, destination, staging).await?;
+    report.undo = replace::replace(request, context, destination, staging, plan.comment.as_deref()).await?;
     Ok(report)
 }
 
@@ -126,9 +132,10 @@ async fn stoppable<T>(context: &Context, work: impl Future<Output = Result<T>>) 
 /// The staging database of this run.
 struct Staging {
     job: JobId,
+    /// The cluster's system identifier.
+    cluster: String,
     name: Ident,
     oid: Oid,
-    mark: Mark,
     maintenance: DestinationConnection,
 }
 
@@ -137,31 +144,41 @@ impl Staging {
         request: &Request,
         context: &Context,
         destination: &Destination,
-        locale: &create::Locale,
+        like: &Database,
     ) -> Result<Self> {
         let of = destination.grant.database().to_owned();
         let name = Ident::new(made_name(&request.job, MadeFor::Staging, &of));
         let mark = Mark { job: request.job.clone(), made_for: MadeFor::Staging, of, comment: None };
         let maintenance = destination.maintenance().await?;
+        facts::announce_work(maintenance.client(), &request.job).await?;
         let cluster = destination.grant.system_identifier();
-        context.registry.record_intent(&request.job, cluster, name.as_str(), MadeFor::Staging, &mark.of)?;
-        let major = destination.facts.version.major();
-        let oid = create::create(maintenance.client(), &name, locale, major, &mark).await?;
-        context.registry.record_created(&request.job, cluster, name.as_str(), oid)?;
-        Ok(Self { job: request.job.clone(), name, oid, mark, maintenance })
+        context.registry.record_intent(
+            &request.job,
+            cluster,
+            name.as_str(),
+            None,
+            MadeFor::Staging,
+            &mark.of,
+        )?;
+        let oid = create::create(maintenance.client(), &name, like, &mark).await?;
+        context.registry.record_created(&request.job, name.as_str(), oid)?;
+        Ok(Self { job: request.job.clone(), cluster: cluster.to_owned(), name, oid, maintenance })
     }
 
     /// A connection to it that suits building a schema.
     async fn connect(&self, destination: &Destination) -> Result<DestinationConnection> {
-        destination.connect(self.name.as_str()).await
+        let connection = destination.connect(self.name.as_str()).await?;
+        connection.batch(&prepare_staging()).await?;
+        Ok(connection)
     }
 
     /// Drops it after a failure and gives that failure back, with what could not be cleaned up if so.
     async fn remove(&self, context: &Context, error: Error) -> Error {
         let client = self.maintenance.client();
-        match create::drop_ours(client, &self.name, self.oid, &self.mark).await {
-            Ok(_) => {
-                let recorded = context.registry.record_dropped(&self.job, self.oid);
+        match create::drop_ours(client, &self.name, self.oid, &self.job, MadeFor::Staging).await {
+            Ok(false) => error,
+            Ok(true) => {
+                let recorded = context.registry.record_dropped(&self.cluster, self.name.as_str());
                 if let Err(problem) = recorded {
                     tracing::warn!(error = %problem, "the staging database is gone, its record could not be updated");
                 }
@@ -174,4 +191,14 @@ impl Staging {
             },
         }
     }
+}
+
+/// What every session in the staging database is told. Commits need not wait for the disk: nothing there counts
+/// before the swap, and the swap's own commit flushes all that came before it. Function bodies may name what is made
+/// after them.
+fn prepare_staging() -> Sql {
+    Sql::fixed(
+        "SET check_function_bodies = off; SET synchronous_commit = off; SET client_min_messages = warning; \
+         SET default_tablespace = ''; SET default_table_access_method = heap",
+    )
 }

@@ -1,21 +1,26 @@
 //! The plan: one snapshot with its locks, the catalog read under it, and the script and the chunks made of it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
 use super::{Context, Request};
-use crate::connect::{self, Connection};
+use crate::connect::{self, Connection, Settings};
 use crate::engine::copy::{self, large_objects, plan as chunks, snapshot};
-use crate::engine::preflight::{self, check, destination as facts, source as readable};
-use crate::engine::stage::create::{Locale, Provider};
-use crate::engine::{introspect, verify};
-use crate::pg::{Oid, QualifiedName};
+use crate::engine::introspect;
+use crate::engine::preflight::{self, check, source as readable};
+use crate::engine::verify::query;
+use crate::pg::{Ident, Oid, QualifiedName, Sql};
 use crate::progress::{IndexWork, Level, Skipped, TableWork, Update, VerifyMode, Warning, Work};
+use crate::schema::model::database::{Database, LocaleProvider};
 use crate::schema::model::{self, Address, Catalog};
 use crate::schema::script::{Phase, Script};
-use crate::schema::select::Kept;
-use crate::schema::{self, binary, order, parse, render};
+use crate::schema::select::Choice;
+use crate::schema::{self, order, parse, render};
 use crate::workflow::party::{Destination, Source};
 use crate::workflow::{Error, Result};
+
+/// How long a lock on the source is waited for: ours queues behind an ALTER TABLE, and everybody else behind ours.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Attempts at a snapshot that no change of a table's definition has overtaken.
 const SNAPSHOTS: u32 = 10;
@@ -34,7 +39,11 @@ pub(super) struct Plan {
     pub(super) tables: Vec<chunks::Table>,
     pub(super) large_objects: Vec<large_objects::Range>,
     pub(super) sequences: Vec<QualifiedName>,
-    pub(super) locale: Locale,
+    /// As the staging database is to be made: the source's encoding and locale, or `--locale`.
+    pub(super) like: Database,
+    /// The source database's own comment.
+    pub(super) comment: Option<String>,
+    pub(super) options: schema::Options,
     pub(super) skipped: Vec<Skipped>,
     pub(super) neutralized: Vec<String>,
 }
@@ -46,22 +55,26 @@ pub(super) async fn plan(
     source: &Source,
     destination: &Destination,
 ) -> Result<Plan> {
-    let held = hold(request, context, source).await?;
+    let held = hold(request, context, source, destination).await?;
     context.reporter.operation("reading the source's catalog");
-    let catalog = introspect::read(held.holder.client(), source.facts.version).await?;
+    let mut catalog = introspect::read(held.holder.client(), source.facts.version).await?;
     let data = if request.schema_only { HashSet::new() } else { held.with_data.clone() };
     let options = schema_options(request, &catalog, destination);
-    let pieces = render::render(&catalog, &options);
-    let script = order::arrange(pieces, &catalog.dependencies, &left_out(&catalog, &held.left_out));
-    judge(&script, context)?;
-    let skipped: Vec<Skipped> = catalog
-        .unsupported
+    let rendering = render::render(&catalog, &options);
+    let mut left_out = left_out(&catalog, &held.left_out);
+    left_out.extend(rendering.left_out);
+    let script = order::arrange(rendering.pieces, &catalog.dependencies, &left_out);
+    judge(&script, &catalog, context)?;
+    let skipped: Vec<Skipped> = rendering
+        .skipped
         .iter()
         .chain(&script.skipped)
         .map(|one| Skipped { object: one.object.clone(), reason: one.reason.clone() })
         .collect();
     if request.strict && !skipped.is_empty() {
-        return Err(Error::Strict(skipped.iter().map(|one| format!("{} ({})", one.object, one.reason)).collect()));
+        return Err(Error::Strict(
+            skipped.iter().map(|one| format!("{} ({})", one.object, one.reason)).collect(),
+        ));
     }
     for one in &skipped {
         context.reporter.warn(Warning::new("skipped", one.reason.clone()).about(&one.object));
@@ -75,7 +88,9 @@ pub(super) async fn plan(
         large_objects::ranges(held.holder.client()).await?
     };
     let plan = Plan {
-        locale: locale(request, &catalog),
+        like: like(request, &catalog),
+        comment: catalog.database.comment.take(),
+        options,
         sequences: sequences(&catalog, &script),
         holder: held.holder,
         snapshot: held.snapshot,
@@ -90,6 +105,50 @@ pub(super) async fn plan(
     Ok(plan)
 }
 
+/// What verification compares: a table, or a whole partition tree where rows may lie in other leaves on the other side.
+pub(super) struct Subject {
+    pub(super) name: QualifiedName,
+    /// Positions in [`Plan::tables`].
+    pub(super) tables: Vec<usize>,
+    pub(super) counts: Sql,
+    pub(super) checksum: Sql,
+}
+
+impl Plan {
+    /// Everything whose rows are copied, each row once.
+    pub(super) fn subjects(&self) -> Vec<Subject> {
+        let by_name: HashMap<&QualifiedName, &model::relation::Table> =
+            self.catalog.tables.iter().map(|table| (&table.name, table)).collect();
+        let mut grouped: BTreeMap<&QualifiedName, Vec<usize>> = BTreeMap::new();
+        for (at, table) in self.tables.iter().enumerate() {
+            grouped.entry(&table.into).or_default().push(at);
+        }
+        let mut subjects = Vec::with_capacity(grouped.len());
+        for (name, tables) in grouped {
+            let Some(table) = by_name.get(name) else { continue };
+            let rows = if table.partitioned { query::Rows::Tree } else { query::Rows::Own };
+            subjects.push(Subject {
+                name: name.clone(),
+                tables,
+                counts: query::counts(name, rows),
+                checksum: query::checksum(&summed(table), rows),
+            });
+        }
+        subjects
+    }
+}
+
+/// A table as verification sees it.
+pub(in crate::workflow) fn summed(table: &model::relation::Table) -> query::Table {
+    let columns = table.columns.iter();
+    let columns =
+        columns.map(|column| query::Column { name: column.name.clone(), is_bytea: column.type_oid == BYTEA });
+    query::Table { name: table.name.clone(), columns: columns.collect() }
+}
+
+/// `pg_type.oid` of bytea, fixed in every PostgreSQL.
+const BYTEA: Oid = 17;
+
 /// The snapshot with its locks.
 struct Held {
     holder: Connection,
@@ -99,22 +158,34 @@ struct Held {
 }
 
 /// Takes snapshots until one is not overtaken by a change of a table's definition before the locks are there.
-async fn hold(request: &Request, context: &Context, source: &Source) -> Result<Held> {
+async fn hold(
+    request: &Request,
+    context: &Context,
+    source: &Source,
+    destination: &Destination,
+) -> Result<Held> {
+    let settings = Settings {
+        lock_timeout: Some(LOCK_TIMEOUT),
+        // Another major version has other keywords.
+        quote_all_identifiers: source.facts.version.major() != destination.facts.version.major(),
+        ..Settings::default()
+    };
     let fresh = source.connection.client();
     let mut changed = Vec::new();
     for attempt in 1..=SNAPSHOTS {
         context.reporter.operation("taking a snapshot of the source");
-        let holder = connect::source(&request.source.options).await?;
+        let holder = connect::source(&request.source.options, &settings).await?;
         let id = snapshot::export(holder.client()).await?;
         let relations = snapshot::relations(holder.client()).await?;
-        let names: Vec<&QualifiedName> = relations.iter().map(|relation| &relation.name).collect();
-        request.selection.check(&names)?;
+        let names: Vec<QualifiedName> = relations.iter().map(|relation| relation.name.clone()).collect();
+        let schemas = snapshot::schemas(holder.client()).await?;
+        request.selection.check_all_match(&names, &schemas)?;
         let (mut kept, mut with_data, mut left_out) = (Vec::new(), HashSet::new(), Vec::new());
         for relation in relations {
             match request.selection.matches(&relation.name) {
-                Kept::LeftOut => left_out.push((relation.oid, relation.name)),
-                Kept::NoData => kept.push(relation),
-                Kept::Kept => {
+                Choice::LeftOut => left_out.push((relation.oid, relation.name)),
+                Choice::NoData => kept.push(relation),
+                Choice::Kept => {
                     with_data.insert(relation.oid);
                     kept.push(relation);
                 }
@@ -137,7 +208,10 @@ async fn hold(request: &Request, context: &Context, source: &Source) -> Result<H
                 changed = outdated.iter().map(ToString::to_string).collect();
             }
         }
-        let message = format!("tables changed while they were being locked, taking a new snapshot: {}", changed.join(", "));
+        let message = format!(
+            "tables changed while they were being locked, taking a new snapshot: {}",
+            changed.join(", ")
+        );
         tracing::info!(attempt, "{message}");
         context.reporter.warn(Warning::new("snapshot_retaken", message));
     }
@@ -151,6 +225,7 @@ fn schema_options(request: &Request, catalog: &Catalog, destination: &Destinatio
         privileges: request.privileges,
         neutralize: request.neutralize,
         inline_keys: small.map(|table| table.oid).collect(),
+        role: Some(Ident::new(&destination.facts.role)),
         available_extensions: destination.facts.extensions.clone(),
         roles: destination.facts.roles.clone(),
         superuser: destination.facts.superuser,
@@ -173,7 +248,12 @@ fn left_out(catalog: &Catalog, tables: &[(Oid, QualifiedName)]) -> HashMap<Addre
 }
 
 /// The tables whose rows are copied: those that the script makes and the selection wants with their rows.
-fn tables(catalog: &Catalog, script: &Script, data: &HashSet<Oid>, blocks: &HashMap<Oid, u32>) -> Vec<chunks::Table> {
+fn tables(
+    catalog: &Catalog,
+    script: &Script,
+    data: &HashSet<Oid>,
+    blocks: &HashMap<Oid, u32>,
+) -> Vec<chunks::Table> {
     let by_oid = catalog.tables_by_oid();
     let wanted = catalog
         .tables
@@ -201,45 +281,31 @@ fn sequences(catalog: &Catalog, script: &Script) -> Vec<QualifiedName> {
     made.map(|sequence| sequence.name.clone()).collect()
 }
 
-fn locale(request: &Request, catalog: &Catalog) -> Locale {
-    let database = &catalog.database;
+fn like(request: &Request, catalog: &Catalog) -> Database {
+    let mut like = catalog.database.clone();
     if let Some(locale) = &request.locale {
-        return Locale {
-            encoding: database.encoding.clone(),
-            provider: Provider::Libc,
-            collate: locale.clone(),
-            ctype: locale.clone(),
-        };
+        (like.provider, like.locale, like.icu_rules) = (LocaleProvider::Libc, None, None);
+        like.collate.clone_from(locale);
+        like.ctype.clone_from(locale);
     }
-    let named = || database.locale.clone().unwrap_or_default();
-    Locale {
-        encoding: database.encoding.clone(),
-        provider: match database.provider {
-            model::database::LocaleProvider::Libc => Provider::Libc,
-            model::database::LocaleProvider::Icu => {
-                Provider::Icu { locale: named(), rules: database.icu_rules.clone() }
-            }
-            model::database::LocaleProvider::Builtin => Provider::Builtin { locale: named() },
-        },
-        collate: database.collate.clone(),
-        ctype: database.ctype.clone(),
-    }
+    like
 }
 
 /// Every generated statement is judged before the first change. What only the newer grammar refuses of the
 /// source's own text is a warning: the destination judges.
-fn judge(script: &Script, context: &Context) -> Result<()> {
-    for finding in parse::judge_script(script) {
-        if finding.stops() {
-            return Err(Error::Generated(finding.to_string()));
+fn judge(script: &Script, catalog: &Catalog, context: &Context) -> Result<()> {
+    for finding in parse::judge_script(script, catalog.version) {
+        if finding.fatal {
+            return Err(Error::Generated(format!("{}: {}", finding.label, finding.message)));
         }
-        context.reporter.warn(Warning::new("not_parsed", finding.to_string()));
+        context.reporter.warn(Warning::new("not_parsed", finding.message).about(finding.label));
     }
     Ok(())
 }
 
 fn announce(request: &Request, context: &Context, plan: &Plan) {
-    let statements = |phase| plan.script.steps.iter().filter(|s| s.phase == phase).map(|s| s.sql.len() as u64).sum();
+    let statements =
+        |phase| plan.script.steps.iter().filter(|s| s.phase == phase).map(|s| s.sql.len() as u64).sum();
     let by_oid = plan.catalog.tables_by_oid();
     let mut keys: HashMap<Oid, u32> = HashMap::new();
     for step in plan.script.steps.iter().filter(|step| step.phase == Phase::Constraint) {

@@ -1,0 +1,28 @@
+-- Functions, procedures and window functions of the user, as the server prints them. Aggregates have their own query.
+SELECT
+    p.oid,
+    n.nspname::pg_catalog.text AS schema,
+    p.proname::pg_catalog.text AS name,
+    pg_catalog.pg_get_function_identity_arguments(p.oid) AS arguments,
+    p.prokind AS kind,
+    l.lanname::pg_catalog.text AS language,
+    pg_catalog.pg_get_functiondef(p.oid) AS definition,
+    ARRAY(
+        SELECT pg_catalog.quote_ident(e.extname) FROM pg_catalog.pg_depend AS d
+        JOIN pg_catalog.pg_extension AS e ON e.oid = d.refobjid
+        WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'x'
+          AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+        ORDER BY e.extname) AS depends_on_extensions
+FROM pg_catalog.pg_proc AS p
+JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang
+WHERE n.nspname::pg_catalog.text !~ '^pg_'
+  AND n.nspname <> 'information_schema'
+  AND p.prokind <> 'a'
+  -- Constructors of range and multirange types come with the type.
+  AND NOT EXISTS (
+      SELECT 1 FROM pg_catalog.pg_depend AS d
+      WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+        AND d.objid = p.oid AND d.deptype IN ('e', 'i')
+        AND (d.deptype = 'e' OR d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass))
+ORDER BY n.nspname, p.proname, p.oid;

@@ -1,0 +1,60 @@
+-- The user's ordinary and partitioned tables, with their size. Left out: system schemas, temporary tables, members
+-- of extensions. An item of "inherits" is a parent's oid, in the order of INHERITS.
+SELECT c.oid,
+       n.nspname AS schema,
+       c.relname AS name,
+       pg_catalog.pg_get_userbyid(c.relowner) AS owner,
+       c.relkind::pg_catalog.text AS kind,
+       c.relpersistence OPERATOR(pg_catalog.=) 'u' AS unlogged,
+       c.reltype AS row_type,
+       COALESCE(t.typarray, 0) AS row_array_type,
+       CASE WHEN c.reloftype OPERATOR(pg_catalog.<>) 0
+            THEN pg_catalog.format_type(c.reloftype, NULL) END AS of_type,
+       am.amname AS access_method,
+       ts.spcname AS tablespace,
+       c.reloptions AS options,
+       toast.reloptions AS toast_options,
+       COALESCE(inh.parents, '{}') AS parents,
+       c.relispartition AS is_partition,
+       CASE WHEN c.relispartition
+            THEN pg_catalog.pg_get_expr(c.relpartbound, c.oid) END AS bound,
+       CASE WHEN c.relkind OPERATOR(pg_catalog.=) 'p'
+            THEN pg_catalog.pg_get_partkeydef(c.oid) END AS partition_key,
+       COALESCE(pk.partstrat OPERATOR(pg_catalog.=) 'h' AND EXISTS (
+           SELECT FROM pg_catalog.pg_attribute AS a
+             JOIN pg_catalog.pg_type AS at ON at.oid OPERATOR(pg_catalog.=) a.atttypid
+            WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid
+              AND a.attnum OPERATOR(pg_catalog.=) ANY (pk.partattrs::pg_catalog.int2[])
+              AND at.typtype NOT IN ('b', 'p')
+       ) OR COALESCE(pk.partstrat OPERATOR(pg_catalog.=) 'h' AND pk.partexprs IS NOT NULL, false), false)
+           AS hashes_oids,
+       c.relreplident::pg_catalog.text AS replica_identity,
+       c.relrowsecurity AS row_security,
+       c.relforcerowsecurity AS row_security_forced,
+       CASE WHEN c.relkind OPERATOR(pg_catalog.=) 'r'
+            THEN COALESCE(pg_catalog.pg_relation_size(c.oid), 0)
+                 OPERATOR(pg_catalog.+) COALESCE(pg_catalog.pg_relation_size(toast.oid), 0)
+            ELSE 0 END AS bytes
+  FROM pg_catalog.pg_class AS c
+  JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+  LEFT JOIN pg_catalog.pg_type AS t ON t.oid OPERATOR(pg_catalog.=) c.reltype
+  LEFT JOIN pg_catalog.pg_am AS am ON am.oid OPERATOR(pg_catalog.=) c.relam
+  LEFT JOIN pg_catalog.pg_tablespace AS ts ON ts.oid OPERATOR(pg_catalog.=) c.reltablespace
+  LEFT JOIN pg_catalog.pg_class AS toast ON toast.oid OPERATOR(pg_catalog.=) c.reltoastrelid
+  LEFT JOIN pg_catalog.pg_partitioned_table AS pk ON pk.partrelid OPERATOR(pg_catalog.=) c.oid
+  LEFT JOIN (
+       SELECT i.inhrelid, pg_catalog.array_agg(i.inhparent ORDER BY i.inhseqno) AS parents
+         FROM pg_catalog.pg_inherits AS i
+        GROUP BY i.inhrelid
+  ) AS inh ON inh.inhrelid OPERATOR(pg_catalog.=) c.oid
+ WHERE c.relkind IN ('r', 'p')
+   AND c.relpersistence OPERATOR(pg_catalog.<>) 't'
+   AND n.nspname OPERATOR(pg_catalog.!~) '^pg_'
+   AND n.nspname OPERATOR(pg_catalog.<>) 'information_schema'
+   AND c.oid OPERATOR(pg_catalog.>=) 16384
+   AND NOT EXISTS (
+       SELECT FROM pg_catalog.pg_depend AS d
+        WHERE d.classid OPERATOR(pg_catalog.=) 1259
+          AND d.objid OPERATOR(pg_catalog.=) c.oid
+          AND d.deptype OPERATOR(pg_catalog.=) 'e')
+ ORDER BY c.oid

@@ -1,0 +1,38 @@
+//! What every command is given: the settings, the global options, the token of Ctrl-C, and the way to the job store.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::arguments::Globals;
+use crate::config::{self, Config, Connection, make_data_dir};
+use crate::failure::Classify;
+use crate::store::Sqlite;
+
+/// The surroundings of a command.
+pub(super) struct Context {
+    pub(super) config: Config,
+    pub(super) globals: Globals,
+    #[expect(dead_code, reason = "the workflows that it stops are joined next")]
+    /// Cancelled by the first Ctrl-C or termination signal: the command cleans up and ends.
+    pub(super) stop: CancellationToken,
+}
+
+impl Context {
+    /// Opens the job store, making `data_dir` where it is missing.
+    pub(super) fn store(&self) -> Result<Arc<Sqlite>, Box<dyn Classify + Send + Sync>> {
+        make_data_dir(&self.config.data_dir)?;
+        Ok(Arc::new(Sqlite::open(&self.config.data_dir)?))
+    }
+
+    /// The connection that `--from`, `--to` or `--of` names; a password typed there draws a warning.
+    pub(super) fn connection(&self, option: &str, text: &str) -> Result<Connection, config::Error> {
+        if config::looks_like_url(text) && config::shows_a_password(text) {
+            tracing::warn!(
+                "the password in {option} shows in the list of processes; use a connection's name, a variable \
+                 or ~/.pgpass"
+            );
+        }
+        self.config.connection(text)
+    }
+}

@@ -1,0 +1,250 @@
+//! SQL connections: `tokio_postgres` on a session that was dialled, encrypted and authenticated here.
+
+mod adopted;
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::io;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{AsyncMessage, Client, NoTls, Row, SimpleQueryMessage};
+
+use super::cancel::CancelHandle;
+use super::endpoint::Endpoint;
+use super::error::{Error, ServerError};
+use super::establish::{self, Session};
+use super::options::Options;
+use super::session::{self, Settings};
+use super::wire;
+use crate::pg::{Sql, Version};
+use crate::safety::{Address, WriteGrant};
+use adopted::Adopted;
+
+/// How long a session may take to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// A connection for SQL. Dropping it closes the socket at once; [`Connection::close`] does it in order.
+#[derive(Debug)]
+pub struct Connection {
+    client: Client,
+    driver: Driver,
+    ended: Arc<OnceLock<ServerError>>,
+    endpoint: Endpoint,
+    address: Address,
+    parameters: BTreeMap<String, String>,
+    pid: i32,
+    cancel: CancelHandle,
+}
+
+/// The task that moves the client's bytes; it ends with the connection that owns it.
+#[derive(Debug)]
+struct Driver(JoinHandle<()>);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A connection that may write. Only a grant opens it.
+#[derive(Debug)]
+pub struct DestinationConnection(Connection);
+
+/// Opens a session for reading: every transaction is read-only on the server, whatever is sent.
+pub async fn source(options: &Options, settings: &Settings) -> Result<Connection, Error> {
+    Connection::open(options, settings, None, true).await
+}
+
+/// As [`source`], at this address and no other: how a destination is looked at before it may be written to.
+pub async fn probe(options: &Options, settings: &Settings, address: &Address) -> Result<Connection, Error> {
+    Connection::open(options, settings, Some(address), true).await
+}
+
+impl DestinationConnection {
+    /// Opens a session that may write to the database of `options` at the grant's address. Fails if the grant does
+    /// not cover that database, or if another cluster answers at the address now.
+    pub async fn open(grant: &WriteGrant, options: &Options, settings: &Settings) -> Result<Self, Error> {
+        super::check_grant(grant, options)?;
+        let connection = Connection::open(options, settings, Some(grant.address()), false).await?;
+        let row = connection.query_one(&super::system_identifier(), &[]).await?;
+        let shown: String = row.try_get(0).map_err(|error| connection.error(error))?;
+        super::check_cluster(grant, &shown, &connection.endpoint)?;
+        Ok(Self(connection))
+    }
+
+    /// Closes it in order.
+    pub async fn close(self) {
+        self.0.close().await;
+    }
+}
+
+impl std::ops::Deref for DestinationConnection {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for DestinationConnection {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.0
+    }
+}
+
+impl Connection {
+    async fn open(
+        options: &Options,
+        settings: &Settings,
+        only: Option<&Address>,
+        read_only: bool,
+    ) -> Result<Self, Error> {
+        let session = establish::session(options, &[], only).await?;
+        let connection = Self::adopt(session, options).await?;
+        let server = connection.parameter("server_encoding").unwrap_or("UTF8");
+        connection.batch(&session::statements(settings, read_only, connection.version(), server)).await?;
+        Ok(connection)
+    }
+
+    /// Hands a started session to the client library.
+    async fn adopt(session: Session, options: &Options) -> Result<Self, Error> {
+        let Session { started, address, cancel } = session;
+        let endpoint = started.wire.endpoint.clone();
+        let parameters = started.parameters.clone();
+        let pid = started.pid;
+        let mut config = tokio_postgres::Config::new();
+        config.user(&options.user).dbname(&options.dbname).ssl_mode(tokio_postgres::config::SslMode::Disable);
+        let (client, mut connection) = config
+            .connect_raw(Adopted::new(started), NoTls)
+            .await
+            .map_err(|source| Error::Client { endpoint: endpoint.clone(), source })?;
+        let ended = Arc::new(OnceLock::new());
+        let (reason, name) = (ended.clone(), endpoint.clone());
+        let driver = async move {
+            while let Some(message) = poll_fn(|cx| connection.poll_message(cx)).await {
+                match message {
+                    Ok(AsyncMessage::Notice(notice)) => wire::log_notice(&name, &ServerError::from(&notice)),
+                    Ok(_) => {}
+                    Err(error) => {
+                        // Set before the connection is dropped, which is what callers notice.
+                        if let Some(server) = error.as_db_error() {
+                            reason.get_or_init(|| ServerError::from(server));
+                        }
+                        return;
+                    }
+                }
+            }
+        };
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "its owner is the Connection, which ends it on drop and joins it on close"
+        )]
+        let driver = tokio::spawn(driver);
+        Ok(Self { client, driver: Driver(driver), ended, endpoint, address, parameters, pid, cancel })
+    }
+
+    /// The client library's own client, for what has no method here; map its errors by [`Connection::error`].
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// As [`Connection::client`], for its transactions.
+    pub fn client_mut(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
+    /// The endpoint.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The address that was dialled.
+    pub fn dialed(&self) -> &Address {
+        &self.address
+    }
+
+    /// The backend's process as the server announced it; behind a pooler it may be another.
+    pub fn backend_pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// What the server said of itself at the start: `server_version`, `server_encoding`, `in_hot_standby`.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.get(name).map(String::as_str)
+    }
+
+    /// The server's version; 0.0 if it does not say.
+    pub fn version(&self) -> Version {
+        let version = self.parameter("server_version").and_then(session::version);
+        version.unwrap_or(Version::from_number(0))
+    }
+
+    /// How to interrupt it.
+    pub fn cancel_handle(&self) -> CancelHandle {
+        self.cancel.clone()
+    }
+
+    /// Whether the connection is gone.
+    pub fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Runs statements whose rows nobody wants, as one simple query.
+    pub async fn batch(&self, sql: &Sql) -> Result<(), Error> {
+        self.client.batch_execute(sql.as_str()).await.map_err(|error| self.error(error))
+    }
+
+    /// Rows of one statement, values in binary.
+    pub async fn query(&self, sql: &Sql, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
+        self.client.query(sql.as_str(), values).await.map_err(|error| self.error(error))
+    }
+
+    /// The one row of a statement; another number of rows is an error.
+    pub async fn query_one(&self, sql: &Sql, values: &[&(dyn ToSql + Sync)]) -> Result<Row, Error> {
+        self.client.query_one(sql.as_str(), values).await.map_err(|error| self.error(error))
+    }
+
+    /// The one row of a statement, or none.
+    pub async fn query_opt(&self, sql: &Sql, values: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, Error> {
+        self.client.query_opt(sql.as_str(), values).await.map_err(|error| self.error(error))
+    }
+
+    /// Runs one statement; the number of rows it touched.
+    pub async fn execute(&self, sql: &Sql, values: &[&(dyn ToSql + Sync)]) -> Result<u64, Error> {
+        self.client.execute(sql.as_str(), values).await.map_err(|error| self.error(error))
+    }
+
+    /// Rows of one or several statements, values as text.
+    pub async fn simple(&self, sql: &Sql) -> Result<Vec<SimpleQueryMessage>, Error> {
+        self.client.simple_query(sql.as_str()).await.map_err(|error| self.error(error))
+    }
+
+    /// An error of the client library in our words, with the endpoint.
+    pub fn error(&self, error: tokio_postgres::Error) -> Error {
+        let endpoint = self.endpoint.clone();
+        if let Some(server) = error.as_db_error() {
+            return Error::Statement { endpoint, server: Box::new(server.into()) };
+        }
+        if let Some(server) = self.ended.get() {
+            return Error::Statement { endpoint, server: Box::new(server.clone()) };
+        }
+        if error.is_closed() {
+            return Error::Lost { endpoint, source: wire::closed() };
+        }
+        let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<io::Error>());
+        match cause {
+            Some(cause) => Error::Lost { endpoint, source: io::Error::new(cause.kind(), cause.to_string()) },
+            None => Error::Client { endpoint, source: error },
+        }
+    }
+
+    /// Says goodbye to the server and waits until the socket is closed, for five seconds at most.
+    pub async fn close(self) {
+        let Self { client, mut driver, .. } = self;
+        drop(client);
+        let _ended_either_way = tokio::time::timeout(GOODBYE, &mut driver.0).await;
+    }
+}

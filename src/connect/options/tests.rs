@@ -1,0 +1,205 @@
+//! The parser against libpq's documented behaviour, and canary passwords in every malformed place.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{
+    Environment, Error, Host, Options, PasswordOrigin, Place, RootCertificates, SslMode, TargetSession,
+};
+use crate::failure::chain;
+
+fn parse(text: &str) -> Result<Options, Error> {
+    Options::parse(text, &Environment::new([], Some("runner")))
+}
+
+/// User, password, hosts and database as one line.
+fn shown(options: &Options) -> String {
+    let password = options.password.as_ref().map_or("-", |password| password.secret.expose());
+    format!("{} {password} {}", options.user, options.endpoint())
+}
+
+#[test]
+fn urls_and_keyword_strings() {
+    // Most of the URLs stand in the manual, "Connection URIs".
+    for (text, expected) in [
+        ("postgresql://localhost", "runner - runner@localhost:5432/runner"),
+        ("postgresql://localhost:5433", "runner - runner@localhost:5433/runner"),
+        ("postgresql://localhost/mydb", "runner - runner@localhost:5432/mydb"),
+        ("postgresql://user@localhost", "user - user@localhost:5432/user"),
+        ("postgresql://user:secret@localhost", "user secret user@localhost:5432/user"),
+        ("postgres://user:@localhost", "user - user@localhost:5432/user"),
+        ("postgresql://other@localhost/otherdb?connect_timeout=10", "other - other@localhost:5432/otherdb"),
+        ("postgresql://host1:123,host2:456/somedb", "runner - runner@host1:123,host2:456/somedb"),
+        ("postgresql:///mydb?host=localhost&port=5433", "runner - runner@localhost:5433/mydb"),
+        ("postgresql://[2001:db8::1234]:7/database", "runner - runner@[2001:db8::1234]:7/database"),
+        ("postgresql:///dbname?host=/var/lib/postgresql", "runner - runner@/var/lib/postgresql:5432/dbname"),
+        ("postgresql://%2Fvar%2Flib%2Fpostgresql/dbname", "runner - runner@/var/lib/postgresql:5432/dbname"),
+        ("postgres://u:p%40%2F%3A%25@h/d%20b", "u p@/:% u@h:5432/d b"),
+        ("postgres://u:a?b:c@h/d", "u a?b:c u@h:5432/d"),
+        ("postgres://h?user=q&password=w%26x", "q w&x q@h:5432/q"),
+        ("postgres://@h/d", "runner - runner@h:5432/d"),
+        ("host=h port=1 user=u dbname=d", "u - u@h:1/d"),
+        ("host = h   user='it\\'s \\\\ me'", "it's \\ me - \"it's \\ me\"@h:5432/\"it's \\ me\""),
+        ("host=h user=a\\ b password='' ", "a b - a b@h:5432/a b"),
+        ("host=h user=a user=b", "b - b@h:5432/b"),
+        ("host=a,b port=7 user=u", "u - u@a:7,b:7/u"),
+        ("host=@abstract user=u", "u - u@@abstract:5432/u"),
+        ("hostaddr=::1 user=u", "u - u@[::1]:5432/u"),
+    ] {
+        assert_eq!(parse(text).as_ref().map(shown), Ok(expected.to_owned()), "{text}");
+    }
+}
+
+#[test]
+fn what_cannot_be_understood_is_said_without_showing_a_password() {
+    for text in [
+        "postgres://u:canary@x@h/d",
+        "postgres://u:can/canary@h/d",
+        "postgres://u:12/canary@h/d",
+        "postgres://u:canary%@h/d",
+        "postgres://u:canary%zz@h/d",
+        "postgres://u:canary%00@h/d",
+        "postgres://u:canary%ff@h/d",
+        "postgres://u:canary@h:port/d",
+        "postgres://u:canary@h:0/d",
+        "postgres://u:canary@h:65536/d",
+        "postgres://u:canary@h:1:2/d",
+        "postgres://u:canary@[::1/d",
+        "postgres://u:canary@[]/d",
+        "postgres://u:canary@[::1]x/d",
+        "postgres://u:canary@h/d?sslmode",
+        "postgres://u:canary@h/d?sslmode=canary",
+        "postgres://u:canary@h/d?nonsense=canary",
+        "postgres://h/d?password=x&canary=y",
+        "postgres://h/d?password=x&canary",
+        "postgres://h/d?password=x=canary",
+        "postgres://h:canary/d",
+        "postgres://canary@x@h",
+        "https://u:canary@h/d",
+        "host=h password=x canary",
+        "host=h password=x canary=1",
+        "host=h password='canary",
+        "host=h password=canary port=x",
+        "host=h password=canary sslcrl=canary",
+        "host=h password=canary hostaddr=h",
+        "host=a,b port=1,2,3 password=canary",
+        "host='a canary' user=u",
+        "canary",
+    ] {
+        let error = parse(text).expect_err(text);
+        let printed = format!("{} {error:?}", chain(&error));
+        assert!(!printed.contains("canary"), "{text}: {printed}");
+    }
+}
+
+#[test]
+fn unknown_and_unsupported_parameters_are_named() {
+    assert_eq!(parse("host=h nonsense=1").err(), Some(Error::UnknownParameter("nonsense".to_owned())));
+    for name in ["sslcrl", "replication", "requirepeer", "sslpassword"] {
+        assert_eq!(parse(&format!("host=h {name}=1")).err(), Some(Error::Unsupported(name)));
+    }
+    let refused = Options::parse("host=h", &Environment::new([("PGSSLCRL", "x")], Some("u")));
+    assert_eq!(refused.err(), Some(Error::Unsupported("sslcrl")));
+    assert!(parse("host=h gssencmode=prefer").is_ok() && parse("host=h gssencmode=require").is_err());
+}
+
+#[test]
+fn the_string_wins_over_the_service_over_the_environment() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = tempfile::tempdir()?;
+    let home = folder.path().to_str().unwrap_or_default();
+    std::fs::write(folder.path().join(".pg_service.conf"), "[s]\nhost=service\nuser=service\npassword=pw\n")?;
+    let environment = Environment::new(
+        [("HOME", home), ("PGSERVICE", "s"), ("PGHOST", "env"), ("PGDATABASE", "env"), ("PGPORT", "7")],
+        None,
+    );
+    let options = Options::parse("user=given", &environment)?;
+    assert_eq!(shown(&options), "given pw given@service:7/env");
+    assert_eq!(
+        options.password.map(|password| password.origin),
+        Some(PasswordOrigin::Service("s".to_owned()))
+    );
+    let beside = [("user".to_owned(), "beside".to_owned())];
+    assert_eq!(Options::parse_with("user=given", &beside, &environment)?.user, "beside");
+    assert!(matches!(Options::parse("service=t", &environment), Err(Error::Service { .. })));
+    Ok(())
+}
+
+#[test]
+fn passwords_in_the_string_itself_are_told() -> Result<(), Error> {
+    assert_eq!(parse("postgres://u:p@h/d")?.inline_secrets, ["password"]);
+    assert!(parse("postgres://u@h/d")?.inline_secrets.is_empty());
+    let environment = Environment::new([("PGPASSWORD", "canary")], Some("u"));
+    let options = Options::parse("host=h", &environment)?;
+    assert!(options.inline_secrets.is_empty());
+    assert!(!format!("{options:?}").contains("canary"));
+    Ok(())
+}
+
+#[test]
+fn sslmode_without_being_given_depends_on_the_host() -> Result<(), Error> {
+    for (text, mode, warned) in [
+        ("host=db.example.com", SslMode::Require, true),
+        ("host=db.example.com sslmode=verify-full sslrootcert=system", SslMode::VerifyFull, false),
+        ("host=db.example.com sslrootcert=system", SslMode::VerifyFull, false),
+        ("host=db.example.com sslmode=disable", SslMode::Disable, true),
+        ("postgres://db.example.com/?ssl=true", SslMode::Require, true),
+        ("host=localhost", SslMode::Prefer, false),
+        ("host=127.0.0.2", SslMode::Prefer, false),
+        ("host=::1", SslMode::Prefer, false),
+        ("host=/tmp", SslMode::Prefer, false),
+        ("host=localhost,db.example.com", SslMode::Require, true),
+        ("host=localhost hostaddr=10.0.0.1", SslMode::Require, true),
+    ] {
+        let options = parse(text)?;
+        assert_eq!((options.tls.mode, !options.warnings.is_empty()), (mode, warned), "{text}");
+    }
+    assert!(parse("host=h sslmode=require sslrootcert=system").is_err());
+    assert!(parse("host=h sslmode=prefer sslnegotiation=direct").is_err());
+    assert!(parse("host=h ssl_max_protocol_version=TLSv1.1").is_err());
+    Ok(())
+}
+
+#[test]
+fn default_files_are_those_of_libpq() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = tempfile::tempdir()?;
+    let home = folder.path().to_str().unwrap_or_default();
+    let environment = Environment::new([("HOME", home)], Some("u"));
+    let place = folder.path().join(".postgresql");
+    let roots = |environment| Options::parse("host=h", environment).map(|options| options.tls.roots);
+    assert_eq!(roots(&environment), Ok(RootCertificates::Missing(place.join("root.crt"))));
+    std::fs::create_dir(&place)?;
+    std::fs::write(place.join("root.crt"), "")?;
+    assert_eq!(roots(&environment), Ok(RootCertificates::File(place.join("root.crt"))));
+    Ok(())
+}
+
+#[test]
+fn numbers_and_words() -> Result<(), Error> {
+    let options = parse(
+        "host=a,b hostaddr=127.0.0.1,::1 port=1,2 user=u connect_timeout=1 target_session_attrs=primary \
+         load_balance_hosts=random keepalives=0 tcp_user_timeout=1500 application_name=x options='-c a=b'",
+    )?;
+    let host = |name: &str, address: [u16; 8], port| {
+        let address = std::net::Ipv6Addr::from(address);
+        let address = address.to_ipv4_mapped().map_or(address.into(), std::net::IpAddr::V4);
+        Host { place: Place::Name { name: name.to_owned(), address: Some(address) }, port }
+    };
+    let mapped = [0, 0, 0, 0, 0, 0xffff, 0x7f00, 1];
+    assert_eq!(options.hosts, [host("a", mapped, 1), host("b", [0, 0, 0, 0, 0, 0, 0, 1], 2)]);
+    assert_eq!(options.connect_timeout, Some(Duration::from_secs(2)));
+    assert_eq!(options.target_session, TargetSession::Primary);
+    assert!(options.shuffle_hosts && !options.keepalive.on);
+    assert_eq!(options.tcp_user_timeout, Some(Duration::from_millis(1500)));
+    assert_eq!(
+        (options.application_name.as_str(), options.startup_options.as_deref()),
+        ("x", Some("-c a=b"))
+    );
+    assert_eq!(parse("host=h connect_timeout=0")?.connect_timeout, None);
+    assert_eq!(parse("host=h connect_timeout=-1")?.connect_timeout, None);
+    assert!(parse("host=h connect_timeout=x").is_err());
+    assert_eq!(
+        parse("host=/a/b")?.hosts.first().map(|host| host.place.clone()),
+        Some(Place::Socket(PathBuf::from("/a/b")))
+    );
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! Reads a database's schema: one set-based query for each kind, all sent at once on one connection.
+//!
+//! The caller's transaction decides what is seen (REPEATABLE READ, with the copy's snapshot) and has an empty
+//! `search_path`, so that every name in a definition is printed with its schema. Rendering is
+//! [`crate::schema::render`]'s.
+
+mod column;
+mod comment;
+mod constraint;
+mod database;
+mod dependency;
+mod extension;
+mod function;
+mod index;
+mod large_object;
+mod namespace;
+mod policy;
+mod privilege;
+mod relation;
+mod rule;
+mod sequence;
+mod trigger;
+mod type_form;
+mod types;
+mod unsupported;
+mod view;
+
+use tokio_postgres::types::FromSql;
+use tokio_postgres::{Client, Row};
+
+use crate::failure::{Classify, Exit, Failure};
+use crate::pg::{Ident, QualifiedName, Sql, Version, sqlstate};
+use crate::schema::model::{Address, Catalog};
+
+/// Reading the catalog failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The server refused or lost the query of one kind.
+    #[error("could not read the {kind} of the source's catalog")]
+    Query {
+        kind: &'static str,
+        #[source]
+        source: tokio_postgres::Error,
+    },
+    /// A column of a catalog query did not have the expected form.
+    #[error("could not understand column \"{column}\" of the source's catalog")]
+    Column {
+        column: &'static str,
+        #[source]
+        source: tokio_postgres::Error,
+    },
+    /// A code letter of the catalog that this program does not know.
+    #[error("unknown value {value:?} of {what} in the source's catalog")]
+    Unknown { what: &'static str, value: String },
+}
+
+impl Classify for Error {
+    fn classify(&self) -> Failure {
+        match self {
+            Self::Query { source, .. } => match source.code().map(|state| state.code()) {
+                Some(code) if !sqlstate::is_transient(code) => {
+                    Failure::operator("catalog_read", Exit::Failed)
+                        .hint("check that the role may read the system catalogs of the source")
+                }
+                _ => Failure::retry("catalog_read"),
+            },
+            Self::Column { .. } | Self::Unknown { .. } => Failure::bug("catalog_unexpected"),
+        }
+    }
+}
+
+/// Reads everything. All queries are under way at once, so the round trips are paid once.
+///
+/// # Errors
+/// [`Error`] for a query that fails or an answer that is not understood.
+pub async fn read(client: &Client, version: Version) -> Result<Catalog, Error> {
+    let relations = async {
+        tokio::try_join!(
+            relation::read(client),
+            column::read(client),
+            sequence::read(client),
+            index::read(client),
+            constraint::read(client),
+            dependency::read(client),
+            unsupported::read(client),
+            type_form::read_unsafe(client),
+        )
+    };
+    let objects = async {
+        tokio::try_join!(
+            database::read(client, version),
+            namespace::read(client, version),
+            extension::read(client, version),
+            types::read(client, version),
+            function::read(client, version),
+            function::read_aggregates(client),
+            view::read(client, version),
+            rule::read(client, version),
+            trigger::read(client, version),
+            policy::read(client, version),
+            comment::read(client, version),
+            privilege::read_owners(client),
+            privilege::read(client, version),
+            large_object::read(client, version),
+        )
+    };
+    let (relations, objects) = tokio::try_join!(relations, objects)?;
+    let (tables, columns, sequences, indexes, constraints, dependencies, unsupported, unsafe_types) =
+        relations;
+    let (
+        database,
+        namespaces,
+        extensions,
+        types,
+        functions,
+        aggregates,
+        views,
+        rules,
+        triggers,
+        policies,
+        comments,
+        owners,
+        privileges,
+        large_objects,
+    ) = objects;
+    let tables = relation::assemble(tables, columns, &unsafe_types);
+    Ok(Catalog {
+        version,
+        dependencies,
+        database,
+        namespaces,
+        extensions,
+        types,
+        functions,
+        aggregates,
+        tables,
+        sequences,
+        indexes,
+        constraints,
+        views,
+        rules,
+        triggers,
+        policies,
+        comments,
+        owners,
+        privileges,
+        large_objects,
+        unsupported,
+    })
+}
+
+/// Runs one catalog query.
+async fn query(client: &Client, kind: &'static str, sql: &str) -> Result<Vec<Row>, Error> {
+    client.query(sql, &[]).await.map_err(|source| Error::Query { kind, source })
+}
+
+/// A value of a row, by the column's name.
+fn get<'a, T: FromSql<'a>>(row: &'a Row, column: &'static str) -> Result<T, Error> {
+    row.try_get(column).map_err(|source| Error::Column { column, source })
+}
+
+/// A schema and a name that stand in two columns.
+fn qualified(row: &Row, schema: &'static str, name: &'static str) -> Result<QualifiedName, Error> {
+    Ok(QualifiedName::new(get::<String>(row, schema)?, get::<String>(row, name)?))
+}
+
+/// A name, as the catalog holds it.
+fn ident(row: &Row, column: &'static str) -> Result<Ident, Error> {
+    get::<String>(row, column).map(Ident::new)
+}
+
+/// A definition that the server printed.
+fn printed(row: &Row, column: &'static str) -> Result<Sql, Error> {
+    get::<String>(row, column).map(Sql::printed_by_server)
+}
+
+/// A definition that the server printed, where there is one.
+fn printed_option(row: &Row, column: &'static str) -> Result<Option<Sql>, Error> {
+    Ok(get::<Option<String>>(row, column)?.map(Sql::printed_by_server))
+}
+
+/// A code letter of the catalog (type `"char"`).
+fn letter(row: &Row, column: &'static str) -> Result<char, Error> {
+    Ok(letter_option(row, column)?.unwrap_or(' '))
+}
+
+/// A code letter of the catalog, where there is one.
+fn letter_option(row: &Row, column: &'static str) -> Result<Option<char>, Error> {
+    Ok(get::<Option<i8>>(row, column)?.map(|letter| char::from(letter.cast_unsigned())))
+}
+
+/// An address in the columns `class` and `object`, with the number of the column that is meant or 0.
+fn address(row: &Row, sub: i32) -> Result<Address, Error> {
+    Ok(Address { class: get(row, "class")?, object: get(row, "object")?, sub })
+}
+
+/// A code letter that this program does not know.
+fn unknown(what: &'static str, value: impl ToString) -> Error {
+    Error::Unknown { what, value: value.to_string() }
+}

@@ -1,0 +1,109 @@
+//! Reads tables and puts their columns into them.
+
+use std::collections::{HashMap, HashSet};
+
+use tokio_postgres::{Client, Row};
+
+use crate::engine::introspect::{Error, get, qualified, query};
+use crate::pg::{Ident, Oid, Sql};
+use crate::schema::model::column::Column;
+use crate::schema::model::relation::{Partition, ReplicaIdentity, RowSecurity, Table};
+
+const SQL: &str = include_str!("../../../sql/catalog/relation.sql");
+
+/// What the query of tables alone tells.
+pub(super) struct Tables {
+    tables: Vec<Table>,
+    /// Partitioned tables that place rows by the hash of something that differs between servers.
+    hashing_oids: HashSet<Oid>,
+}
+
+pub(super) async fn read(client: &Client) -> Result<Tables, Error> {
+    let rows = query(client, "tables", SQL).await?;
+    let tables = rows.iter().map(table).collect::<Result<_, _>>()?;
+    let mut hashing_oids = HashSet::new();
+    for row in &rows {
+        if get(row, "hashes_oids")? {
+            hashing_oids.insert(get(row, "oid")?);
+        }
+    }
+    Ok(Tables { tables, hashing_oids })
+}
+
+/// Gives each table its columns and finds each partition's root. `unsafe_types` cannot travel in binary form.
+pub(super) fn assemble(
+    Tables { mut tables, hashing_oids }: Tables,
+    columns: Vec<(Oid, Column)>,
+    unsafe_types: &HashSet<Oid>,
+) -> Vec<Table> {
+    let mut of_table: HashMap<Oid, Vec<Column>> = HashMap::with_capacity(tables.len());
+    for (table, column) in columns {
+        of_table.entry(table).or_default().push(column);
+    }
+    let parents: HashMap<Oid, Oid> = tables
+        .iter()
+        .filter_map(|table| table.partition_of.as_ref().map(|partition| (table.oid, partition.parent)))
+        .collect();
+    for table in &mut tables {
+        table.columns = of_table.remove(&table.oid).unwrap_or_default();
+        while let Some(parent) = parents.get(&table.root) {
+            table.root = *parent;
+            table.load_through_root |= hashing_oids.contains(parent);
+        }
+        let safe = table.copied_columns().all(|column| !unsafe_types.contains(&column.type_oid));
+        table.binary_safe = safe;
+    }
+    tables
+}
+
+fn table(row: &Row) -> Result<Table, Error> {
+    let oid: Oid = get(row, "oid")?;
+    let mut options = get::<Option<Vec<String>>>(row, "options")?.unwrap_or_default();
+    let toast = get::<Option<Vec<String>>>(row, "toast_options")?.unwrap_or_default();
+    options.extend(toast.into_iter().map(|option| format!("toast.{option}")));
+    let parents: Vec<Oid> = get(row, "parents")?;
+    let (inherits, partition_of) = match get::<Option<String>>(row, "bound")? {
+        Some(bound) => {
+            let place = |parent: &Oid| Partition { parent: *parent, bound: Sql::printed_by_server(bound) };
+            (Vec::new(), parents.first().map(place))
+        }
+        None => (parents, None),
+    };
+    let bytes: i64 = get(row, "bytes")?;
+    Ok(Table {
+        oid,
+        name: qualified(row, "schema", "name")?,
+        owner: Ident::new(get::<String>(row, "owner")?),
+        partitioned: get::<&str>(row, "kind")? == "p",
+        unlogged: get(row, "unlogged")?,
+        columns: Vec::new(),
+        row_type: get(row, "row_type")?,
+        row_array_type: get(row, "row_array_type")?,
+        of_type: get::<Option<String>>(row, "of_type")?.map(Sql::printed_by_server),
+        access_method: get::<Option<String>>(row, "access_method")?
+            .filter(|method| method != "heap")
+            .map(Ident::new),
+        tablespace: get::<Option<String>>(row, "tablespace")?.map(Ident::new),
+        options,
+        inherits,
+        partition_of,
+        partition_key: get::<Option<String>>(row, "partition_key")?.map(Sql::printed_by_server),
+        replica_identity: match get(row, "replica_identity")? {
+            "d" => ReplicaIdentity::Default,
+            "n" => ReplicaIdentity::Nothing,
+            "f" => ReplicaIdentity::Full,
+            "i" => ReplicaIdentity::Index,
+            other => {
+                return Err(Error::Unknown { what: "pg_class.relreplident", value: other.to_owned() });
+            }
+        },
+        row_security: RowSecurity {
+            enabled: get(row, "row_security")?,
+            forced: get(row, "row_security_forced")?,
+        },
+        bytes: u64::try_from(bytes).unwrap_or(0),
+        load_through_root: false,
+        root: oid,
+        binary_safe: false,
+    })
+}

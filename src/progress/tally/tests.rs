@@ -1,0 +1,359 @@
+//! Simulated clones: at every moment the percentage is near the truth, and never goes backwards.
+
+use std::time::Duration;
+
+use super::Tally;
+use crate::pg::QualifiedName;
+use crate::progress::event::{Event, Status};
+use crate::progress::report::Report;
+use crate::progress::update::{IndexWork, Phase, Side, TableWork, Update, VerifyMode, Work};
+
+/// A clone to simulate, with the speeds that the machine really has.
+#[derive(Clone)]
+struct Clone {
+    /// Bytes and number of indexes of each table.
+    tables: Vec<(u64, u32)>,
+    lanes: usize,
+    verify: VerifyMode,
+    /// Seconds before the plan is known.
+    before_plan: f64,
+    /// Seconds to make the staging database, and half of that to swap.
+    stage: f64,
+    statement: f64,
+    copy_bytes_s: f64,
+    /// Seconds that every table takes, however small.
+    table: f64,
+    /// How fast rows are copied and indexes are built on this machine, without the network.
+    build_bytes_s: f64,
+    /// An index build's time as a share of its table's copy at that speed.
+    index_of_copy: f64,
+    verify_bytes_s: f64,
+    analyze: f64,
+    rows_known: bool,
+    /// Whether `pg_stat_progress_create_index` is read.
+    index_progress: bool,
+    /// COPY data for each byte on disk.
+    copy_of_disk: f64,
+}
+
+const MB: u64 = 1 << 20;
+
+impl Default for Clone {
+    fn default() -> Self {
+        Self {
+            tables: Vec::new(),
+            lanes: 2,
+            verify: VerifyMode::Counts,
+            before_plan: 0.3,
+            stage: 0.2,
+            statement: 0.0012,
+            copy_bytes_s: 80e6,
+            build_bytes_s: 80e6,
+            table: 0.003,
+            index_of_copy: 0.35,
+            verify_bytes_s: 800e6,
+            analyze: 0.01,
+            rows_known: true,
+            index_progress: true,
+            copy_of_disk: 0.85,
+        }
+    }
+}
+
+impl Clone {
+    fn work(&self) -> Work {
+        let mut work = Work {
+            pre_statements: self.tables.len() as u64 + 10,
+            post_statements: self.tables.len() as u64 * 2,
+            verify: self.verify,
+            analyze: true,
+            lanes: u32::try_from(self.lanes).expect("few"),
+            ..Work::default()
+        };
+        for (n, (bytes, indexes)) in self.tables.iter().enumerate() {
+            let rows_estimate = self.rows_known.then_some(bytes / 100 + 1);
+            work.tables.push(TableWork { table: table(n), bytes: *bytes, rows_estimate, foreign_keys: 0 });
+            for i in 0..*indexes {
+                work.indexes.push(IndexWork { index: index(n, i), table: table(n), bytes: 0 });
+            }
+        }
+        work
+    }
+
+    /// Every update with its time, and how long it all takes.
+    fn timeline(&self) -> (Vec<(f64, Update)>, f64) {
+        let mut line = vec![(0.0, Update::Phase(Phase::Preflight))];
+        let mut t = self.before_plan;
+        let relations = self.tables.iter().map(|(_, indexes)| u64::from(*indexes) + 1).sum();
+        let database_bytes = 7 * MB + 2 * self.tables.iter().map(|(bytes, _)| bytes).sum::<u64>();
+        line.push((t * 0.1, Update::Size { database_bytes, relations }));
+        line.push((t * 0.5, Update::Phase(Phase::Plan)));
+        line.push((t, Update::Plan(self.work())));
+        line.push((t, Update::Phase(Phase::Stage)));
+        t += self.stage;
+        line.push((t, Update::Phase(Phase::PreData)));
+        for _ in 0..self.tables.len() + 10 {
+            t += self.statement;
+            line.push((t, Update::Statements(1)));
+        }
+        line.push((t, Update::Phase(Phase::Copy)));
+        t = self.pool(t, &mut line);
+        line.push((t, Update::Phase(Phase::PostData)));
+        for _ in 0..self.tables.len() * 2 {
+            t += self.statement;
+            line.push((t, Update::Statements(1)));
+        }
+        line.push((t, Update::Phase(Phase::Analyze)));
+        t += self.analyze * self.tables.len() as f64;
+        line.push((t, Update::Phase(Phase::Verify)));
+        if self.verify != VerifyMode::None {
+            for (n, (bytes, _)) in self.tables.iter().enumerate() {
+                t += (0.0005 + *bytes as f64 / self.verify_bytes_s) / self.lanes as f64 * 2.0;
+                for side in [Side::Source, Side::Destination] {
+                    line.push((t, Update::Summarized { table: table(n), side }));
+                }
+            }
+        }
+        line.push((t, Update::Phase(Phase::Swap)));
+        t += self.stage / 2.0;
+        line.push((t, Update::Finished(Box::new(Report::new("job_1", "a", "b")))));
+        line.sort_by(|a, b| a.0.total_cmp(&b.0));
+        (line, t)
+    }
+
+    /// Lanes take the biggest table, then builds of tables that are in before further tables.
+    fn pool(&self, start: f64, line: &mut Vec<(f64, Update)>) -> f64 {
+        let mut lanes = vec![start; self.lanes];
+        let mut order: Vec<usize> = (0..self.tables.len()).collect();
+        order.sort_by_key(|n| std::cmp::Reverse(self.tables[*n].0));
+        let mut tables: std::collections::VecDeque<usize> = order.into();
+        let mut builds: Vec<(f64, usize, u32)> = Vec::new();
+        loop {
+            let lane = (0..lanes.len()).min_by(|a, b| lanes[*a].total_cmp(&lanes[*b])).expect("a lane");
+            let now = lanes[lane];
+            if let Some(at) = builds.iter().position(|build| build.0 <= now) {
+                let (_, n, i) = builds.remove(at);
+                lanes[lane] = self.build(n, i, now, line);
+            } else if let Some(n) = tables.pop_front() {
+                lanes[lane] = self.copy(n, now, line);
+                builds.extend((0..self.tables[n].1).map(|i| (lanes[lane], n, i)));
+            } else if let Some(next) = builds.iter().map(|build| build.0).min_by(f64::total_cmp) {
+                lanes[lane] = next;
+            } else {
+                return lanes.into_iter().fold(start, f64::max);
+            }
+        }
+    }
+
+    fn copy(&self, n: usize, now: f64, line: &mut Vec<(f64, Update)>) -> f64 {
+        let disk = self.tables[n].0;
+        let bytes = (disk as f64 * self.copy_of_disk) as u64;
+        let rows = disk / 100 + 1;
+        let takes = self.table + disk as f64 / self.copy_bytes_s;
+        line.push((now, Update::TableStarted { table: table(n) }));
+        let ticks = (takes / 0.25) as i64;
+        for tick in 1..=ticks {
+            let (bytes, rows) = (bytes as i64 / (ticks + 1), rows as i64 / (ticks + 1));
+            let at = now + takes * tick as f64 / (ticks + 1) as f64;
+            line.push((at, Update::Bytes { table: table(n), bytes, rows }));
+        }
+        line.push((now + takes, Update::TableFinished { table: table(n), rows, bytes }));
+        now + takes
+    }
+
+    fn build(&self, n: usize, i: u32, now: f64, line: &mut Vec<(f64, Update)>) -> f64 {
+        let takes = self.statement + self.index_of_copy * self.tables[n].0 as f64 / self.build_bytes_s;
+        line.push((now, Update::IndexStarted { index: index(n, i) }));
+        if self.index_progress {
+            let ticks = (takes / 0.5) as u32;
+            for tick in 1..=ticks {
+                let share = f64::from(tick) / f64::from(ticks + 1);
+                line.push((now + takes * share, Update::IndexProgress { index: index(n, i), share }));
+            }
+        }
+        line.push((now + takes, Update::IndexFinished { index: index(n, i) }));
+        now + takes
+    }
+
+    /// The greatest distance between what is shown and elapsed over total, in points.
+    fn worst(&self) -> f64 {
+        let (line, total) = self.timeline();
+        let mut tally = Tally::new();
+        let mut updates = line.into_iter().peekable();
+        let (mut worst, mut last): (f64, f64) = (0.0, 0.0);
+        let step = (total / 400.0).min(0.25);
+        let mut now = 0.0;
+        while now < total {
+            while let Some((at, update)) = updates.next_if(|(at, _)| *at <= now) {
+                tally.on(update, Duration::from_secs_f64(at));
+            }
+            let progress = tally.progress(Duration::from_secs_f64(now));
+            assert!(progress.percent >= last, "backwards: {last} to {} at {now}", progress.percent);
+            assert!(progress.percent <= 99.0 && progress.estimate);
+            last = progress.percent;
+            worst = worst.max((progress.percent - 100.0 * now / total).abs());
+            now += step;
+        }
+        for (at, update) in updates {
+            tally.on(update, Duration::from_secs_f64(at));
+        }
+        assert!((tally.progress(Duration::from_secs_f64(total)).percent - 100.0).abs() < f64::EPSILON);
+        worst
+    }
+}
+
+fn table(n: usize) -> QualifiedName {
+    QualifiedName::new("public", format!("t{n}"))
+}
+
+fn index(n: usize, i: u32) -> QualifiedName {
+    QualifiedName::new("public", format!("t{n}_{i}"))
+}
+
+fn shapes() -> Vec<(&'static str, Clone)> {
+    let mut mixed = vec![(700 * MB, 3)];
+    mixed.extend((0..30).map(|n| ((1 + n) * MB, 3)));
+    mixed.extend((0..100).map(|_| (16_384, 0)));
+    let many = vec![(16_384, 0); 1000];
+    let pgbench = vec![(640 * MB, 1), (MB / 4, 0), (MB / 20, 0), (2 * MB, 0)];
+    vec![
+        ("one big table", Clone { tables: vec![(1300 * MB, 3)], ..Clone::default() }),
+        ("pgbench", Clone { tables: pgbench, ..Clone::default() }),
+        ("many small", Clone { tables: many, analyze: 0.001, ..Clone::default() }),
+        ("mixed", Clone { tables: mixed, ..Clone::default() }),
+        ("tiny", Clone { tables: vec![(8192, 1); 5], analyze: 0.001, ..Clone::default() }),
+        ("huge", Clone { tables: vec![(20_000 * MB, 4), (5_000 * MB, 4)], lanes: 4, ..Clone::default() }),
+    ]
+}
+
+type Machine = (&'static str, fn(&mut Clone));
+
+const MACHINES: [Machine; 10] = [
+    ("as expected", |_| {}),
+    ("three times slower", |clone| {
+        clone.copy_bytes_s /= 3.0;
+        clone.build_bytes_s /= 3.0;
+        clone.analyze *= 3.0;
+        clone.verify_bytes_s /= 3.0;
+        clone.statement *= 3.0;
+        clone.table *= 3.0;
+        clone.before_plan *= 3.0;
+        clone.stage *= 3.0;
+    }),
+    ("three times faster", |clone| {
+        clone.copy_bytes_s *= 3.0;
+        clone.build_bytes_s *= 3.0;
+        clone.analyze /= 3.0;
+        clone.verify_bytes_s *= 3.0;
+        clone.statement /= 3.0;
+        clone.table /= 3.0;
+    }),
+    ("slow network", |clone| clone.copy_bytes_s = 4e6),
+    ("slow statements", |clone| clone.statement = 0.006),
+    ("cheap indexes", |clone| clone.index_of_copy = 0.2),
+    ("dear indexes", |clone| clone.index_of_copy = 0.6),
+    ("no verify", |clone| clone.verify = VerifyMode::None),
+    ("cold verify", |clone| clone.verify_bytes_s = 300e6),
+    ("unknown rows, wide copy", |clone| {
+        clone.rows_known = false;
+        clone.index_progress = false;
+        clone.copy_of_disk = 1.2;
+    }),
+];
+
+#[test]
+fn percent_stays_within_20_points_of_the_truth() {
+    let mut wrong = Vec::new();
+    for (shape, clone) in shapes() {
+        for (machine, change) in MACHINES {
+            let mut clone = clone.clone();
+            change(&mut clone);
+            let worst = clone.worst();
+            // A clone that is over in a second has nothing to learn from.
+            let allowed = if shape == "tiny" { 25.0 } else { 20.0 };
+            if worst > allowed {
+                wrong.push(format!("{shape}, {machine}: {worst:.1} points"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn checksums_are_expected_to_take_long() {
+    for verify_bytes_s in [40e6, 60e6, 100e6] {
+        let tables = vec![(1300 * MB, 3)];
+        let clone = Clone { tables, verify: VerifyMode::Checksum, verify_bytes_s, ..Clone::default() };
+        let worst = clone.worst();
+        assert!(worst <= 20.0, "{worst:.1} points at {verify_bytes_s} bytes a second");
+    }
+}
+
+#[test]
+fn an_eta_appears_when_it_means_something_and_holds_the_truth() {
+    let (line, total) = Clone { tables: vec![(1300 * MB, 3)], ..Clone::default() }.timeline();
+    let mut tally = Tally::new();
+    let mut updates = line.into_iter().peekable();
+    let mut held = (0, 0);
+    for step in 0..(total * 4.0) as u32 {
+        let now = f64::from(step) / 4.0;
+        while let Some((at, update)) = updates.next_if(|(at, _)| *at <= now) {
+            tally.on(update, Duration::from_secs_f64(at));
+        }
+        let eta = tally.progress(Duration::from_secs_f64(now)).eta_seconds;
+        assert!(now >= 2.0 || eta.is_none(), "an ETA out of nothing: {eta:?}");
+        if let Some(eta) = eta {
+            assert!(eta.low <= eta.high);
+            let left = total - now;
+            held.1 += 1;
+            held.0 += u32::from(eta.low as f64 <= left && left <= eta.high as f64);
+        }
+    }
+    assert!(held.1 > 50 && held.0 * 10 >= held.1 * 8, "{} of {} ranges held the truth", held.0, held.1);
+}
+
+#[test]
+fn a_stalled_copy_does_not_creep_to_the_end() {
+    let (line, _) = Clone { tables: vec![(1300 * MB, 0)], ..Clone::default() }.timeline();
+    let mut tally = Tally::new();
+    for (at, update) in line.into_iter().take_while(|(at, _)| *at < 6.0) {
+        tally.on(update, Duration::from_secs_f64(at));
+    }
+    let before = tally.progress(Duration::from_secs(6)).percent;
+    let after = tally.progress(Duration::from_secs(600)).percent;
+    assert!(after - before < 10.0, "{before} became {after} while nothing moved");
+}
+
+#[test]
+fn events_come_in_order_and_the_report_has_the_counts() {
+    let mut tally = Tally::new();
+    let mut events = Vec::new();
+    let work = Clone { tables: vec![(MB, 1)], ..Clone::default() }.work();
+    let updates = [
+        Update::Phase(Phase::Plan),
+        Update::Plan(work),
+        Update::Phase(Phase::Copy),
+        Update::TableStarted { table: table(0) },
+        Update::Bytes { table: table(0), bytes: 500, rows: 5 },
+        Update::TableFinished { table: table(0), rows: 10, bytes: 1000 },
+        Update::IndexStarted { index: index(0, 0) },
+        Update::IndexFinished { index: index(0, 0) },
+        Update::Finished(Box::new(Report::new("job_1", "a", "b"))),
+        Update::Phase(Phase::Copy),
+    ];
+    for (second, update) in updates.into_iter().enumerate() {
+        events.extend(tally.on(update, Duration::from_secs(second as u64)));
+    }
+    let report = events.iter().find_map(|event| match event {
+        Event::JobReport(report) => Some(report),
+        _ => None,
+    });
+    let report = report.expect("a report");
+    assert_eq!((report.tables, report.rows, report.bytes, report.indexes), (1, 10, 1000, 1));
+    assert_eq!((report.elapsed_ms, report.status), (8000, Status::Succeeded));
+    assert_eq!(
+        events[4],
+        Event::TableFinished { table: "public.t0".into(), rows: 10, bytes: 1000, ms: 2000 }
+    );
+    assert_eq!(events.last(), Some(&Event::JobStatus { status: Status::Succeeded, error: None }));
+}

@@ -1,0 +1,57 @@
+//! Owners and privileges, of every kind alike.
+
+use crate::pg::{Ident, Sql};
+use crate::schema::model::Address;
+
+/// Who owns an object.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    pub of: Address,
+    /// What stands between `ALTER` and `OWNER TO`: `TABLE public.orders`.
+    pub subject: Sql,
+    pub owner: Ident,
+}
+
+/// Privileges of one object, or of one column, that are not those of a freshly made one.
+#[derive(Clone, Debug)]
+pub struct Privilege {
+    pub of: Address,
+    /// What follows `ON`: `TABLE public.orders`.
+    pub subject: Sql,
+    pub column: Option<Ident>,
+    pub owner: Ident,
+    /// How many privileges this kind of object has on the source's version: that many together are `ALL` there.
+    pub kinds: usize,
+    /// What a freshly made one has.
+    pub was: Vec<Grant>,
+    /// What it has, in the order of the catalog.
+    pub is: Vec<Grant>,
+}
+
+/// One privilege of one grantee.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    pub grantor: Grantor,
+    pub grantee: Grantee,
+    /// As SQL spells it: `SELECT`.
+    pub privilege: String,
+    pub grantable: bool,
+}
+
+/// Who granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grantor {
+    /// The owner, whoever that is.
+    Owner,
+    /// Someone who holds the privilege with grant option.
+    Role(Ident),
+}
+
+/// Who was granted to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grantee {
+    Everyone,
+    Role(Ident),
+    /// A role that is dropped already: its number is all that is left.
+    Gone(String),
+}

@@ -1,0 +1,95 @@
+//! Tables: what CREATE TABLE says of them, and what copying their rows has to know.
+
+use crate::pg::{Ident, Oid, QualifiedName, Sql};
+use crate::schema::model::column::Column;
+use crate::schema::model::{Address, class};
+
+/// An ordinary or partitioned table of the user.
+#[derive(Clone, Debug)]
+pub struct Table {
+    pub oid: Oid,
+    pub name: QualifiedName,
+    pub owner: Ident,
+    /// Whether it only routes rows to its partitions (`relkind` p) and so holds none itself.
+    pub partitioned: bool,
+    pub unlogged: bool,
+    /// In the order of the source, without dropped ones.
+    pub columns: Vec<Column>,
+    /// Its row type and the array type over it.
+    pub row_type: Oid,
+    pub row_array_type: Oid,
+    /// The composite type it was made `OF`, as the server prints it.
+    pub of_type: Option<Sql>,
+    /// The table access method, where it is not heap.
+    pub access_method: Option<Ident>,
+    /// The tablespace, where it is not the database's own. Not reproduced; reported.
+    pub tablespace: Option<Ident>,
+    /// Storage parameters as `name=value`, those of the TOAST table with `toast.` in front.
+    pub options: Vec<String>,
+    /// Parents in the order of INHERITS; empty for a partition.
+    pub inherits: Vec<Oid>,
+    pub partition_of: Option<Partition>,
+    /// `RANGE (created_at)`, of a partitioned table.
+    pub partition_key: Option<Sql>,
+    pub replica_identity: ReplicaIdentity,
+    pub row_security: RowSecurity,
+    /// Bytes of rows, TOAST included and indexes not; 0 for a partitioned table.
+    pub bytes: u64,
+    /// A partition whose rows may belong to another leaf on another server, since the hash of an enum value hashes
+    /// its oid: rows must be loaded through [`Table::root`].
+    pub load_through_root: bool,
+    /// The topmost partitioned table above a partition; the table itself otherwise.
+    pub root: Oid,
+    /// Whether the binary form of every column that COPY carries means the same on another server
+    /// ([`crate::schema::binary`]).
+    pub binary_safe: bool,
+}
+
+impl Table {
+    /// Its address in `pg_depend`.
+    pub fn address(&self) -> Address {
+        Address::new(class::RELATION, self.oid)
+    }
+
+    /// Whether rows lie in the table itself.
+    pub fn has_rows(&self) -> bool {
+        !self.partitioned
+    }
+
+    /// The columns that COPY carries: all but generated ones.
+    pub fn copied_columns(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|column| column.generated.is_none())
+    }
+
+    /// The column of that number.
+    pub fn column(&self, number: i16) -> Option<&Column> {
+        self.columns.iter().find(|column| column.number == number)
+    }
+}
+
+/// A table's place below a partitioned one.
+#[derive(Clone, Debug)]
+pub struct Partition {
+    pub parent: Oid,
+    /// `FOR VALUES FROM (1) TO (10)`, `DEFAULT`.
+    pub bound: Sql,
+}
+
+/// What an UPDATE or DELETE tells a subscriber of the old row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplicaIdentity {
+    Default,
+    Nothing,
+    Full,
+    /// The index of the table with [`crate::schema::model::index::Index::replica_identity`] set.
+    Index,
+}
+
+/// Row-level security of a table; the policies themselves are [`crate::schema::model::policy`], which also renders
+/// this.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RowSecurity {
+    pub enabled: bool,
+    /// Applies to the owner as well.
+    pub forced: bool,
+}

@@ -1,0 +1,45 @@
+//! What rendering has to know beside the catalog: what the user asked for, and facts of the destination.
+
+use std::collections::HashSet;
+
+use crate::pg::{Ident, Oid, Version};
+
+/// How a catalog becomes SQL.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Set owners; `false` with `--no-owner`: everything belongs to the role that runs the script.
+    pub owners: bool,
+    /// Grant and revoke; `false` with `--no-privileges`.
+    pub privileges: bool,
+    /// Leave out or disable what would act on the outside world (design, "Neutralize").
+    pub neutralize: bool,
+    /// Tables so small that building keys while loading costs less than a statement for each: their primary key
+    /// and unique constraints go inside CREATE TABLE.
+    pub inline_keys: HashSet<Oid>,
+    pub destination_version: Version,
+    /// Extensions that the destination can create (`pg_available_extensions`).
+    pub available_extensions: HashSet<String>,
+    /// Roles that exist on the destination.
+    pub roles: HashSet<String>,
+    /// The role that runs the script on the destination: what it makes is its own already. `None`: not known.
+    pub role: Option<Ident>,
+    /// Whether the destination's role is a superuser.
+    pub superuser: bool,
+}
+
+impl Options {
+    /// Everything on, no facts known of the destination but its version.
+    pub fn new(destination_version: Version) -> Self {
+        Self {
+            owners: true,
+            privileges: true,
+            neutralize: true,
+            inline_keys: HashSet::new(),
+            destination_version,
+            available_extensions: HashSet::new(),
+            roles: HashSet::new(),
+            role: None,
+            superuser: false,
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! SQL of extensions. One that the destination cannot make is left out, and with it whatever needs its members.
+
+use crate::pg::Sql;
+use crate::pg::name::for_people;
+use crate::schema::model::{Address, Catalog, Rank, class};
+use crate::schema::options::Options;
+use crate::schema::render::Rendering;
+use crate::schema::script::{Phase, Piece};
+use crate::sql;
+
+pub(super) fn render(catalog: &Catalog, options: &Options, to: &mut Rendering) {
+    for extension in &catalog.extensions {
+        let address = Address::new(class::EXTENSION, extension.oid);
+        let label = format!("extension {}", for_people(extension.name.as_str()));
+        if !options.available_extensions.contains(extension.name.as_str()) {
+            to.skip(&label, "not available on the destination");
+            leave_out(catalog, address, &label, to);
+            continue;
+        }
+        let schema = if extension.brings_schema {
+            Sql::default()
+        } else {
+            sql!(" WITH SCHEMA {schema}", schema = extension.schema)
+        };
+        // IF NOT EXISTS: another extension's script may have made it.
+        to.push(Piece {
+            sql: vec![sql!(
+                "CREATE EXTENSION IF NOT EXISTS {name}{schema}",
+                name = extension.name,
+                schema = schema
+            )],
+            ..Piece::new(address, Rank::Extension, Phase::PreData, label)
+        });
+    }
+}
+
+/// The extension itself and its members, so that what needs one of them is found.
+fn leave_out(catalog: &Catalog, extension: Address, label: &str, to: &mut Rendering) {
+    let reason = format!("needs {label}, which is not available on the destination");
+    let members = catalog.dependencies.iter().filter(|d| d.kind == 'e' && d.referenced == extension);
+    for address in members.map(|d| d.dependent).chain([extension]) {
+        to.left_out.insert(address, reason.clone());
+    }
+}

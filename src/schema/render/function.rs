@@ -1,0 +1,129 @@
+//! SQL of functions, procedures and aggregates.
+
+use std::collections::HashMap;
+
+use crate::pg::{Literal, Oid, Sql};
+use crate::schema::model::function::{Aggregate, AggregateKind, Function, Transition, signature};
+use crate::schema::model::types::Kind;
+use crate::schema::model::{Address, Catalog, Rank, class};
+use crate::schema::options::Options;
+use crate::schema::render::{Rendering, types};
+use crate::schema::script::{Phase, Piece};
+use crate::sql;
+
+pub(super) fn render(catalog: &Catalog, options: &Options, to: &mut Rendering) {
+    let canonical = canonical_functions(catalog);
+    for function in &catalog.functions {
+        render_function(function, canonical.get(&function.oid).copied(), options, to);
+    }
+    for aggregate in &catalog.aggregates {
+        render_aggregate(aggregate, to);
+    }
+}
+
+/// Canonical functions of range types, with the type that each takes and that needs it.
+fn canonical_functions(catalog: &Catalog) -> HashMap<Oid, Oid> {
+    let ranges = catalog.types.iter().filter_map(|made| match &made.kind {
+        Kind::Range(range) => range.canonical.as_ref().map(|(function, _)| (*function, made.oid)),
+        _ => None,
+    });
+    ranges.collect()
+}
+
+fn render_function(function: &Function, range: Option<Oid>, options: &Options, to: &mut Rendering) {
+    let address = Address::new(class::FUNCTION, function.oid);
+    let word = if function.procedure { "procedure" } else { "function" };
+    let label = format!("{word} {}", signature(&function.name, &function.arguments));
+    if !options.superuser && matches!(function.language.as_str(), "c" | "internal") {
+        let reason = format!("language {} needs a superuser on the destination", function.language);
+        to.left_out.insert(address, format!("needs {label}, which is not made: {reason}"));
+        to.skip(label, reason);
+        return;
+    }
+    let mut sql = vec![function.definition.clone()];
+    sql.extend(function.depends_on_extensions.iter().map(|extension| {
+        sql!(
+            "ALTER ROUTINE {name}({arguments}) DEPENDS ON EXTENSION {extension}",
+            name = function.name,
+            arguments = function.arguments,
+            extension = extension
+        )
+    }));
+    let mut piece = Piece { sql, ..Piece::new(address, Rank::Function, Phase::PreData, label) };
+    if let Some(range) = range {
+        piece.needs.push(types::shell(range));
+        piece.does_not_need.push(Address::new(class::TYPE, range));
+    }
+    to.push(piece);
+}
+
+fn render_aggregate(aggregate: &Aggregate, to: &mut Rendering) {
+    let mut parts = transition(&aggregate.plain, aggregate.kind, false);
+    let function = |parts: &mut Vec<Sql>, option: &'static str, value: Option<&Sql>| {
+        if let Some(value) = value {
+            parts.push(Sql::join([&Sql::fixed(option), value], " = "));
+        }
+    };
+    function(&mut parts, "COMBINEFUNC", aggregate.combine.as_ref());
+    function(&mut parts, "SERIALFUNC", aggregate.serialize.as_ref());
+    function(&mut parts, "DESERIALFUNC", aggregate.deserialize.as_ref());
+    if let Some(moving) = &aggregate.moving {
+        parts.extend(transition(moving, aggregate.kind, true));
+    }
+    if let Some(operator) = &aggregate.sort_operator {
+        parts.push(sql!("SORTOP = OPERATOR({operator})", operator = operator));
+    }
+    match aggregate.parallel {
+        's' => parts.push(Sql::fixed("PARALLEL = safe")),
+        'r' => parts.push(Sql::fixed("PARALLEL = restricted")),
+        _ => {}
+    }
+    if aggregate.kind == AggregateKind::HypotheticalSet {
+        parts.push(Sql::fixed("HYPOTHETICAL"));
+    }
+    let arguments =
+        if aggregate.arguments.is_empty() { Sql::fixed("*") } else { aggregate.arguments.clone() };
+    let text = sql!(
+        "CREATE AGGREGATE {name}({arguments}) (\n    {parts}\n)",
+        name = aggregate.name,
+        arguments = arguments,
+        parts = Sql::join(&parts, ",\n    ")
+    );
+    let label = format!("aggregate {}", signature(&aggregate.name, &aggregate.identity_arguments));
+    let address = Address::new(class::FUNCTION, aggregate.oid);
+    to.push(Piece { sql: vec![text], ..Piece::new(address, Rank::Aggregate, Phase::PreData, label) });
+}
+
+/// The options of one mode; those of moving-aggregate mode have an M before their name.
+fn transition(mode: &Transition, kind: AggregateKind, moving: bool) -> Vec<Sql> {
+    let name = |plain: &'static str, moved: &'static str| Sql::fixed(if moving { moved } else { plain });
+    let option = |name: Sql, value: &Sql| Sql::join([&name, value], " = ");
+    let mut parts = vec![option(name("SFUNC", "MSFUNC"), &mode.function)];
+    if let Some(inverse) = &mode.inverse {
+        parts.push(sql!("MINVFUNC = {inverse}", inverse = inverse));
+    }
+    parts.push(option(name("STYPE", "MSTYPE"), &mode.state_type));
+    if mode.state_space != 0 {
+        parts.push(option(name("SSPACE", "MSSPACE"), &Sql::join([mode.state_space], "")));
+    }
+    if let Some(initial) = &mode.initial {
+        parts.push(option(name("INITCOND", "MINITCOND"), &Sql::join([Literal(initial)], "")));
+    }
+    if let Some(function) = &mode.final_function {
+        parts.push(option(name("FINALFUNC", "MFINALFUNC"), function));
+        if mode.final_extra {
+            parts.push(name("FINALFUNC_EXTRA", "MFINALFUNC_EXTRA"));
+        }
+    }
+    // The default depends on the kind (manual, CREATE AGGREGATE).
+    let default = if kind == AggregateKind::Normal { 'r' } else { 'w' };
+    if mode.final_modify != default {
+        let value = match mode.final_modify {
+            'r' => "READ_ONLY",
+            's' => "SHAREABLE",
+            _ => "READ_WRITE",
+        };
+        parts.push(option(name("FINALFUNC_MODIFY", "MFINALFUNC_MODIFY"), &Sql::fixed(value)));
+    }
+    parts
+}

@@ -1,0 +1,112 @@
+//! SQL of indexes, except those of constraints, which [`super::constraint`] makes; and what tables say of indexes.
+
+use crate::pg::{Oid, Sql};
+use crate::schema::model::index::Index;
+use crate::schema::model::relation::Table;
+use crate::schema::model::{Catalog, Rank};
+use crate::schema::options::Options;
+use crate::schema::render::Rendering;
+use crate::schema::render::relations::Relations;
+use crate::schema::script::{Lock, LockMode, Phase, Piece};
+use crate::sql;
+
+pub(super) fn render(catalog: &Catalog, relations: &Relations<'_>, _options: &Options, to: &mut Rendering) {
+    for index in &catalog.indexes {
+        let label = ["index ", &index.name.to_string()].concat();
+        if let Some(tablespace) = &index.tablespace {
+            to.skip(
+                ["tablespace ", tablespace.as_str(), " of ", &label].concat(),
+                "tablespaces are not reproduced: the index lies in the database's own",
+            );
+        }
+        if index.constraint.is_none() {
+            if index.valid || index.partitioned {
+                to.push(create(index, relations, label));
+            } else {
+                to.skip(label, "it is not valid on the source (a CREATE INDEX CONCURRENTLY failed)");
+            }
+        }
+        if let Some(piece) = partitioned_identity(index, relations) {
+            to.push(piece);
+        }
+    }
+}
+
+fn create(index: &Index, relations: &Relations<'_>, label: String) -> Piece {
+    let table = relations.tables.get(&index.table);
+    // Without a table of ours it is on a materialized view, which gets its rows after the data.
+    let phase = if table.is_some() { Phase::Index } else { Phase::PostData };
+    let mut piece = Piece::new(index.address(), Rank::Index, phase, label);
+    let whole = crate::schema::model::Address::new(crate::schema::model::class::RELATION, index.table);
+    piece.part_of = Some(whole);
+    piece.needs.push(whole);
+    piece.needs_rows_of = rows(index.table, table.copied());
+    piece.locks.push(Lock { table: index.table, mode: LockMode::Share });
+    piece.sql.push(index.definition.clone());
+    piece.builds = Some(index.name.clone());
+    finish(index, table.copied(), relations, &mut piece);
+    piece
+}
+
+/// What follows the making of any index in its own piece: its place below a partitioned one, its statistics, what its
+/// table says of it.
+pub(super) fn finish(index: &Index, table: Option<&Table>, relations: &Relations<'_>, piece: &mut Piece) {
+    if let Some(parent) = index.parent.and_then(|parent| relations.indexes.get(&parent)) {
+        piece.sql.push(sql!(
+            "ALTER INDEX {parent} ATTACH PARTITION {index}",
+            parent = parent.name,
+            index = index.name
+        ));
+        piece.needs.push(parent.address());
+        piece.locks.push(Lock { table: parent.table, mode: LockMode::AccessShare });
+    }
+    let targets = index.statistics.iter().map(|(column, target)| {
+        sql!("ALTER COLUMN {column} SET STATISTICS {target}", column = *column, target = *target)
+    });
+    let targets = Sql::join(targets, ", ");
+    if !targets.is_empty() {
+        piece.sql.push(sql!("ALTER INDEX {index} {targets}", index = index.name, targets = targets));
+    }
+    if let Some(table) = table {
+        if let Some(marks) = marks(index, table) {
+            piece.sql.push(marks);
+            piece.locks.push(Lock { table: table.oid, mode: LockMode::AccessExclusive });
+        }
+    }
+}
+
+/// CLUSTER ON and REPLICA IDENTITY USING INDEX, as one ALTER TABLE. A partitioned index has to wait: see
+/// [`partitioned_identity`].
+pub(super) fn marks(index: &Index, table: &Table) -> Option<Sql> {
+    let clustered = index.clustered.then(|| sql!("CLUSTER ON {index}", index = index.name.name));
+    let identity = (index.replica_identity && !index.partitioned)
+        .then(|| sql!("REPLICA IDENTITY USING INDEX {index}", index = index.name.name));
+    let actions = Sql::join(clustered.into_iter().chain(identity), ", ");
+    (!actions.is_empty())
+        .then(|| sql!("ALTER TABLE ONLY {table} {actions}", table = table.name, actions = actions))
+}
+
+/// A replica identity by a partitioned index, which is refused until all indexes below it are attached.
+fn partitioned_identity(index: &Index, relations: &Relations<'_>) -> Option<Piece> {
+    let table = relations.tables.get(&index.table)?;
+    if !(index.replica_identity && index.partitioned && index.valid) {
+        return None;
+    }
+    let label = ["replica identity of ", &table.name.to_string()].concat();
+    let mut piece =
+        Piece::new(index.address().part(Rank::IndexAttach), Rank::IndexAttach, Phase::Constraint, label);
+    piece.sql.push(sql!(
+        "ALTER TABLE ONLY {table} REPLICA IDENTITY USING INDEX {index}",
+        table = table.name,
+        index = index.name.name
+    ));
+    piece.part_of = Some(table.address());
+    piece.needs = relations.index_with_descendants(index.oid);
+    piece.locks.push(Lock { table: table.oid, mode: LockMode::AccessExclusive });
+    Some(piece)
+}
+
+/// The table, if its rows are copied into it.
+pub(super) fn rows(oid: Oid, table: Option<&Table>) -> Vec<Oid> {
+    table.filter(|table| table.has_rows()).map(|_| oid).into_iter().collect()
+}

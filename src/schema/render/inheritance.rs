@@ -1,0 +1,63 @@
+//! How a child of INHERITS is made: by its own columns alone, or with all columns first and attached afterwards.
+//!
+//! CREATE TABLE .. INHERITS puts the parents' columns in front. Where the source's order is another one (a column was
+//! added to a parent later, or the child was attached by ALTER TABLE) the second way keeps the order, at the price
+//! that every column counts as the child's own. Rows matter more than that mark.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::pg::Oid;
+use crate::schema::model::relation::Table;
+
+/// The way a table comes to its parents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// It has none, or it is a partition: all columns are written, ATTACH marks them as inherited.
+    Whole,
+    /// CREATE TABLE (own columns) INHERITS (parents).
+    OwnColumns,
+    /// CREATE TABLE (all columns), then ALTER TABLE INHERIT.
+    AllColumns,
+}
+
+/// Chooses the way for one table.
+pub(super) fn way(table: &Table, tables: &HashMap<Oid, &Table>) -> Way {
+    if table.inherits.is_empty() {
+        return Way::Whole;
+    }
+    let mut names = Vec::new();
+    let mut seen = HashSet::new();
+    for parent in &table.inherits {
+        let Some(parent) = tables.get(parent) else { return Way::AllColumns };
+        for column in &parent.columns {
+            let generated_alike = table
+                .columns
+                .iter()
+                .find(|own| own.name == column.name)
+                .is_some_and(|own| own.generated == column.generated && same_expression(own, column));
+            if !generated_alike {
+                return Way::AllColumns;
+            }
+            if seen.insert(&column.name) {
+                names.push(&column.name);
+            }
+        }
+    }
+    names.extend(table.columns.iter().map(|column| &column.name).filter(|name| !seen.contains(name)));
+    if names.into_iter().eq(table.columns.iter().map(|column| &column.name)) {
+        Way::OwnColumns
+    } else {
+        Way::AllColumns
+    }
+}
+
+/// Whether a generated column has its parent's expression; a default may differ.
+fn same_expression(
+    own: &crate::schema::model::column::Column,
+    parent: &crate::schema::model::column::Column,
+) -> bool {
+    let expression = |column: &crate::schema::model::column::Column| {
+        column.generated.and(column.default.as_ref().map(|default| default.expression.clone()))
+    };
+    expression(own) == expression(parent)
+}

@@ -1,0 +1,137 @@
+//! What the renderers of tables, indexes and constraints have to look up about each other.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::pg::Oid;
+use crate::schema::model::constraint::{Constraint, Kind};
+use crate::schema::model::index::Index;
+use crate::schema::model::relation::Table;
+use crate::schema::model::sequence::Sequence;
+use crate::schema::model::{Address, Catalog, class};
+use crate::schema::options::Options;
+
+/// The catalog's relations by oid and by what they hang on.
+pub(super) struct Relations<'a> {
+    pub(super) tables: HashMap<Oid, &'a Table>,
+    pub(super) indexes: HashMap<Oid, &'a Index>,
+    /// Indexes below a partitioned one, directly.
+    child_indexes: HashMap<Oid, Vec<&'a Index>>,
+    /// Tables below a table, directly, by partition or INHERITS.
+    children: HashMap<Oid, Vec<&'a Table>>,
+    pub(super) constraints_of: HashMap<Oid, Vec<&'a Constraint>>,
+    /// By table and column number.
+    pub(super) identities: HashMap<(Oid, i16), &'a Sequence>,
+    /// Expressions and constraints that call a function or operator of the user.
+    calling: HashSet<Address>,
+    /// Expressions and constraints that need anything but their own table.
+    reaching_out: HashSet<Address>,
+}
+
+impl<'a> Relations<'a> {
+    pub(super) fn new(catalog: &'a Catalog) -> Self {
+        let mut relations = Self {
+            tables: catalog.tables_by_oid(),
+            indexes: catalog.indexes.iter().map(|index| (index.oid, index)).collect(),
+            child_indexes: HashMap::new(),
+            children: HashMap::new(),
+            constraints_of: HashMap::new(),
+            identities: HashMap::new(),
+            calling: HashSet::new(),
+            reaching_out: HashSet::new(),
+        };
+        for index in &catalog.indexes {
+            if let Some(parent) = index.parent {
+                relations.child_indexes.entry(parent).or_default().push(index);
+            }
+        }
+        for table in &catalog.tables {
+            let partition_of = table.partition_of.as_ref().map(|partition| partition.parent);
+            for parent in table.inherits.iter().copied().chain(partition_of) {
+                relations.children.entry(parent).or_default().push(table);
+            }
+        }
+        for constraint in &catalog.constraints {
+            relations.constraints_of.entry(constraint.table).or_default().push(constraint);
+        }
+        for sequence in &catalog.sequences {
+            if let Some(column) = sequence.identity_of() {
+                relations.identities.insert(column, sequence);
+            }
+        }
+        for dependency in &catalog.dependencies {
+            if !matches!(dependency.dependent.class, class::COLUMN_DEFAULT | class::CONSTRAINT) {
+                continue;
+            }
+            match dependency.referenced.class {
+                class::FUNCTION | class::OPERATOR => {
+                    relations.calling.insert(dependency.dependent);
+                    relations.reaching_out.insert(dependency.dependent);
+                }
+                class::RELATION if dependency.kind != 'n' => {}
+                _ => {
+                    relations.reaching_out.insert(dependency.dependent);
+                }
+            }
+        }
+        relations
+    }
+
+    /// Whether the constraint stands inside its table's CREATE TABLE.
+    pub(super) fn is_inline(&self, constraint: &Constraint, options: &Options) -> bool {
+        let Some(table) = self.tables.get(&constraint.table) else { return false };
+        match constraint.kind {
+            // Checked row by row while loading, which costs less than another scan of the table. Not so with user
+            // functions: they may read rows that are not there yet.
+            Kind::Check => constraint.validated && !self.calling.contains(&constraint.address()),
+            Kind::PrimaryKey | Kind::Unique => {
+                let plain_index = constraint
+                    .index
+                    .and_then(|index| self.indexes.get(&index))
+                    .is_some_and(|index| index.options.is_empty());
+                options.inline_keys.contains(&table.oid)
+                    && !table.partitioned
+                    && !constraint.excluding
+                    && plain_index
+            }
+            Kind::Exclusion | Kind::ForeignKey => false,
+        }
+    }
+
+    /// Whether a default or a check needs anything but its own table, and so may have to be made separately.
+    pub(super) fn reaches_out(&self, address: Address) -> bool {
+        self.reaching_out.contains(&address)
+    }
+
+    /// The table and everything below it.
+    pub(super) fn with_descendants(&self, table: Oid) -> Vec<&'a Table> {
+        let mut found: Vec<&Table> = self.tables.get(&table).copied().into_iter().collect();
+        let mut seen: HashSet<Oid> = HashSet::from([table]);
+        let mut next = 0;
+        while let Some(table) = found.get(next) {
+            next += 1;
+            for child in self.children.get(&table.oid).into_iter().flatten() {
+                if seen.insert(child.oid) {
+                    found.push(child);
+                }
+            }
+        }
+        found
+    }
+
+    /// Tables that hold the rows of a table: itself, or the leaves below a partitioned one.
+    pub(super) fn with_rows(&self, table: Oid) -> Vec<Oid> {
+        let below = self.with_descendants(table);
+        below.into_iter().filter(|table| table.has_rows()).map(|table| table.oid).collect()
+    }
+
+    /// Everything that must be there for a partitioned index to be valid: the indexes below it, attached.
+    pub(super) fn index_with_descendants(&self, index: Oid) -> Vec<Address> {
+        let mut found = vec![index];
+        let mut next = 0;
+        while let Some(index) = found.get(next).copied() {
+            next += 1;
+            found.extend(self.child_indexes.get(&index).into_iter().flatten().map(|child| child.oid));
+        }
+        found.into_iter().map(|index| Address::new(class::RELATION, index)).collect()
+    }
+}

@@ -1,0 +1,145 @@
+//! The SQLite file itself: opened, brought to the newest version, private to its owner.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+
+use crate::job::StoreError;
+
+/// Migrations in order; `PRAGMA user_version` is how many of them a file has had.
+const MIGRATIONS: [&str; 1] = [include_str!("../../sql/store/001_jobs.sql")];
+
+/// Longer than any transaction of ours, which write a row or two: another process is waited for, not failed on.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The job store of one `data_dir`. Calls are short and block; several processes may have one file open.
+pub struct Sqlite {
+    connection: Mutex<Connection>,
+    path: PathBuf,
+    installation: String,
+}
+
+impl Sqlite {
+    /// Opens `jobs.sqlite` in `data_dir`, which exists; makes it (mode 0600) where it is missing.
+    ///
+    /// # Errors
+    /// The file cannot be opened or brought up to date, or a newer program wrote it.
+    pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
+        let path = data_dir.join("jobs.sqlite");
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| StoreError::Failed {
+            doing: "open the database".to_owned(),
+            place: path.display().to_string(),
+            source,
+        };
+        make_private(&path).map_err(|error| failed(error.into()))?;
+        let mut connection = Connection::open(&path).map_err(|error| failed(error.into()))?;
+        settle(&connection).map_err(|error| failed(error.into()))?;
+        let version = migrate(&mut connection).map_err(|error| failed(error.into()))?;
+        let known = known_version();
+        if version > known {
+            return Err(StoreError::TooNew { place: path.display().to_string(), found: version, known });
+        }
+        let installation = installation(&mut connection).map_err(|error| failed(error.into()))?;
+        Ok(Self { connection: Mutex::new(connection), path, installation })
+    }
+
+    /// Eight hex digits, made once for this `data_dir`: part of every name that we make on a source.
+    pub fn installation(&self) -> &str {
+        &self.installation
+    }
+
+    /// Where it is, for messages.
+    pub(super) fn place(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// Runs one transaction; it writes, so it takes the write lock at once and never fails half-way on it.
+    pub(super) fn write<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let value = work(&transaction)?;
+        transaction.commit()?;
+        Ok(value)
+    }
+
+    /// Runs a read.
+    pub(super) fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        work(&self.lock())
+    }
+
+    /// A panic elsewhere while the lock was held leaves no half-done transaction: it was rolled back on drop.
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Now, in milliseconds since 1970.
+pub(super) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// SQLite makes its files with the process's mask, and its side files with the mode of the main one: so the main
+/// file is made first, by us.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+    let mut permissions = file.metadata()?.permissions();
+    if permissions.mode() & 0o077 != 0 {
+        permissions.set_mode(0o600);
+        file.set_permissions(permissions)?;
+    }
+    Ok(())
+}
+
+/// WAL lets `jobs list` read while a job writes; FULL keeps a commit through a power cut, which matters since an
+/// intent has to outlive us.
+fn settle(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")
+}
+
+fn known_version() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
+/// Brings the file up to date and returns its version. The version is read under the write lock, so two processes
+/// that start together do not both migrate.
+fn migrate(connection: &mut Connection) -> rusqlite::Result<i64> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let had = usize::try_from(found).unwrap_or(0);
+    for migration in MIGRATIONS.iter().skip(had) {
+        transaction.execute_batch(migration)?;
+    }
+    let version = found.max(known_version());
+    if version != found {
+        transaction.pragma_update(None, "user_version", version)?;
+    }
+    transaction.commit()?;
+    Ok(version)
+}
+
+fn installation(connection: &mut Connection) -> rusqlite::Result<String> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found = transaction.query_row("SELECT id FROM installation", [], |row| row.get(0)).optional()?;
+    let id = match found {
+        Some(id) => id,
+        None => {
+            let statement = "INSERT INTO installation VALUES (1, lower(hex(randomblob(4)))) RETURNING id";
+            transaction.query_row(statement, [], |row| row.get(0))?
+        }
+    };
+    transaction.commit()?;
+    Ok(id)
+}

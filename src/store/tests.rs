@@ -1,0 +1,158 @@
+//! The contract of the job store, held by SQLite, and the memory beside it.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::Sqlite;
+use crate::engine::stage::registry::{MadeState, Registry, Sighting};
+use crate::failure::Classify;
+use crate::id::JobId;
+use crate::job::{Filter, Kind, Record, Store, StoreError, UndoState};
+use crate::progress::{Phase, Problem, Status};
+use crate::safety::{Identity, MadeFor};
+
+/// What every place that keeps jobs has to do, over an empty one.
+fn keeps_the_contract(store: &dyn Store) {
+    let job = |kind, created_ms| {
+        Record::new(JobId::generate(), kind, "staging", "local", "app \"dev\"", created_ms)
+    };
+    let (mut old, new, verify) = (job(Kind::Clone, 1), job(Kind::Clone, 2), job(Kind::Verify, 3));
+    for record in [&new, &old, &verify] {
+        store.insert(record).expect("insert");
+    }
+    assert!(store.insert(&new).is_err(), "one identity, one job");
+    assert_eq!(store.get(&old.id).expect("get"), old);
+
+    let ids = |filter: Filter| -> Vec<JobId> {
+        store.list(&filter).expect("list").into_iter().map(|record| record.id).collect()
+    };
+    assert_eq!(ids(Filter::default()), [verify.id.clone(), new.id.clone(), old.id.clone()]);
+    assert_eq!(ids(Filter { limit: Some(1), ..Filter::default() }), [verify.id.clone()]);
+    assert_eq!(ids(Filter { kind: Some(Kind::Verify), ..Filter::default() }), [verify.id.clone()]);
+
+    old.status = Status::Failed;
+    old.phase = Some(Phase::Swap);
+    old.started_ms = Some(4);
+    old.ended_ms = Some(5);
+    old.error = Some(Problem { code: "x".into(), message: "y".into(), hint: None });
+    old.report = Some(serde_json::json!({"tables": 3}));
+    old.options = serde_json::json!({"jobs": 2});
+    old.undo = UndoState::Available { kept_as: "mbs_old".into() };
+    store.update(&old).expect("update");
+    assert_eq!(store.get(&old.id).expect("get"), old);
+    assert_eq!(ids(Filter { status: Some(Status::Failed), ..Filter::default() }), [old.id.clone()]);
+    assert_eq!(store.undoable().expect("undoable"), [old.clone()]);
+    old.undo = UndoState::Done { at_ms: 6 };
+    store.update(&old).expect("update");
+    assert_eq!(store.undoable().expect("undoable"), []);
+
+    let stranger = job(Kind::Clone, 9);
+    assert!(matches!(store.update(&stranger), Err(StoreError::NoSuchJob { id, .. }) if id == stranger.id));
+    assert_eq!(store.get(&stranger.id).expect_err("not there").classify().code, "no_such_job");
+}
+
+#[test]
+fn sqlite_keeps_the_contract() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    keeps_the_contract(&Sqlite::open(directory.path()).expect("open"));
+}
+
+/// A staging database from intent to swap, undo and clean, with a crash (a new opening) between all steps.
+#[test]
+fn databases_of_ours_are_remembered_across_restarts() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let open = || Sqlite::open(directory.path()).expect("open");
+    let job = JobId::generate();
+    let left = || -> Vec<(String, Option<u32>, MadeFor, MadeState)> {
+        let made = open().leftovers("1").expect("leftovers");
+        made.into_iter().map(|made| (made.name, made.oid, made.made_for, made.state)).collect()
+    };
+    let found = |name: &str, oid, made_for, state| (name.to_owned(), oid, made_for, state);
+
+    open().record_intent(&job, "1", "mbs_new", None, MadeFor::Staging, "app").expect("intent");
+    assert_eq!(left(), [found("mbs_new", None, MadeFor::Staging, MadeState::Intended)]);
+    open().record_created(&job, "mbs_new", 70).expect("created");
+    assert_eq!(left(), [found("mbs_new", Some(70), MadeFor::Staging, MadeState::Created)]);
+
+    open().record_intent(&job, "1", "mbs_old", Some(50), MadeFor::Old, "app").expect("intent");
+    open().record_renamed("1", 50, "mbs_old", Some(MadeFor::Old)).expect("renamed");
+    open().record_renamed("1", 70, "app", None).expect("renamed");
+    assert_eq!(left(), [found("mbs_old", Some(50), MadeFor::Old, MadeState::Created)]);
+
+    open().record_renamed("1", 70, "mbs_undone", Some(MadeFor::Undone)).expect("renamed");
+    open().record_renamed("1", 50, "app", None).expect("renamed");
+    assert_eq!(left(), [found("mbs_undone", Some(70), MadeFor::Undone, MadeState::Created)]);
+
+    assert_eq!(open().leftovers("2").expect("leftovers"), [], "another cluster's");
+    open().record_dropped("1", "mbs_undone").expect("dropped");
+    assert_eq!(left(), []);
+    let states: Vec<_> = open().made_by(&job).expect("made by").iter().map(|made| made.state).collect();
+    assert_eq!(states, [MadeState::Dropped, MadeState::Renamed]);
+}
+
+#[test]
+fn what_was_never_recorded_cannot_be_completed() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let store = Sqlite::open(directory.path()).expect("open");
+    assert!(store.record_created(&JobId::generate(), "mbs_x", 1).is_err());
+    assert!(store.record_renamed("1", 1, "app", None).is_err());
+    assert!(store.record_dropped("1", "app").is_err());
+}
+
+#[test]
+fn sources_are_remembered_as_last_seen() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let store = Sqlite::open(directory.path()).expect("open");
+    assert_eq!(store.last_sighting("staging").expect("look up"), None);
+    for at_ms in [1, 2] {
+        let identity =
+            Identity { system_identifier: at_ms.to_string(), database_oid: u32::MAX, database: "a".into() };
+        let seen = Sighting { identity, loopback: at_ms == 2, at_ms };
+        store.record_sighting("staging", &seen).expect("record");
+        assert_eq!(store.last_sighting("staging").expect("look up"), Some(seen));
+    }
+}
+
+#[test]
+fn the_file_is_private_and_its_installation_is_made_once() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let first = Sqlite::open(directory.path()).expect("open");
+    let id = first.installation().to_owned();
+    assert!(id.len() == 8 && id.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c)), "{id}");
+    first.record_intent(&JobId::generate(), "1", "n", None, MadeFor::Staging, "app").expect("intent");
+    for entry in std::fs::read_dir(directory.path()).expect("list") {
+        let entry = entry.expect("entry");
+        let mode = entry.metadata().expect("metadata").permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{:?}", entry.file_name());
+    }
+    assert_eq!(Sqlite::open(directory.path()).expect("open again").installation(), id);
+}
+
+#[test]
+fn several_may_open_and_write_one_store_at_once() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let store = Sqlite::open(directory.path()).expect("open");
+                for at in 0..10 {
+                    let record = Record::new(JobId::generate(), Kind::Clone, "s", "d", "app", at);
+                    store.insert(&record).expect("insert");
+                }
+            });
+        }
+    });
+    let store = Sqlite::open(directory.path()).expect("open");
+    assert_eq!(store.list(&Filter::default()).expect("list").len(), 40);
+}
+
+#[test]
+fn a_store_of_a_newer_program_is_left_alone() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    drop(Sqlite::open(directory.path()).expect("open"));
+    let raw = rusqlite::Connection::open(directory.path().join("jobs.sqlite")).expect("open raw");
+    raw.pragma_update(None, "user_version", 99).expect("set the version");
+    let error = Sqlite::open(directory.path()).err().expect("too new");
+    assert_eq!(error.classify().code, "job_store_too_new");
+    let version: i64 = raw.query_row("PRAGMA user_version", [], |row| row.get(0)).expect("read");
+    assert_eq!(version, 99);
+}

@@ -1,0 +1,139 @@
+//! Names what is left of our own interrupted work on a destination, and removes it: only what is ours.
+
+use super::Result;
+use super::party::{Destination, Party};
+use crate::engine::preflight::destination::user_objects;
+use crate::engine::stage::registry::{Made, Registry};
+use crate::engine::stage::{create, facts};
+use crate::pg::Ident;
+use crate::safety::{Destinations, MadeFor};
+
+/// Something that was found, and what was done about it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Found {
+    pub database: String,
+    /// `staging`, `old`, `undone`, or `unknown` where the name looks like ours and nothing proves it.
+    pub what: String,
+    pub outcome: Outcome,
+    /// Why, where it was left.
+    pub why: Option<String>,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Removed,
+    /// A replaced database, kept for `undo`.
+    Kept,
+    /// Not touched.
+    Left,
+}
+
+/// Looks through one destination's cluster. `report` is told of each database before anything is done to it.
+pub async fn run(
+    destination: &Party,
+    registry: &dyn Registry,
+    destinations: &Destinations,
+    mut report: impl FnMut(&str, &str),
+) -> Result<Vec<Found>> {
+    let destination = Destination::tidy(destination, destinations).await?;
+    let cluster = destination.grant.system_identifier();
+    let maintenance = destination.maintenance().await?;
+    let client = maintenance.client();
+    let recorded = registry.leftovers(cluster)?;
+    let mut found = Vec::new();
+    for marked in facts::marked(client).await? {
+        let ours = recorded.iter().find(|made| made.oid == Some(marked.oid) || made.name == marked.name);
+        let Some(made) = ours else {
+            let why = match &marked.mark {
+                Some(mark) => format!("made by {} from another machine or data directory", mark.job),
+                None => "it carries no mark of ours and is not recorded here".to_owned(),
+            };
+            found.push(Found {
+                database: marked.name,
+                what: "unknown".into(),
+                outcome: Outcome::Left,
+                why: Some(why),
+            });
+            continue;
+        };
+        // What it is now is what its mark says: the record may be one step behind after a crash.
+        let made_for = marked.mark.as_ref().map_or(made.made_for, |mark| mark.made_for);
+        if made_for == MadeFor::Old {
+            let why = format!("the database that {} replaced; `undo` brings it back", made.job);
+            found.push(Found {
+                database: marked.name,
+                what: "old".into(),
+                outcome: Outcome::Kept,
+                why: Some(why),
+            });
+            continue;
+        }
+        if facts::is_at_work(client, &made.job).await? {
+            let why = format!("{} is still at work", made.job);
+            found.push(Found {
+                database: marked.name,
+                what: made_for.to_string(),
+                outcome: Outcome::Left,
+                why: Some(why),
+            });
+            continue;
+        }
+        report(&marked.name, made_for.as_str());
+        found.push(remove(&destination, client, made, &marked, made_for).await?);
+        registry.record_dropped(cluster, &made.name)?;
+    }
+    forget_what_is_gone(registry, client, cluster, &recorded).await?;
+    Ok(found)
+}
+
+async fn remove(
+    destination: &Destination,
+    client: &tokio_postgres::Client,
+    made: &Made,
+    marked: &facts::Marked,
+    made_for: MadeFor,
+) -> Result<Found> {
+    let name = Ident::new(&marked.name);
+    let removed = match made.oid {
+        Some(oid) => create::drop_ours(client, &name, oid, &made.job, made_for).await,
+        None if marked.mark.as_ref().is_some_and(|mark| mark.job == made.job) => {
+            create::drop_ours(client, &name, marked.oid, &made.job, made_for).await
+        }
+        None => {
+            let inside = destination.connect(&marked.name).await?;
+            let empty = user_objects(inside.client()).await? == 0;
+            drop(inside);
+            create::drop_unmarked(client, &name, empty).await
+        }
+    };
+    let found =
+        |outcome, why| Found { database: marked.name.clone(), what: made_for.to_string(), outcome, why };
+    match removed {
+        Ok(_) => Ok(found(Outcome::Removed, None)),
+        Err(error @ crate::engine::stage::Error::NotOurs { .. }) => {
+            Ok(found(Outcome::Left, Some(error.to_string())))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Records of databases that are not there any more, under any name, are closed.
+async fn forget_what_is_gone(
+    registry: &dyn Registry,
+    client: &tokio_postgres::Client,
+    cluster: &str,
+    recorded: &[Made],
+) -> Result<()> {
+    for made in recorded {
+        let there = match made.oid {
+            Some(oid) => facts::name_of(client, oid).await?.is_some(),
+            None => facts::database(client, &made.name).await?.is_some(),
+        };
+        if !there && !facts::is_at_work(client, &made.job).await? {
+            registry.record_dropped(cluster, &made.name)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! Verifies the staging database against what the source showed under the snapshot, before it takes anybody's place.
+
+use std::collections::BTreeMap;
+
+use super::load::Loaded;
+use super::plan::Plan;
+use super::{Context, Request, Staging};
+use crate::engine::copy::sequences;
+use crate::engine::verify::compare::{Summary, compare};
+use crate::progress::{Phase, Side, Verification, VerifyMode};
+use crate::workflow::party::Destination;
+use crate::workflow::sums::{self, Question};
+use crate::workflow::{Error, Result};
+
+/// Compares; a difference is an error, and the destination stays as it is.
+pub(super) async fn check(
+    request: &Request,
+    context: &Context,
+    destination: &Destination,
+    staging: &Staging,
+    plan: &Plan,
+    loaded: &Loaded,
+) -> Result<Option<Verification>> {
+    if request.verify == VerifyMode::None || request.schema_only {
+        return Ok(None);
+    }
+    context.reporter.phase(Phase::Verify);
+    let expected = source_summary(request, plan, loaded);
+    let questions = plan.subjects().into_iter().map(|subject| Question {
+        table: subject.name,
+        query: if request.verify == VerifyMode::Checksum { subject.checksum } else { subject.counts },
+    });
+    let mut connections = Vec::new();
+    for _ in 0..request.jobs.min(plan.tables.len().max(1)) {
+        connections.push(staging.connect(destination).await?);
+    }
+    let tables =
+        sums::ask(connections, questions.collect(), &context.reporter, Side::Destination, &context.stop)
+            .await?;
+    let connection = staging.connect(destination).await?;
+    let names: Vec<_> = loaded.sequences.iter().map(|value| value.name.clone()).collect();
+    let found = Summary {
+        tables,
+        sequences: by_name(&sequences::read(connection.client(), &names).await?),
+        large_objects: match &loaded.large_objects {
+            Some(_) => Some(sums::large_objects(&connection, request.verify).await?),
+            None => None,
+        },
+    };
+    let findings = compare(&expected, &found);
+    if !findings.different.is_empty() {
+        return Err(Error::Different(findings.different));
+    }
+    Ok(Some(Verification {
+        mode: request.verify,
+        equal: findings.equal,
+        different: Vec::new(),
+        left_out: Vec::new(),
+    }))
+}
+
+fn source_summary(request: &Request, plan: &Plan, loaded: &Loaded) -> Summary {
+    let mut tables = BTreeMap::new();
+    for subject in plan.subjects() {
+        let sum = if request.verify == VerifyMode::Checksum {
+            let hashes =
+                subject.tables.iter().filter_map(|at| loaded.copied.hashes.get(*at).cloned().flatten());
+            hashes.into_iter().next().unwrap_or_default()
+        } else {
+            let rows: u64 = subject.tables.iter().filter_map(|at| loaded.copied.rows.get(*at)).sum();
+            vec![Some(rows.to_string())]
+        };
+        tables.insert(subject.name, sum);
+    }
+    Summary { tables, sequences: by_name(&loaded.sequences), large_objects: loaded.large_objects.clone() }
+}
+
+pub(in crate::workflow) fn by_name(
+    values: &[sequences::Value],
+) -> BTreeMap<crate::pg::QualifiedName, (i64, bool)> {
+    values.iter().map(|value| (value.name.clone(), (value.last_value, value.is_called))).collect()
+}

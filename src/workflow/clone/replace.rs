@@ -1,0 +1,122 @@
+//! The swap: the staging database takes the destination's name, the old one is kept beside it.
+
+use super::{Context, Request, Staging};
+use tokio_postgres::Client;
+
+use crate::engine::stage::mark::Mark;
+use crate::engine::stage::registry::{Made, MadeState};
+use crate::engine::stage::swap::{self, Rename};
+use crate::engine::stage::{create, facts};
+use crate::pg::{Ident, Sql};
+use crate::progress::{Phase, Undo, Update, Warning};
+use crate::safety::{MadeFor, made_name};
+use crate::sql;
+use crate::workflow::Result;
+use crate::workflow::party::Destination;
+
+/// Swaps, prunes what is kept, and says how to go back.
+pub(super) async fn replace(
+    request: &Request,
+    context: &Context,
+    destination: &Destination,
+    staging: &Staging,
+    source_comment: Option<&str>,
+) -> Result<Option<Undo>> {
+    let reporter = &context.reporter;
+    reporter.phase(Phase::Swap);
+    let client = staging.maintenance.client();
+    let helper = destination.maintenance().await?;
+    let database = destination.grant.database();
+    let target = Ident::new(database);
+    let old = facts::database(client, database).await?;
+    let cluster = destination.grant.system_identifier();
+    let mut plan = swap::Plan::default();
+    let mut comment = source_comment.map(str::to_owned);
+    let mut kept = None;
+    if let Some(old) = &old {
+        let name = Ident::new(made_name(&request.job, MadeFor::Old, database));
+        let mark = Mark {
+            job: request.job.clone(),
+            made_for: MadeFor::Old,
+            of: database.to_owned(),
+            comment: old.comment.clone(),
+        };
+        context.registry.record_intent(
+            &request.job,
+            cluster,
+            name.as_str(),
+            Some(old.oid),
+            MadeFor::Old,
+            database,
+        )?;
+        plan.renames.push(Rename {
+            oid: old.oid,
+            from: target.clone(),
+            to: name.clone(),
+            comment: Some(mark.to_comment()),
+        });
+        plan.after = inherit(client, old, &target).await?;
+        comment = old.comment.clone().or(comment);
+        kept = Some((name, old.oid));
+    }
+    plan.renames.push(Rename { oid: staging.oid, from: staging.name.clone(), to: target.clone(), comment });
+    let waiting = |sessions: &[facts::Session]| {
+        let who: Vec<String> = sessions.iter().map(ToString::to_string).collect();
+        let message = format!(
+            "the swap waits for sessions in database \"{database}\": {}; end them, or use --terminate-sessions",
+            who.join(", ")
+        );
+        reporter.warn(Warning::new("sessions_in_the_way", message));
+    };
+    swap::swap(client, helper.client(), &plan, &context.sessions, waiting, &context.stop).await?;
+    if let Some((name, oid)) = &kept {
+        context.registry.record_renamed(cluster, *oid, name.as_str(), Some(MadeFor::Old))?;
+    }
+    context.registry.record_renamed(cluster, staging.oid, database, None)?;
+    let kept_as = kept.map(|(name, _)| name.as_str().to_owned());
+    reporter.report(Update::SwapDone { database: database.to_owned(), kept_as: kept_as.clone() });
+    let pruned = prune(context, client, cluster, database, request.keep_old).await;
+    if let Err(error) = pruned {
+        // The clone is in place; what is left over is named by `clean`.
+        let reason = crate::failure::chain(&error);
+        reporter.warn(Warning::new(
+            "old_database_left",
+            format!("an older kept database was not removed: {reason}"),
+        ));
+    }
+    let Some(kept_as) = kept_as.filter(|_| request.keep_old > 0) else { return Ok(None) };
+    Ok(Some(Undo {
+        kind: "rename".to_owned(),
+        available: true,
+        kept_as,
+        command: format!("multiboard-sync undo {}", request.job),
+    }))
+}
+
+/// What the new database takes over from the old one, after the renames: owner, connection limit, privileges.
+async fn inherit(client: &Client, old: &facts::Database, target: &Ident) -> Result<Vec<Sql>> {
+    let owner = Ident::new(&old.owner);
+    let mut statements = vec![
+        sql!("ALTER DATABASE {d} OWNER TO {o}", d = target, o = owner),
+        sql!("ALTER DATABASE {d} CONNECTION LIMIT {n}", d = target, n = old.connection_limit),
+    ];
+    if !old.allows_connections {
+        statements.push(sql!("ALTER DATABASE {d} ALLOW_CONNECTIONS false", d = target));
+    }
+    statements.extend(facts::privileges(client, old.oid, target).await?);
+    Ok(statements)
+}
+
+/// Drops kept databases of this destination beyond the newest `keep`, each only if mark and record agree.
+async fn prune(context: &Context, client: &Client, cluster: &str, of: &str, keep: usize) -> Result<()> {
+    let mut kept: Vec<Made> = context.registry.leftovers(cluster)?;
+    kept.retain(|made| made.made_for == MadeFor::Old && made.of == of && made.state == MadeState::Created);
+    kept.sort_by(|a, b| b.job.cmp(&a.job));
+    for made in kept.into_iter().skip(keep) {
+        let Some(oid) = made.oid else { continue };
+        let name = Ident::new(&made.name);
+        create::drop_ours(client, &name, oid, &made.job, MadeFor::Old).await?;
+        context.registry.record_dropped(cluster, &made.name)?;
+    }
+    Ok(())
+}

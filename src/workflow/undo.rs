@@ -1,0 +1,113 @@
+//! Takes a clone back: the replaced database gets its name again, by the same swap.
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::party::{Destination, Party};
+use super::{Error, Result};
+use crate::engine::stage::mark::Mark;
+use crate::engine::stage::registry::{Made, Registry};
+use crate::engine::stage::swap::{self, Rename, Sessions};
+use crate::engine::stage::{create, facts};
+use crate::id::JobId;
+use crate::pg::{Ident, Oid};
+use crate::progress::{Reporter, Update, Warning};
+use crate::safety::{Destinations, MadeFor, made_name};
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The clone to take back.
+    pub job: JobId,
+    /// Its destination, as configured now.
+    pub destination: Party,
+}
+
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undone {
+    /// The database that is back under its name.
+    pub database: String,
+    /// Where the clone is now, until `clean` removes it.
+    pub clone_kept_as: String,
+}
+
+/// Swaps the replaced database back.
+pub async fn run(
+    request: &Request,
+    registry: &dyn Registry,
+    destinations: &Destinations,
+    reporter: &Reporter,
+    sessions: &watch::Receiver<Sessions>,
+    stop: &CancellationToken,
+) -> Result<Undone> {
+    let destination = Destination::tidy(&request.destination, destinations).await?;
+    let cluster = destination.grant.system_identifier();
+    let database = destination.grant.database().to_owned();
+    let made = registry.made_by(&request.job)?;
+    let (old, clone) = both(request, &made, cluster)?;
+    let maintenance = destination.maintenance().await?;
+    let helper = destination.maintenance().await?;
+    let client = maintenance.client();
+    let old_name = Ident::new(&old.name);
+    let kept = facts::database(client, &old.name).await?;
+    let kept = kept.filter(|found| create::is_ours(found, old.oid, &request.job, MadeFor::Old));
+    let kept =
+        kept.ok_or_else(|| cannot(request, format!("the replaced database \"{}\" is gone", old.name)))?;
+    let now = facts::database(client, &database).await?;
+    if now.is_none_or(|now| now.oid != clone) {
+        return Err(cannot(request, format!("database \"{database}\" is no longer the one that it made")));
+    }
+    let aside = Ident::new(made_name(&request.job, MadeFor::Undone, &database));
+    let mark =
+        Mark { job: request.job.clone(), made_for: MadeFor::Undone, of: database.clone(), comment: None };
+    let own_comment = kept.comment.as_deref().and_then(Mark::from_comment).and_then(|mark| mark.comment);
+    let plan = swap::Plan {
+        renames: vec![
+            Rename {
+                oid: clone,
+                from: Ident::new(&database),
+                to: aside.clone(),
+                comment: Some(mark.to_comment()),
+            },
+            Rename { oid: kept.oid, from: old_name, to: Ident::new(&database), comment: own_comment },
+        ],
+        after: Vec::new(),
+    };
+    registry.record_intent(&request.job, cluster, aside.as_str(), Some(clone), MadeFor::Undone, &database)?;
+    let waiting = |there: &[facts::Session]| {
+        let who: Vec<String> = there.iter().map(ToString::to_string).collect();
+        let message = format!("the swap waits for sessions in database \"{database}\": {}", who.join(", "));
+        reporter.warn(Warning::new("sessions_in_the_way", message));
+    };
+    swap::swap(client, helper.client(), &plan, sessions, waiting, stop).await?;
+    registry.record_renamed(cluster, clone, aside.as_str(), Some(MadeFor::Undone))?;
+    registry.record_renamed(cluster, kept.oid, &database, None)?;
+    let clone_kept_as = aside.as_str().to_owned();
+    reporter.report(Update::SwapDone { database: database.clone(), kept_as: Some(clone_kept_as.clone()) });
+    Ok(Undone { database, clone_kept_as })
+}
+
+/// The replaced database and the clone's oid, as this job recorded them on this cluster.
+struct Old {
+    name: String,
+    oid: Oid,
+}
+
+fn both(request: &Request, made: &[Made], cluster: &str) -> Result<(Old, Oid)> {
+    let here: Vec<&Made> = made.iter().filter(|made| made.system_identifier == cluster).collect();
+    if here.is_empty() {
+        return Err(cannot(request, "it made nothing on this server, or is not known here".to_owned()));
+    }
+    let of = |role| here.iter().find(|made| made.made_for == role && made.oid.is_some());
+    let old = of(MadeFor::Old)
+        .and_then(|made| Some(Old { name: made.name.clone(), oid: made.oid? }))
+        .ok_or_else(|| cannot(request, "it did not replace a database that was kept".to_owned()))?;
+    let clone = here.iter().filter(|made| made.oid != Some(old.oid)).find_map(|made| made.oid);
+    let clone = clone.ok_or_else(|| cannot(request, "it never made a database".to_owned()))?;
+    Ok((old, clone))
+}
+
+fn cannot(request: &Request, why: String) -> Error {
+    Error::NotUndoable { job: request.job.to_string(), why }
+}

@@ -1,0 +1,91 @@
+//! Compares two databases at rest: read-only on both sides, and says what differs.
+
+use std::collections::BTreeMap;
+
+use tokio_util::sync::CancellationToken;
+
+use super::clone::{by_name, summed};
+use super::party::{Party, Source};
+use super::sums::{self, Question};
+use super::{Error, Result};
+use crate::connect::{self, Settings};
+use crate::engine::copy::sequences;
+use crate::engine::introspect;
+use crate::engine::verify::compare::{Summary, compare};
+use crate::engine::verify::query::{self, Rows};
+use crate::progress::{Phase, Reporter, Side, Verification, VerifyMode};
+use crate::schema::model::Catalog;
+use crate::schema::select::{Choice, Selection};
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub source: Party,
+    pub destination: Party,
+    pub mode: VerifyMode,
+    /// Connections to each side.
+    pub jobs: usize,
+    pub selection: Selection,
+}
+
+/// Compares them. A difference is not an error here: it is in [`Verification::different`].
+pub async fn run(request: &Request, reporter: &Reporter, stop: &CancellationToken) -> Result<Verification> {
+    reporter.phase(Phase::Verify);
+    let (source, destination) = tokio::try_join!(
+        sum_up(request, &request.source, Side::Source, reporter, stop),
+        sum_up(request, &request.destination, Side::Destination, reporter, stop)
+    )?;
+    if stop.is_cancelled() {
+        return Err(Error::Interrupted("nothing was changed".to_owned()));
+    }
+    let findings = compare(&source, &destination);
+    Ok(Verification {
+        mode: request.mode,
+        equal: findings.equal,
+        different: findings.different,
+        left_out: Vec::new(),
+    })
+}
+
+async fn sum_up(
+    request: &Request,
+    party: &Party,
+    side: Side,
+    reporter: &Reporter,
+    stop: &CancellationToken,
+) -> Result<Summary> {
+    let opened = Source::open(party).await?;
+    let client = opened.connection.client();
+    let catalog = introspect::read(client, opened.facts.version).await?;
+    let questions = questions(request, &catalog);
+    let mut connections = Vec::new();
+    for _ in 0..request.jobs.min(questions.len()).max(1) {
+        connections.push(Box::new(connect::source(&party.options, &Settings::default()).await?));
+    }
+    let tables = sums::ask(connections, questions, reporter, side, stop).await?;
+    let kept = catalog.sequences.iter().filter(|s| request.selection.matches(&s.name) != Choice::LeftOut);
+    let names: Vec<_> = kept.map(|sequence| sequence.name.clone()).collect();
+    let large_objects = match request.selection.is_everything() {
+        true => Some(sums::large_objects(&opened.connection, request.mode).await?),
+        false => None,
+    };
+    Ok(Summary { tables, sequences: by_name(&sequences::read(client, &names).await?), large_objects })
+}
+
+/// One question for each table with rows; partitions whose rows may lie in other leaves are asked for at their root.
+fn questions(request: &Request, catalog: &Catalog) -> Vec<Question> {
+    let by_oid = catalog.tables_by_oid();
+    let mut asked = BTreeMap::new();
+    for table in catalog.tables.iter().filter(|table| table.has_rows()) {
+        if request.selection.matches(&table.name) != Choice::Kept {
+            continue;
+        }
+        let root = by_oid.get(&table.root).filter(|_| table.load_through_root);
+        let (table, rows) = root.map_or((table, Rows::Own), |root| (*root, Rows::Tree));
+        asked.entry(table.name.clone()).or_insert_with(|| match request.mode {
+            VerifyMode::Checksum => query::checksum(&summed(table), rows),
+            _ => query::counts(&table.name, rows),
+        });
+    }
+    asked.into_iter().map(|(table, query)| Question { table, query }).collect()
+}

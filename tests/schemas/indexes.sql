@@ -1,0 +1,25 @@
+-- Indexes of every built-in access method and option.
+CREATE FUNCTION shout(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT upper($1)';
+CREATE TABLE t (a integer, b text, c jsonb, d tsvector, e int4range, f point, g integer[], h inet);
+CREATE INDEX plain ON t (a);
+CREATE INDEX ordered ON t (a DESC, b NULLS FIRST, g DESC NULLS LAST);
+CREATE UNIQUE INDEX partial ON t (a) WHERE b IS NOT NULL;
+CREATE INDEX expression ON t (lower(b), (a + 1), shout(b));
+CREATE INDEX included ON t (a) INCLUDE (b, c);
+CREATE INDEX collated ON t (b COLLATE "C" text_pattern_ops);
+CREATE INDEX hashed ON t USING hash (b);
+CREATE INDEX gin ON t USING gin (c jsonb_path_ops) WITH (fastupdate = off);
+CREATE INDEX gist ON t USING gist (f, e) WITH (buffering = on);
+CREATE INDEX gist_options ON t USING gist (d tsvector_ops (siglen = 100));
+CREATE INDEX spgist ON t USING spgist (h);
+CREATE INDEX brin ON t USING brin (a, h inet_minmax_ops) WITH (pages_per_range = 16);
+CREATE UNIQUE INDEX distinct_nulls ON t (h) NULLS NOT DISTINCT;
+CREATE INDEX filled ON t (a, b) WITH (fillfactor = 55, deduplicate_items = off);
+ALTER INDEX expression ALTER COLUMN 1 SET STATISTICS 500;
+ALTER INDEX expression ALTER COLUMN 3 SET STATISTICS 10;
+ALTER TABLE t CLUSTER ON filled;
+CREATE MATERIALIZED VIEW m AS SELECT a, b FROM t;
+CREATE UNIQUE INDEX of_view ON m (a);
+ALTER TABLE m CLUSTER ON of_view;
+CREATE INDEX "of view ""2""" ON m (lower(b));
+COMMENT ON INDEX plain IS 'an index';

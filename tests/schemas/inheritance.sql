@@ -1,0 +1,20 @@
+-- Inheritance: single, multiple, chained; what children say differently. Column orders that CREATE .. INHERITS would
+-- not give have a fixture of their own (inheritance_order.sql).
+CREATE TABLE base (id integer NOT NULL, name text DEFAULT 'base', CONSTRAINT base_positive CHECK (id > 0),
+    CONSTRAINT base_only CHECK (id < 100000) NO INHERIT);
+CREATE TABLE other_base (id integer, extra text);
+CREATE TABLE child (own integer DEFAULT 1) INHERITS (base);
+CREATE TABLE grandchild (deep text, CONSTRAINT grandchild_own CHECK (deep <> '')) INHERITS (child);
+CREATE TABLE both_parents (own integer) INHERITS (base, other_base);
+CREATE TABLE other_default () INHERITS (base);
+ALTER TABLE other_default ALTER name SET DEFAULT 'child';
+CREATE TABLE no_default () INHERITS (base);
+ALTER TABLE no_default ALTER name DROP DEFAULT;
+CREATE TABLE merged (name text NOT NULL DEFAULT 'merged', CONSTRAINT base_positive CHECK (id > 0)) INHERITS (base);
+CREATE TABLE stricter () INHERITS (other_base);
+ALTER TABLE stricter ALTER extra SET NOT NULL, ALTER extra SET STATISTICS 10, ALTER extra SET STORAGE EXTERNAL;
+CREATE TABLE keyed (PRIMARY KEY (id)) INHERITS (base);
+CREATE TABLE generated_parent (a integer, b integer GENERATED ALWAYS AS (a + 1) STORED);
+CREATE TABLE generated_child (c integer) INHERITS (generated_parent);
+ALTER TABLE base ADD CONSTRAINT late CHECK (name <> 'late') NOT VALID;
+COMMENT ON CONSTRAINT base_positive ON base IS 'on the parent''s';
