@@ -49,6 +49,7 @@ use data::DataSet;
 use options::Options;
 use pair::Pair;
 use sample::Sample;
+use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -68,10 +69,12 @@ fn main() -> ExitCode {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        // Ctrl-C ends the running tool as well, which is in our process group. Leaving this block drops servers and folders.
+        let mut terminated = signal(SignalKind::terminate()).unwrap();
+        // Leaving this block drops servers and folders. A tool that still runs ends with its servers.
         tokio::select! {
             () = run(&options) => ExitCode::SUCCESS,
             _ = tokio::signal::ctrl_c() => ExitCode::from(130),
+            _ = terminated.recv() => ExitCode::FAILURE,
         }
     })
 }

@@ -46,7 +46,11 @@ impl Pair {
                 SETTINGS.iter().fold(Settings::new(), |settings, (name, value)| settings.set(name, value));
             Server::with(MAJOR, settings).expect("PostgreSQL 15, which scripts/setup tests brings")
         };
-        Self { source: server(), destination: server(), work: tempfile::tempdir().unwrap() }
+        Self {
+            source: server(),
+            destination: server(),
+            work: tempfile::Builder::new().prefix("mbs-bench-").tempdir().unwrap(),
+        }
     }
 
     /// The folder with the server's own `psql`, `pg_dump` and `pgbench`; Debian's wrappers in front of them would cost time.

@@ -12,28 +12,29 @@ pub(crate) fn print(contenders: &[Contender], samples: &[Vec<Sample>], size: &Si
     let peers = rows.iter().filter(|row| row.kind == Kind::Peer);
     let best = peers.map(|row| row.wall).min_by(f64::total_cmp);
     println!(
-        "\n| {:36} | {:>7} | {:>13} | {:>5} | {:>9} | {:>9} | {:>8} | {:>10} | {:>15} |",
+        "\n| {:36} | {:>7} | {:>13} | {:>5} | {:>7} | {:>9} | {:>8} | {:>10} | {:>15} |",
         "medians",
         "wall s",
         "fastest-slow",
         "ratio",
-        "own CPU s",
+        "own CPU",
         "own s/GB",
         "peak MiB",
         "source CPU",
         "destination CPU"
     );
     println!(
-        "|{:-<38}|{:->9}|{:->15}|{:->7}|{:->11}|{:->11}|{:->10}|{:->12}|{:->17}|",
-        "", ":", ":", ":", ":", ":", ":", ":", ":"
+        "|{:-<38}|{}",
+        "",
+        [9, 15, 7, 9, 11, 10, 12, 17].map(|width| format!("{:->width$}|", ":")).concat()
     );
     for row in &rows {
+        let ratio = best.map_or_else(|| "-".to_owned(), |best| format!("{:.2}", row.wall / best));
+        let spread = format!("{:.2}-{:.2}", row.fastest, row.slowest);
         println!(
-            "| {:36} | {:7.2} | {:>13} | {:>5} | {:9.2} | {:9.2} | {:8.0} | {:>10} | {:>15} |",
+            "| {:36} | {:7.2} | {spread:>13} | {ratio:>5} | {:7.2} | {:9.2} | {:8.0} | {:>10} | {:>15} |",
             row.name,
             row.wall,
-            format!("{:.2}-{:.2}", row.fastest, row.slowest),
-            best.map_or_else(|| "-".to_owned(), |best| format!("{:.2}", row.wall / best)),
             row.cpu,
             row.cpu / size.gigabytes(),
             row.peak_mib,
@@ -42,7 +43,7 @@ pub(crate) fn print(contenders: &[Contender], samples: &[Vec<Sample>], size: &Si
         );
     }
     println!(
-        "(ratio: wall time to the best peer's; peak: the largest process; a GB: 10^9 bytes of heap and TOAST)"
+        "(ratio: wall time to the best peer's; peak: the largest process; a GB: 10^9 bytes of heap and TOAST; CPU in seconds)"
     );
     for (row, samples) in rows.iter().zip(samples).filter(|(row, _)| row.kind == Kind::Ours) {
         let worst = samples.iter().filter_map(|sample| sample.dishonesty).max_by(f64::total_cmp);
