@@ -5,11 +5,14 @@ use clap::{Args, ValueEnum};
 use super::context::Context;
 use super::watched::Watched;
 use super::{Outcome, parties};
+use crate::engine::stage::registry::{Made, MadeState, Registry};
 use crate::failure::{Classify, Exit, Failure};
 use crate::id::JobId;
-use crate::job::{Kind, Record};
+use crate::job::{Kind, Record, Store, UndoState};
 use crate::progress::VerifyMode;
+use crate::safety::MadeFor;
 use crate::schema::select::Selection;
+use crate::store::Sqlite;
 use crate::workflow::clone;
 use crate::workflow::party::unix_ms;
 
@@ -184,6 +187,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
         yield_to_ddl: arguments.yield_to_ddl.map(f64::from),
         split_above_bytes: arguments.split_tables_larger_than.map(|megabytes| megabytes << 20),
     };
+    let store_for_undo = store.clone();
     let run = clone::Context {
         registry: store,
         reporter: watched.reporter.clone(),
@@ -193,8 +197,23 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
         stop: context.stop.clone(),
     };
     let result = clone::run(&request, &run).await;
-    drop(run);
-    watched.end(result).await
+    let registry = run.registry;
+    let ended = watched.end(result).await;
+    forget_dropped(store_for_undo.as_ref(), registry.as_ref())?;
+    ended
+}
+
+/// Jobs whose replaced database this clone dropped (`--keep-old`) cannot be undone any more: their records say so.
+fn forget_dropped(store: &Sqlite, registry: &dyn Registry) -> Result<(), Box<dyn Classify + Send + Sync>> {
+    for mut record in store.undoable()? {
+        let made = registry.made_by(&record.id)?;
+        let dropped = |made: &Made| made.made_for == MadeFor::Old && made.state == MadeState::Dropped;
+        if made.iter().any(dropped) {
+            record.undo = UndoState::Gone;
+            store.update(&record)?;
+        }
+    }
+    Ok(())
 }
 
 /// This machine's cores.

@@ -46,6 +46,11 @@ pub enum Error {
     /// Verification found differences; the destination was left as it was.
     #[error("the clone differs from the source: {}", .0.join("; "))]
     Different(Vec<String>),
+    /// Somebody made, dropped or replaced the destination database while the clone ran.
+    #[error(
+        "database \"{database}\" was created, dropped or replaced by somebody else while the clone ran; it was left alone"
+    )]
+    Overtaken { database: String },
     /// The job that `undo` names cannot be undone.
     #[error("job {job} cannot be undone: {why}")]
     NotUndoable { job: String, why: String },
@@ -84,6 +89,8 @@ impl Classify for Error {
             Self::Generated(_) => Failure::bug("generated_sql_invalid"),
             Self::Different(_) => Failure::operator("verification_failed", Exit::Different)
                 .hint("the destination was left as it was; please report this"),
+            Self::Overtaken { .. } => Failure::operator("destination_overtaken", Exit::Failed)
+                .hint("look who else works on it, and start the clone again"),
             Self::NotUndoable { .. } => Failure::operator("not_undoable", Exit::Preflight),
             Self::Interrupted(_) => Failure::operator("interrupted", Exit::Interrupted),
             Self::LeftBehind { first, .. } => {

@@ -159,7 +159,7 @@ async fn end_sessions(helper: &Client, plan: &Plan) -> Result<()> {
     let names: Vec<&str> = plan.renames.iter().map(|rename| rename.from.as_str()).collect();
     let query = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity \
                  WHERE datname = ANY ($1::pg_catalog.name[]) AND pid <> pg_catalog.pg_backend_pid() \
-                 AND backend_type = 'client backend'";
+                 AND coalesce(backend_type, 'client backend') = 'client backend'";
     let doing = "ending the sessions of the old database";
     helper.execute(query, &[&names]).await.map(drop).map_err(|source| Error::Query { doing, source })
 }
