@@ -47,6 +47,10 @@ const NAMES_AN_OBJECT: [&str; 12] = [
     "regtype",
 ];
 
+/// Built-in types whose receive function refuses what their send function gives of an empty value (seen on 15:
+/// "invalid int2vector data").
+const LOSES_EMPTY: [&str; 2] = ["int2vector", "oidvector"];
+
 /// The types that must travel as text: the unsafe ones and everything built on them.
 pub fn unsafe_types(types: &[TypeForm]) -> HashSet<Oid> {
     let mut found: HashSet<Oid> = types.iter().filter(|form| is_unsafe(form)).map(|form| form.oid).collect();
@@ -74,6 +78,7 @@ fn is_unsafe(form: &TypeForm) -> bool {
     }
     match form.kind {
         'c' | 'd' | 'e' | 'm' | 'r' => false,
+        'b' if form.built_in && LOSES_EMPTY.contains(&form.name.as_str()) => true,
         'b' if !form.parts.is_empty() => false,
         'b' if form.built_in => NAMES_AN_OBJECT.contains(&form.name.as_str()),
         _ => true,

@@ -120,7 +120,8 @@ async fn fill_and_swap(
     stoppable(context, finished).await?;
     report.verification =
         stoppable(context, check::check(request, context, destination, staging, &plan, &loaded)).await?;
-    drop(connection);
+    // Not one session of ours may be left in the database that is about to be renamed.
+    connection.close().await;
     report.undo = replace::replace(request, context, destination, staging, plan.comment.as_deref()).await?;
     Ok(report)
 }

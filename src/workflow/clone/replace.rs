@@ -77,6 +77,7 @@ pub(super) async fn replace(
         context.registry.record_renamed(cluster, *oid, name.as_str(), Some(MadeFor::Old))?;
     }
     context.registry.record_renamed(cluster, staging.oid, database, None)?;
+    helper.close().await;
     let kept_as = kept.map(|(name, _)| name.as_str().to_owned());
     reporter.report(Update::SwapDone { database: database.to_owned(), kept_as: kept_as.clone() });
     let pruned = prune(context, client, cluster, database, request.keep_old).await;
