@@ -1,12 +1,14 @@
 -- Indexes of the user's tables and materialized views, those of constraints too. Statistics targets come as
--- "column number, target" pairs in one array.
+-- "column number, target" pairs in one array. The index of a plain key has no definition here: its constraint says
+-- the same, and printing is what costs most.
 SELECT i.indexrelid AS oid,
        i.indrelid AS table,
        tn.nspname AS table_schema,
        t.relname AS table_name,
        n.nspname AS schema,
        c.relname AS name,
-       pg_catalog.pg_get_indexdef(i.indexrelid) AS definition,
+       CASE WHEN con.oid IS NULL OR con.conexclop IS NOT NULL OR c.relkind OPERATOR(pg_catalog.=) 'I'
+            THEN pg_catalog.pg_get_indexdef(i.indexrelid) END AS definition,
        con.oid AS constraint,
        c.relkind OPERATOR(pg_catalog.=) 'I' AS partitioned,
        inh.inhparent AS parent,

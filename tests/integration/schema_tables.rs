@@ -167,7 +167,7 @@ async fn other_kinds_are_named() {
             .execute(
                 "CREATE FUNCTION et() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'; \
                  CREATE EVENT TRIGGER watcher ON ddl_command_end EXECUTE FUNCTION et(); \
-                 CREATE PUBLICATION p; CREATE TABLE t (a integer, b integer); CREATE STATISTICS both ON a, b FROM t; \
+                 CREATE PUBLICATION p; CREATE TABLE t (a integer, b integer); CREATE STATISTICS ab_both ON a, b FROM t; \
                  CREATE COLLATION c (locale = 'C'); CREATE TEXT SEARCH CONFIGURATION ts (COPY = english); \
                  CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w; \
                  CREATE USER MAPPING FOR PUBLIC SERVER s; CREATE FOREIGN TABLE f (a integer) SERVER s; \
@@ -188,7 +188,7 @@ async fn other_kinds_are_named() {
             "collation public.c",
             "default privileges of role postgres on tables",
             "event trigger watcher",
-            "extended statistics public.both",
+            "extended statistics public.ab_both",
             "foreign server s",
             "foreign table public.f",
             "foreign-data wrapper w",

@@ -10,8 +10,9 @@ pub struct Index {
     pub table: Oid,
     pub table_name: QualifiedName,
     pub name: QualifiedName,
-    /// The whole CREATE INDEX, as `pg_get_indexdef` prints it.
-    pub definition: Sql,
+    /// The whole CREATE INDEX, as `pg_get_indexdef` prints it. `None` for the index of a plain primary key or unique
+    /// constraint, whose definition says it.
+    pub definition: Option<Sql>,
     /// The constraint that it serves.
     pub constraint: Option<Oid>,
     /// On a partitioned table: holds nothing itself.

@@ -69,10 +69,34 @@ impl Made<'_> {
         piece.part_of = Some(self.table.address());
         piece.needs.push(self.table.address());
         piece.needs_rows_of = rows(self.table.oid, Some(self.table));
-        piece.sql.push(index.definition.clone());
+        piece.sql.push(self.key_index_definition(index));
         piece.builds = Some(index.name.clone());
         self.lock(&mut piece, LockMode::Share);
         piece
+    }
+
+    /// CREATE UNIQUE INDEX from the constraint's `PRIMARY KEY (a) INCLUDE (b)` or `UNIQUE NULLS NOT DISTINCT (a)`. A
+    /// key's index is always a btree with default operator classes and the columns' own collations.
+    fn key_index_definition(&self, index: &Index) -> Sql {
+        let mut text = self.constraint.definition.as_str();
+        for suffix in [" INITIALLY DEFERRED", " DEFERRABLE"] {
+            text = text.strip_suffix(suffix).unwrap_or(text);
+        }
+        let start = text.find('(').unwrap_or_default();
+        let (kind, columns) = text.split_at(start);
+        let mut definition = sql!(
+            "CREATE UNIQUE INDEX {name} ON {table} {columns}",
+            name = index.name.name,
+            table = self.table.name,
+            columns = Sql::printed_by_server(columns)
+        );
+        if kind.contains("NULLS NOT DISTINCT") {
+            definition.push_fixed(" NULLS NOT DISTINCT");
+        }
+        if !index.options.is_empty() {
+            definition.push(&sql!(" WITH ({options})", options = parameters(&index.options)));
+        }
+        definition
     }
 
     fn key_using_index(&self, index: &Index) -> Piece {

@@ -42,7 +42,7 @@ fn create(index: &Index, relations: &Relations<'_>, label: String) -> Piece {
     piece.needs.push(whole);
     piece.needs_rows_of = rows(index.table, table.copied());
     piece.locks.push(Lock { table: index.table, mode: LockMode::Share });
-    piece.sql.push(index.definition.clone());
+    piece.sql.extend(index.definition.clone());
     piece.builds = Some(index.name.clone());
     finish(index, relations, &mut piece);
     piece
