@@ -82,8 +82,8 @@ pub async fn run(
         reporter.warn(Warning::new("sessions_in_the_way", message));
     };
     swap::swap(client, helper.client(), &plan, sessions, waiting, stop).await?;
-    registry.record_renamed(cluster, clone, aside.as_str(), Some(MadeFor::Undone))?;
-    registry.record_renamed(cluster, kept.oid, &database, None)?;
+    registry.record_put_aside(cluster, clone, aside.as_str())?;
+    registry.record_in_place(&request.job, cluster, kept.oid, &database)?;
     let clone_kept_as = aside.as_str().to_owned();
     reporter.report(Update::SwapDone { database: database.clone(), kept_as: Some(clone_kept_as.clone()) });
     Ok(Undone { database, clone_kept_as })

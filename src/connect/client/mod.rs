@@ -253,8 +253,9 @@ impl Connection {
     pub async fn close(self) {
         let Self { client, mut driver, .. } = self;
         drop(client);
-        if let Some(driver) = &mut driver.0 {
-            let _ended_either_way = tokio::time::timeout(GOODBYE, driver).await;
+        let Some(mut driver) = driver.0.take() else { return };
+        if tokio::time::timeout(GOODBYE, &mut driver).await.is_err() {
+            driver.abort();
         }
     }
 }

@@ -74,9 +74,9 @@ pub(super) async fn replace(
     };
     swap::swap(client, helper.client(), &plan, &context.sessions, waiting, &context.stop).await?;
     if let Some((name, oid)) = &kept {
-        context.registry.record_renamed(cluster, *oid, name.as_str(), Some(MadeFor::Old))?;
+        context.registry.record_put_aside(cluster, *oid, name.as_str())?;
     }
-    context.registry.record_renamed(cluster, staging.oid, database, None)?;
+    context.registry.record_in_place(&request.job, cluster, staging.oid, database)?;
     helper.close().await;
     let kept_as = kept.map(|(name, _)| name.as_str().to_owned());
     reporter.report(Update::SwapDone { database: database.to_owned(), kept_as: kept_as.clone() });
