@@ -63,7 +63,7 @@ const TYPES: &[(&str, &str, &str)] = &[
     ("regconfig", "simple", "english"),
     ("regdictionary", "simple", "english_stem"),
     ("regnamespace", "pg_catalog", "public"),
-    ("regoper", "!!", "-"),
+    ("regoper", "|/", "||/"),
     ("regoperator", "+(integer,integer)", "-(integer,integer)"),
     ("regproc", "now", "pg_backend_pid"),
     ("regprocedure", "abs(integer)", "abs(bigint)"),
