@@ -14,7 +14,7 @@ use crate::safety::MadeFor;
 use crate::schema::select::Selection;
 use crate::store::Sqlite;
 use crate::workflow::clone;
-use crate::workflow::party::unix_ms;
+use crate::workflow::party::{Party, unix_ms};
 
 /// Options of `clone`.
 #[derive(Debug, Args)]
@@ -125,8 +125,10 @@ impl Arguments {
     }
 
     /// What the job's record keeps of the options.
-    fn for_record(&self) -> serde_json::Value {
+    /// `to` leads `undo` to a destination that was given as a URL; it holds no secret.
+    fn for_record(&self, to: &Party) -> serde_json::Value {
         serde_json::json!({
+            "to": to.name.clone().unwrap_or_else(|| to.options.without_secrets()),
             "jobs": self.jobs, "include": self.include, "exclude": self.exclude, "exclude_data": self.exclude_data,
             "schema_only": self.schema_only, "verify": VerifyMode::from(self.verify), "strict": self.strict,
             "owners": !self.no_owner, "privileges": !self.no_privileges, "neutralize": !self.no_neutralize,
@@ -167,7 +169,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     let database = destination.options.dbname.clone();
     let mut record =
         Record::new(job.clone(), Kind::Clone, source.label(), destination.label(), database, unix_ms());
-    record.options = arguments.for_record();
+    record.options = arguments.for_record(&destination);
     let watched = Watched::start(context, record, store.clone(), arguments.terminate_sessions)?;
     let request = clone::Request {
         job,

@@ -11,7 +11,7 @@ use multiboard_sync::schema::script::Script;
 use multiboard_sync::schema::{Options, script};
 
 use crate::support::dump::Allowed;
-use crate::support::{Database, Session, destination, dump, missing, source};
+use crate::support::{Database, Session, destination, dump, source};
 
 /// Whether small tables' keys stand inside CREATE TABLE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

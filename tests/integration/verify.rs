@@ -195,7 +195,7 @@ async fn every_type_between(from: &Database<'_>, to: &Database<'_>) {
         writer.execute_all(&format!("UPDATE t SET \"{name}\" = {one} WHERE which = 1")).await;
     }
     let found = compare(&expected, &summary(&theirs, &table).await);
-    assert_eq!(found.different, [String::new(); 0], "everything was put back");
+    assert!(found.different.is_empty(), "everything was put back: {:?}", found.different);
 }
 
 #[tokio::test]

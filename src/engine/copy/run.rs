@@ -163,7 +163,7 @@ impl<D: Dial> Shared<D> {
             if self.stop.is_cancelled() {
                 return None;
             }
-            let next = lock(&self.schedule).next();
+            let next = lock(&self.schedule).assign();
             match next {
                 Next::Do { work, idle } => return Some((work, idle)),
                 Next::Done => return None,
