@@ -88,7 +88,6 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_an_error_of_the_group() {
         let mut group = TaskGroup::<(), ()>::new(&CancellationToken::new());
-        #[expect(clippy::panic, reason = "the panic is what is tested")]
         group.spawn("panics", async { panic!("on purpose") });
         assert!(matches!(group.join().await, Err(Ended::Panicked(text)) if text.contains("panic")));
     }

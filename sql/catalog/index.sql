@@ -1,10 +1,14 @@
 -- Indexes of the user's tables and materialized views, those of constraints too. Statistics targets come as
--- "column number, target" pairs in one array.
+-- "column number, target" pairs in one array. The index of a plain key has no definition here: its constraint says
+-- the same, and printing is what costs most.
 SELECT i.indexrelid AS oid,
        i.indrelid AS table,
+       tn.nspname AS table_schema,
+       t.relname AS table_name,
        n.nspname AS schema,
        c.relname AS name,
-       pg_catalog.pg_get_indexdef(i.indexrelid) AS definition,
+       CASE WHEN con.oid IS NULL OR con.conexclop IS NOT NULL OR c.relkind OPERATOR(pg_catalog.=) 'I'
+            THEN pg_catalog.pg_get_indexdef(i.indexrelid) END AS definition,
        con.oid AS constraint,
        c.relkind OPERATOR(pg_catalog.=) 'I' AS partitioned,
        inh.inhparent AS parent,
@@ -17,6 +21,7 @@ SELECT i.indexrelid AS oid,
   FROM pg_catalog.pg_index AS i
   JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) i.indexrelid
   JOIN pg_catalog.pg_class AS t ON t.oid OPERATOR(pg_catalog.=) i.indrelid
+  JOIN pg_catalog.pg_namespace AS tn ON tn.oid OPERATOR(pg_catalog.=) t.relnamespace
   JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
   LEFT JOIN pg_catalog.pg_tablespace AS ts ON ts.oid OPERATOR(pg_catalog.=) c.reltablespace
   LEFT JOIN pg_catalog.pg_inherits AS inh ON inh.inhrelid OPERATOR(pg_catalog.=) i.indexrelid

@@ -31,10 +31,9 @@ SELECT c.oid,
        c.relreplident::pg_catalog.text AS replica_identity,
        c.relrowsecurity AS row_security,
        c.relforcerowsecurity AS row_security_forced,
-       CASE WHEN c.relkind OPERATOR(pg_catalog.=) 'r'
-            THEN COALESCE(pg_catalog.pg_relation_size(c.oid), 0)
-                 OPERATOR(pg_catalog.+) COALESCE(pg_catalog.pg_relation_size(toast.oid), 0)
-            ELSE 0 END AS bytes
+       heap.bytes OPERATOR(pg_catalog.+) CASE
+           WHEN heap.bytes OPERATOR(pg_catalog.>) 0
+           THEN COALESCE(pg_catalog.pg_relation_size(toast.oid), 0) ELSE 0 END AS bytes
   FROM pg_catalog.pg_class AS c
   JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
   LEFT JOIN pg_catalog.pg_type AS t ON t.oid OPERATOR(pg_catalog.=) c.reltype
@@ -47,6 +46,11 @@ SELECT c.oid,
          FROM pg_catalog.pg_inherits AS i
         GROUP BY i.inhrelid
   ) AS inh ON inh.inhrelid OPERATOR(pg_catalog.=) c.oid
+ CROSS JOIN LATERAL (
+       SELECT CASE WHEN c.relkind OPERATOR(pg_catalog.=) 'r'
+                   THEN COALESCE(pg_catalog.pg_relation_size(c.oid), 0) ELSE 0 END AS bytes
+       OFFSET 0
+  ) AS heap
  WHERE c.relkind IN ('r', 'p')
    AND c.relpersistence OPERATOR(pg_catalog.<>) 't'
    AND n.nspname OPERATOR(pg_catalog.!~) '^pg_'

@@ -1,5 +1,5 @@
 -- Who is connected to one database, ourselves left out.
--- $1 name. Columns of other roles' sessions that we may not see are NULL; pid and user are always there.
+-- $1 name. Of other roles' sessions a role without pg_read_all_stats sees pid and user, the rest is NULL.
 SELECT a.pid,
        coalesce(a.usename, '') AS username,
        coalesce(a.application_name, '') AS application_name,
@@ -8,5 +8,5 @@ SELECT a.pid,
   FROM pg_catalog.pg_stat_activity AS a
  WHERE a.datname = $1
    AND a.pid <> pg_catalog.pg_backend_pid()
-   AND a.backend_type = 'client backend'
+   AND coalesce(a.backend_type, 'client backend') = 'client backend'
  ORDER BY a.backend_start

@@ -8,6 +8,8 @@ SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4 AS vers
        d.datname::text AS database,
        pg_catalog.pg_encoding_to_char(d.encoding)::text AS encoding,
        pg_catalog.pg_database_size(d.oid) AS database_bytes,
+       (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class AS k
+         WHERE k.relkind IN ('r', 'p', 'm') AND k.oid >= 16384) AS relations,
        (SELECT c.system_identifier::text FROM pg_catalog.pg_control_system() AS c) AS system_identifier,
        pg_catalog.pg_is_in_recovery() AS in_recovery,
        pg_catalog.current_setting('max_locks_per_transaction')::pg_catalog.int8

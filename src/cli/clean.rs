@@ -27,7 +27,8 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
             announced = print(&format!("removing {} ({what})\n", for_people(database)));
         }
     };
-    let found = clean::run(&destination, store.as_ref(), &context.config.destinations, announce).await?;
+    let (destinations, sources) = (&context.config.destinations, parties::sources(context));
+    let found = clean::run(&destination, store.as_ref(), destinations, &sources, announce).await?;
     announced?;
     let mut text = String::new();
     for one in &found {

@@ -5,13 +5,16 @@ use clap::{Args, ValueEnum};
 use super::context::Context;
 use super::watched::Watched;
 use super::{Outcome, parties};
+use crate::engine::stage::registry::{Made, MadeState, Registry};
 use crate::failure::{Classify, Exit, Failure};
 use crate::id::JobId;
-use crate::job::{Kind, Record};
+use crate::job::{Kind, Record, Store, UndoState};
 use crate::progress::VerifyMode;
+use crate::safety::MadeFor;
 use crate::schema::select::Selection;
+use crate::store::Sqlite;
 use crate::workflow::clone;
-use crate::workflow::party::unix_ms;
+use crate::workflow::party::{Party, unix_ms};
 
 /// Options of `clone`.
 #[derive(Debug, Args)]
@@ -122,8 +125,10 @@ impl Arguments {
     }
 
     /// What the job's record keeps of the options.
-    fn for_record(&self) -> serde_json::Value {
+    /// `to` leads `undo` to a destination that was given as a URL; it holds no secret.
+    fn for_record(&self, to: &Party) -> serde_json::Value {
         serde_json::json!({
+            "to": to.name.clone().unwrap_or_else(|| to.options.without_secrets()),
             "jobs": self.jobs, "include": self.include, "exclude": self.exclude, "exclude_data": self.exclude_data,
             "schema_only": self.schema_only, "verify": VerifyMode::from(self.verify), "strict": self.strict,
             "owners": !self.no_owner, "privileges": !self.no_privileges, "neutralize": !self.no_neutralize,
@@ -164,7 +169,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     let database = destination.options.dbname.clone();
     let mut record =
         Record::new(job.clone(), Kind::Clone, source.label(), destination.label(), database, unix_ms());
-    record.options = arguments.for_record();
+    record.options = arguments.for_record(&destination);
     let watched = Watched::start(context, record, store.clone(), arguments.terminate_sessions)?;
     let request = clone::Request {
         job,
@@ -184,6 +189,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
         yield_to_ddl: arguments.yield_to_ddl.map(f64::from),
         split_above_bytes: arguments.split_tables_larger_than.map(|megabytes| megabytes << 20),
     };
+    let store_for_undo = store.clone();
     let run = clone::Context {
         registry: store,
         reporter: watched.reporter.clone(),
@@ -193,8 +199,23 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
         stop: context.stop.clone(),
     };
     let result = clone::run(&request, &run).await;
-    drop(run);
-    watched.end(result).await
+    let registry = run.registry;
+    let ended = watched.end(result).await;
+    forget_dropped(store_for_undo.as_ref(), registry.as_ref())?;
+    ended
+}
+
+/// Jobs whose replaced database this clone dropped (`--keep-old`) cannot be undone any more: their records say so.
+fn forget_dropped(store: &Sqlite, registry: &dyn Registry) -> Result<(), Box<dyn Classify + Send + Sync>> {
+    for mut record in store.undoable()? {
+        let made = registry.made_by(&record.id)?;
+        let dropped = |made: &Made| made.made_for == MadeFor::Old && made.state == MadeState::Dropped;
+        if made.iter().any(dropped) {
+            record.undo = UndoState::Gone;
+            store.update(&record)?;
+        }
+    }
+    Ok(())
 }
 
 /// This machine's cores.

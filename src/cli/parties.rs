@@ -3,8 +3,8 @@
 use super::context::Context;
 use crate::config::Connection;
 use crate::connect::{Environment, Options};
-use crate::failure::{Classify, Exit, Failure};
-use crate::workflow::party::Party;
+use crate::failure::{Classify, Exit, Failure, chain};
+use crate::workflow::party::{OtherSource, Party};
 
 /// A connection string that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -36,21 +36,19 @@ pub(super) fn party(
     Ok(party)
 }
 
-/// Every connection with role source that can be read; one that cannot is a warning, since a destination cannot be
-/// compared with it.
-pub(super) fn sources(context: &Context) -> Vec<Party> {
-    let mut parties = Vec::new();
-    for (name, connection) in context.config.sources() {
-        let made = connection.map_err(|error| error.to_string()).and_then(|connection| {
-            of_connection("connection", &connection, &context.variables())
-                .map_err(|error| crate::failure::chain(&error))
+/// Every connection with role source. One that cannot be read counts as it was last seen.
+pub(super) fn sources(context: &Context) -> Vec<OtherSource> {
+    let variables = context.variables();
+    let read = |(name, connection): (&str, Result<Connection, crate::config::Error>)| {
+        let party = connection.map_err(|error| error.to_string()).and_then(|connection| {
+            of_connection("connection", &connection, &variables).map_err(|error| chain(&error))
         });
-        match made {
-            Ok(party) => parties.push(party),
-            Err(reason) => tracing::warn!("the destination cannot be compared with source {name}: {reason}"),
+        if let Err(reason) = &party {
+            tracing::warn!("source {name} cannot be read, so it counts as it was last seen: {reason}");
         }
-    }
-    parties
+        OtherSource { name: name.to_owned(), party: party.ok() }
+    };
+    context.config.sources().into_iter().map(read).collect()
 }
 
 fn of_connection(

@@ -20,7 +20,7 @@ use crate::workflow::undo;
 pub(super) struct Arguments {
     /// The job to take back, as printed at its end and by `jobs list`
     pub(super) job: JobId,
-    /// The destination, where the job was given a URL: a connection's name, or a URL
+    /// The destination, where it has another address now: a connection's name, or a URL
     #[arg(long, value_name = "CONNECTION")]
     pub(super) to: Option<String>,
     /// End other sessions in the database before the swap
@@ -32,15 +32,17 @@ pub(super) struct Arguments {
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     let store = context.store()?;
     let mut record = store.get(&arguments.job)?;
-    let to = arguments.to.clone().unwrap_or_else(|| record.destination.clone());
+    let recorded = record.options.get("to").and_then(|to| to.as_str()).unwrap_or(&record.destination);
+    let to = arguments.to.clone().unwrap_or_else(|| recorded.to_owned());
     let destination = parties::party(context, "--to", &to)?;
     let reporter = Reporter::new(Arc::new(OnStderr));
     let first = if arguments.terminate_sessions { Sessions::Terminate } else { Sessions::Wait };
     let (_choose, sessions) = watch::channel(first);
     let request = undo::Request { job: arguments.job.clone(), destination };
-    let destinations = &context.config.destinations;
+    let (destinations, sources) = (&context.config.destinations, parties::sources(context));
     let undone =
-        undo::run(&request, store.as_ref(), destinations, &reporter, &sessions, &context.stop).await?;
+        undo::run(&request, store.as_ref(), destinations, &sources, &reporter, &sessions, &context.stop)
+            .await?;
     record.undo = UndoState::Done { at_ms: unix_ms() };
     store.update(&record)?;
     let said = match context.globals.json {

@@ -40,6 +40,8 @@ const SETTINGS: &[(u32, &str)] = &[
     (14, "SET idle_in_transaction_session_timeout = 0;"),
     (14, "SET idle_session_timeout = 0;"),
     (17, "SET transaction_timeout = 0;"),
+    // Compiling costs more than our catalog queries.
+    (14, "SET jit = off;"),
     (14, "SET TimeZone = 'UTC';"),
     (14, "SET DateStyle = 'ISO';"),
     (14, "SET IntervalStyle = 'postgres';"),

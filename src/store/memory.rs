@@ -34,18 +34,24 @@ impl Registry for Sqlite {
         self.record(format!("record the created database \"{name}\""), statement, values)
     }
 
-    fn record_renamed(
+    fn record_put_aside(&self, system_identifier: &str, oid: Oid, name: &str) -> Result<(), RegistryError> {
+        let statement = "UPDATE made_database SET state = 'created', changed_ms = ?4 \
+                         WHERE system_identifier = ?1 AND oid = ?2 AND name = ?3 AND state = 'intended'";
+        let values = params![system_identifier, oid, name, now_ms()];
+        self.record(format!("record that \"{name}\" was put aside"), statement, values)
+    }
+
+    fn record_in_place(
         &self,
+        job: &JobId,
         system_identifier: &str,
         oid: Oid,
         name: &str,
-        made_for: Option<MadeFor>,
     ) -> Result<(), RegistryError> {
-        let statement = "UPDATE made_database SET name = ?3, made_for = coalesce(?4, made_for), \
-                         state = CASE WHEN ?4 IS NULL THEN 'renamed' ELSE 'created' END, changed_ms = ?5 \
-                         WHERE system_identifier = ?1 AND oid = ?2 AND state <> 'dropped'";
-        let values = params![system_identifier, oid, name, made_for.map(MadeFor::as_str), now_ms()];
-        self.record(format!("record the renaming to \"{name}\""), statement, values)
+        let statement = "UPDATE made_database SET state = 'renamed', name = ?4, changed_ms = ?5 \
+                         WHERE job = ?1 AND system_identifier = ?2 AND oid = ?3 AND state <> 'dropped'";
+        let values = params![job.as_str(), system_identifier, oid, name, now_ms()];
+        self.record(format!("record that \"{name}\" is in place"), statement, values)
     }
 
     fn record_dropped(&self, system_identifier: &str, name: &str) -> Result<(), RegistryError> {

@@ -77,19 +77,42 @@ fn databases_of_ours_are_remembered_across_restarts() {
     assert_eq!(left(), [found("mbs_new", Some(70), MadeFor::Staging, MadeState::Created)]);
 
     open().record_intent(&job, "1", "mbs_old", Some(50), MadeFor::Old, "app").expect("intent");
-    open().record_renamed("1", 50, "mbs_old", Some(MadeFor::Old)).expect("renamed");
-    open().record_renamed("1", 70, "app", None).expect("renamed");
+    open().record_put_aside("1", 50, "mbs_old").expect("put aside");
+    open().record_in_place(&job, "1", 70, "app").expect("in place");
     assert_eq!(left(), [found("mbs_old", Some(50), MadeFor::Old, MadeState::Created)]);
 
-    open().record_renamed("1", 70, "mbs_undone", Some(MadeFor::Undone)).expect("renamed");
-    open().record_renamed("1", 50, "app", None).expect("renamed");
+    open().record_intent(&job, "1", "mbs_undone", Some(70), MadeFor::Undone, "app").expect("intent");
+    open().record_put_aside("1", 70, "mbs_undone").expect("put aside");
+    open().record_in_place(&job, "1", 50, "app").expect("in place");
     assert_eq!(left(), [found("mbs_undone", Some(70), MadeFor::Undone, MadeState::Created)]);
 
     assert_eq!(open().leftovers("2").expect("leftovers"), [], "another cluster's");
     open().record_dropped("1", "mbs_undone").expect("dropped");
     assert_eq!(left(), []);
     let states: Vec<_> = open().made_by(&job).expect("made by").iter().map(|made| made.state).collect();
-    assert_eq!(states, [MadeState::Dropped, MadeState::Renamed]);
+    assert_eq!(states, [MadeState::Renamed, MadeState::Renamed, MadeState::Dropped]);
+}
+
+/// A clone that a later one puts aside stays what it was for its own job: only the later one's record says "old".
+#[test]
+fn a_database_put_aside_by_a_later_job_is_not_the_earlier_jobs_leftover() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let store = Sqlite::open(directory.path()).expect("open");
+    let (first, second) = (JobId::generate(), JobId::generate());
+    store.record_intent(&first, "1", "mbs_1", None, MadeFor::Staging, "app").expect("intent");
+    store.record_created(&first, "mbs_1", 70).expect("created");
+    store.record_in_place(&first, "1", 70, "app").expect("in place");
+    store.record_intent(&second, "1", "mbs_2_old", Some(70), MadeFor::Old, "app").expect("intent");
+    store.record_put_aside("1", 70, "mbs_2_old").expect("put aside");
+    let left = store.leftovers("1").expect("leftovers");
+    assert_eq!(
+        left.iter().map(|made| (&made.job, made.made_for)).collect::<Vec<_>>(),
+        [(&second, MadeFor::Old)]
+    );
+    assert_eq!(
+        store.made_by(&first).expect("made by").first().map(|made| made.state),
+        Some(MadeState::Renamed)
+    );
 }
 
 #[test]
@@ -97,7 +120,7 @@ fn what_was_never_recorded_cannot_be_completed() {
     let directory = tempfile::tempdir().expect("temporary directory");
     let store = Sqlite::open(directory.path()).expect("open");
     assert!(store.record_created(&JobId::generate(), "mbs_x", 1).is_err());
-    assert!(store.record_renamed("1", 1, "app", None).is_err());
+    assert!(store.record_in_place(&JobId::generate(), "1", 1, "app").is_err());
     assert!(store.record_dropped("1", "app").is_err());
 }
 

@@ -1,7 +1,7 @@
 //! Names what is left of our own interrupted work on a destination, and removes it: only what is ours.
 
 use super::Result;
-use super::party::{Destination, Party};
+use super::party::{Destination, OtherSource, Party};
 use crate::engine::preflight::destination::user_objects;
 use crate::engine::stage::registry::{Made, Registry};
 use crate::engine::stage::{create, facts};
@@ -35,9 +35,10 @@ pub async fn run(
     destination: &Party,
     registry: &dyn Registry,
     destinations: &Destinations,
+    sources: &[OtherSource],
     mut report: impl FnMut(&str, &str),
 ) -> Result<Vec<Found>> {
-    let destination = Destination::tidy(destination, destinations).await?;
+    let destination = Destination::tidy(destination, destinations, sources, registry).await?;
     let cluster = destination.grant.system_identifier();
     let maintenance = destination.maintenance().await?;
     let client = maintenance.client();

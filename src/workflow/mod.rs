@@ -25,7 +25,7 @@ pub enum Error {
     #[error(transparent)]
     Introspect(#[from] crate::engine::introspect::Error),
     #[error(transparent)]
-    Copy(#[from] copy::Error),
+    Copy(copy::Error),
     #[error(transparent)]
     Selection(#[from] crate::schema::select::Error),
     #[error(transparent)]
@@ -46,6 +46,11 @@ pub enum Error {
     /// Verification found differences; the destination was left as it was.
     #[error("the clone differs from the source: {}", .0.join("; "))]
     Different(Vec<String>),
+    /// Somebody made, dropped or replaced the destination database while the clone ran.
+    #[error(
+        "database \"{database}\" was created, dropped or replaced by somebody else while the clone ran; it was left alone"
+    )]
+    Overtaken { database: String },
     /// The job that `undo` names cannot be undone.
     #[error("job {job} cannot be undone: {why}")]
     NotUndoable { job: String, why: String },
@@ -84,11 +89,22 @@ impl Classify for Error {
             Self::Generated(_) => Failure::bug("generated_sql_invalid"),
             Self::Different(_) => Failure::operator("verification_failed", Exit::Different)
                 .hint("the destination was left as it was; please report this"),
+            Self::Overtaken { .. } => Failure::operator("destination_overtaken", Exit::Failed)
+                .hint("look who else works on it, and start the clone again"),
             Self::NotUndoable { .. } => Failure::operator("not_undoable", Exit::Preflight),
             Self::Interrupted(_) => Failure::operator("interrupted", Exit::Interrupted),
             Self::LeftBehind { first, .. } => {
                 first.classify().hint("multiboard-sync clean names and removes what was left")
             }
+        }
+    }
+}
+
+impl From<copy::Error> for Error {
+    fn from(error: copy::Error) -> Self {
+        match error {
+            copy::Error::Stopped => Self::Interrupted("the destination is as it was".to_owned()),
+            error => Self::Copy(error),
         }
     }
 }

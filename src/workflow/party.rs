@@ -34,6 +34,14 @@ impl Party {
     }
 }
 
+/// A connection with role source that a destination is compared with.
+#[derive(Clone, Debug)]
+pub struct OtherSource {
+    pub name: String,
+    /// `None` where its connection string cannot be read now: then it counts as it was last seen.
+    pub party: Option<Party>,
+}
+
 /// A source that is connected and has told who it is.
 pub struct Source {
     pub party: Party,
@@ -93,25 +101,27 @@ impl Destination {
         party: &Party,
         destinations: &Destinations,
         source: &Source,
-        others: &[Party],
+        others: &[OtherSource],
         registry: &dyn Registry,
         confirm: Option<&str>,
     ) -> Result<Self> {
         let probe = Probe::look(party, destinations).await?;
         let mut sources = vec![probe.compare(source).await?];
-        for other in others {
-            let is_this_one = other.name.is_some() && other.name == source.party.name;
-            if !is_this_one {
-                sources.push(probe.compare_other(other, registry).await?);
-            }
-        }
+        let others = others.iter().filter(|other| Some(&other.name) != source.party.name.as_ref());
+        sources.extend(probe.compare_others(others, registry).await?);
         probe.decide(party, &sources, Purpose::Replace, confirm)
     }
 
     /// For `undo` and `clean`, which touch only what carries our mark.
-    pub async fn tidy(party: &Party, destinations: &Destinations) -> Result<Self> {
+    pub async fn tidy(
+        party: &Party,
+        destinations: &Destinations,
+        sources: &[OtherSource],
+        registry: &dyn Registry,
+    ) -> Result<Self> {
         let probe = Probe::look(party, destinations).await?;
-        probe.decide(party, &[], Purpose::Tidy, None)
+        let sources = probe.compare_others(sources.iter(), registry).await?;
+        probe.decide(party, &sources, Purpose::Tidy, None)
     }
 
     /// A writable connection to the maintenance database.
@@ -205,27 +215,34 @@ impl Probe {
         })
     }
 
-    /// Compares with another source, as it is now or as it was last seen.
-    async fn compare_other(&self, other: &Party, registry: &dyn Registry) -> Result<safety::Source> {
-        match Source::open(other).await {
-            Ok(source) => {
-                source.remember(registry)?;
-                self.compare(&source).await
-            }
-            Err(error) => {
-                tracing::debug!(source = other.label(), error = %error, "a source cannot be reached to be compared");
-                let last = match &other.name {
-                    Some(name) => registry.last_sighting(name)?,
-                    None => None,
-                };
-                let seen = last.map_or(Seen::Never, |seen| Seen::Before {
-                    identity: seen.identity,
-                    loopback: seen.loopback,
-                    at_ms: seen.at_ms,
-                });
-                Ok(safety::Source { label: other.label(), role: other.role, seen })
+    /// Compares with other sources, all at once: each as it is now, or as it was last seen.
+    async fn compare_others(
+        &self,
+        others: impl Iterator<Item = &OtherSource>,
+        registry: &dyn Registry,
+    ) -> Result<Vec<safety::Source>> {
+        let compared = others.map(|other| self.compare_other(other, registry));
+        futures_util::future::try_join_all(compared).await
+    }
+
+    async fn compare_other(&self, other: &OtherSource, registry: &dyn Registry) -> Result<safety::Source> {
+        if let Some(party) = &other.party {
+            match Source::open(party).await {
+                Ok(source) => {
+                    source.remember(registry)?;
+                    return self.compare(&source).await;
+                }
+                Err(error) => {
+                    tracing::debug!(source = other.name, %error, "a source cannot be reached to be compared with");
+                }
             }
         }
+        let seen = registry.last_sighting(&other.name)?.map_or(Seen::Never, |seen| Seen::Before {
+            identity: seen.identity,
+            loopback: seen.loopback,
+            at_ms: seen.at_ms,
+        });
+        Ok(safety::Source { label: other.name.clone(), role: Some(Role::Source), seen })
     }
 
     async fn lock_shows(&self, source: &Source) -> Result<LockProbe> {

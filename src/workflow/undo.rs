@@ -3,7 +3,7 @@
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::party::{Destination, Party};
+use super::party::{Destination, OtherSource, Party};
 use super::{Error, Result};
 use crate::engine::stage::mark::Mark;
 use crate::engine::stage::registry::{Made, Registry};
@@ -37,11 +37,12 @@ pub async fn run(
     request: &Request,
     registry: &dyn Registry,
     destinations: &Destinations,
+    sources: &[OtherSource],
     reporter: &Reporter,
     sessions: &watch::Receiver<Sessions>,
     stop: &CancellationToken,
 ) -> Result<Undone> {
-    let destination = Destination::tidy(&request.destination, destinations).await?;
+    let destination = Destination::tidy(&request.destination, destinations, sources, registry).await?;
     let cluster = destination.grant.system_identifier();
     let database = destination.grant.database().to_owned();
     let made = registry.made_by(&request.job)?;
@@ -81,8 +82,8 @@ pub async fn run(
         reporter.warn(Warning::new("sessions_in_the_way", message));
     };
     swap::swap(client, helper.client(), &plan, sessions, waiting, stop).await?;
-    registry.record_renamed(cluster, clone, aside.as_str(), Some(MadeFor::Undone))?;
-    registry.record_renamed(cluster, kept.oid, &database, None)?;
+    registry.record_put_aside(cluster, clone, aside.as_str())?;
+    registry.record_in_place(&request.job, cluster, kept.oid, &database)?;
     let clone_kept_as = aside.as_str().to_owned();
     reporter.report(Update::SwapDone { database: database.clone(), kept_as: Some(clone_kept_as.clone()) });
     Ok(Undone { database, clone_kept_as })

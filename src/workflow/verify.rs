@@ -13,6 +13,7 @@ use crate::engine::copy::sequences;
 use crate::engine::introspect;
 use crate::engine::verify::compare::{Summary, compare};
 use crate::engine::verify::query::{self, Rows};
+use crate::pg::Sql;
 use crate::progress::{Phase, Reporter, Side, Verification, VerifyMode};
 use crate::schema::model::Catalog;
 use crate::schema::select::{Choice, Selection};
@@ -56,7 +57,10 @@ async fn sum_up(
 ) -> Result<Summary> {
     let opened = Source::open(party).await?;
     let client = opened.connection.client();
+    // One moment of the catalog; the rows are asked for by several sessions of a database at rest.
+    opened.connection.batch(&Sql::fixed("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")).await?;
     let catalog = introspect::read(client, opened.facts.version).await?;
+    opened.connection.batch(&Sql::fixed("COMMIT")).await?;
     let questions = questions(request, &catalog);
     let mut connections = Vec::new();
     for _ in 0..request.jobs.min(questions.len()).max(1) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::support::database::describe;
 use crate::support::fault_proxy::{command_complete, simple_query};
+use crate::support::keeper::{Folder, Keeper, as_server_user};
 use crate::support::pooler::Pooler;
 use crate::support::{
     Binary, Fault, FaultProxy, Point, Server, Session, Settings, checksum, destination, dump, eventually,
@@ -105,6 +106,40 @@ async fn a_server_and_its_folder_are_gone_after_kill_9_of_the_test() {
     })
     .await;
     assert!(Session::try_open(&url).await.is_err());
+}
+
+/// The variable that makes [`keeps_something_slow`] do so; its value is a folder.
+const SLOW: &str = "MULTIBOARD_TEST_HARNESS_SLOW";
+
+/// The child of the next test; on its own it does nothing.
+#[test]
+fn keeps_something_slow() {
+    let Some(outside) = std::env::var_os(SLOW) else { return };
+    let start = r#"echo up >"$OUTSIDE/up"; read -r _ <"$OUTSIDE/go""#;
+    let stop = r#"echo down >"$OUTSIDE/down""#;
+    drop(Keeper::start(Folder::create(), start, stop, &[("OUTSIDE", &outside)]));
+}
+
+#[tokio::test]
+async fn what_was_starting_when_the_test_was_killed_is_stopped_too() {
+    let outside = Folder::create();
+    let go = outside.path().join("go");
+    assert!(as_server_user("mkfifo").arg(&go).status().unwrap().success());
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "harness::keeps_something_slow"])
+        .env(SLOW, outside.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let appears = async |name: &str| {
+        let path = outside.path().join(name);
+        eventually(name, async || path.exists().then_some(()).ok_or("nothing".to_owned())).await;
+    };
+    appears("up").await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    std::fs::write(&go, "\n").unwrap();
+    appears("down").await;
 }
 
 #[tokio::test]

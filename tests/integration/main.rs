@@ -41,3 +41,4 @@ mod connect_tls;
 mod harness;
 mod schema_objects;
 mod schema_tables;
+mod verify;

@@ -11,7 +11,7 @@ use multiboard_sync::schema::script::Script;
 use multiboard_sync::schema::{Options, script};
 
 use crate::support::dump::Allowed;
-use crate::support::{Database, Session, destination, dump, missing, source};
+use crate::support::{Database, Session, destination, dump, source};
 
 /// Whether small tables' keys stand inside CREATE TABLE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,4 +104,104 @@ cloned_alike! {
     constraints: 15, 18;
     indexes: 15, 18;
     tables_18: 18;
+}
+
+/// Columns in the order of the source, so that rows and `SELECT *` agree; what is given up is their mark as inherited.
+#[tokio::test]
+async fn column_order_of_children_is_kept() {
+    let Some(from) = source(15) else { return };
+    let Some(to) = destination(15) else { return };
+    let (source, destination) = (from.database("order").await, to.database("order").await);
+    source.execute(include_str!("../schemas/inheritance_order.sql")).await;
+    let script = clone(&source, &destination, Keys::Separate).await;
+    assert_eq!(script.skipped, [] as [script::Skipped; 0]);
+    let facts = "SELECT c.relname, string_agg(a.attname || ' ' || a.attinhcount, ', ' ORDER BY a.attnum), \
+                 (SELECT string_agg(conname || ' ' || coninhcount, ', ') FROM pg_constraint WHERE conrelid = c.oid) \
+                 FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 \
+                 WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace GROUP BY c.oid, 1 ORDER BY 1";
+    assert_eq!(source.query_rows(facts).await, destination.query_rows(facts).await);
+}
+
+/// What is left out takes along what needs it, each with a line; a default that needs it goes alone.
+#[tokio::test]
+async fn what_needs_a_table_that_is_left_out_is_named() {
+    let Some(from) = source(15) else { return };
+    let Some(to) = destination(15) else { return };
+    let (source, destination) = (from.database("selection").await, to.database("selection").await);
+    source
+        .execute(
+            "CREATE TABLE gone (id serial PRIMARY KEY); CREATE INDEX ON gone (id); \
+             CREATE TABLE kept (id integer REFERENCES gone, n integer DEFAULT nextval('gone_id_seq'), m integer DEFAULT 3); \
+             CREATE VIEW v AS SELECT * FROM gone;",
+        )
+        .await;
+    let catalog = read(&source.session().await).await;
+    let session = destination.session().await;
+    let gone = catalog.tables.iter().find(|table| table.name.name.as_str() == "gone").unwrap();
+    let left_out = HashMap::from([(gone.address(), "excluded".to_owned())]);
+    let rendering = render(&catalog, &Options::new(catalog.version));
+    let script = arrange(rendering.pieces, &catalog.dependencies, &left_out);
+    run(&script, &session).await;
+    let lines: Vec<String> =
+        script.skipped.iter().map(|line| format!("{}: {}", line.object, line.reason)).collect();
+    assert_eq!(
+        lines,
+        [
+            "default of public.kept.n: needs sequence public.gone_id_seq, which is left out",
+            "foreign key kept_id_fkey on public.kept: needs primary key gone_pkey on public.gone, which is left out",
+            "table public.gone: excluded",
+            "view public.v: needs table public.gone, which is left out",
+        ]
+    );
+    let tables = destination.query_text("SELECT string_agg(relname, ' ') FROM pg_class WHERE relkind IN ('r', 'S', 'v') AND relnamespace = 'public'::regnamespace").await;
+    assert_eq!(tables, "kept");
+}
+
+/// Kinds that are not reproduced are in the report by name.
+#[tokio::test]
+async fn other_kinds_are_named() {
+    for major in [15, 18] {
+        let Some(from) = source(major) else { return };
+        let source = from.database("unsupported").await;
+        source
+            .execute(
+                "CREATE FUNCTION et() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'; \
+                 CREATE EVENT TRIGGER watcher ON ddl_command_end EXECUTE FUNCTION et(); \
+                 CREATE PUBLICATION p; CREATE TABLE t (a integer, b integer); CREATE STATISTICS ab_both ON a, b FROM t; \
+                 CREATE COLLATION c (locale = 'C'); CREATE TEXT SEARCH CONFIGURATION ts (COPY = english); \
+                 CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w; \
+                 CREATE USER MAPPING FOR PUBLIC SERVER s; CREATE FOREIGN TABLE f (a integer) SERVER s; \
+                 CREATE FUNCTION plus(integer, text) RETURNS integer LANGUAGE sql AS 'SELECT $1'; \
+                 CREATE OPERATOR ## (LEFTARG = integer, RIGHTARG = text, FUNCTION = plus); \
+                 CREATE FUNCTION mood(text) RETURNS point LANGUAGE sql AS 'SELECT point(0, 0)'; \
+                 CREATE CAST (text AS point) WITH FUNCTION mood(text); \
+                 CREATE SUBSCRIPTION sub CONNECTION 'dbname=nowhere' PUBLICATION p WITH (connect = false, slot_name = NONE); \
+                 ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC; CREATE VIEW over_f AS SELECT * FROM f",
+            )
+            .await;
+        let catalog = read(&source.session().await).await;
+        source.execute("DROP SUBSCRIPTION sub").await;
+        let named: Vec<&str> =
+            catalog.unsupported.iter().map(|unsupported| unsupported.what.object.as_str()).collect();
+        let expected = [
+            "cast text to point",
+            "collation public.c",
+            "default privileges of role postgres on tables",
+            "event trigger watcher",
+            "extended statistics public.ab_both",
+            "foreign server s",
+            "foreign table public.f",
+            "foreign-data wrapper w",
+            "operator public.##(integer,text)",
+            "publication p",
+            "subscription sub",
+            "text search configuration public.ts",
+            "user mapping public on server s",
+        ];
+        assert_eq!(named, expected);
+        let rendering = render(&catalog, &Options::new(catalog.version));
+        let script = arrange(rendering.pieces, &catalog.dependencies, &rendering.left_out);
+        let view = script.skipped.iter().find(|line| line.object == "view public.over_f").unwrap();
+        assert!(view.reason.contains("foreign table public.f"), "{view:?}");
+    }
 }

@@ -3,7 +3,7 @@ CREATE FUNCTION is_even(integer) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELE
 CREATE TABLE keys (
     a integer, b integer, c integer, d text, e int4range,
     CONSTRAINT "The key" PRIMARY KEY (b, a) INCLUDE (c) WITH (fillfactor = 60),
-    UNIQUE (c), UNIQUE (c, d) DEFERRABLE, CONSTRAINT later UNIQUE (d) DEFERRABLE INITIALLY DEFERRED,
+    UNIQUE (c), UNIQUE (c, d) DEFERRABLE, CONSTRAINT no_nulls UNIQUE NULLS NOT DISTINCT (a, d) INCLUDE (b), CONSTRAINT later UNIQUE (d) DEFERRABLE INITIALLY DEFERRED,
     EXCLUDE USING gist (e WITH &&) WHERE (a > 0) DEFERRABLE,
     CONSTRAINT excluded EXCLUDE USING btree (lower(d) COLLATE "C" WITH =) INCLUDE (a)
 );

@@ -159,7 +159,8 @@ SELECT types.make('json', '{"a":  1, "a" :2,
   "b":[ ]}', ' null ', '"\u0041"', '1e1000', '"\ud83d\ude00"');
 SELECT types.make('jsonb', '{"b": 1, "a": [1.10, 1e5, null, "x\"y"]}', 'null', '{}', '1E+100', '"\\n"');
 SELECT types.make('jsonpath', '$.a[*] ? (@ > 1)', 'strict $."b c"');
-SELECT types.make('xml', '<a b="c">&amp;<![CDATA[<x>]]></a>', 'content only, <b/> no document', '<?xml version="1.0"?><doc/>');
+SELECT types.make('xml', '<a b="c">&amp;<![CDATA[<x>]]></a>', 'content only, <b/> no document', '<?xml version="1.0"?><doc/>',
+    '<?xml version="1.0" encoding="LATIN1" standalone="yes"?><a>ä</a>', '<!DOCTYPE a><a/>');
 SELECT types.make('tid', '(4294967295,65535)', '(0,1)');
 SELECT types.make('xid', '4294967295');
 SELECT types.make('xid8', '18446744073709551615');

@@ -41,7 +41,12 @@ impl Outcome {
     /// Fails the test, with all that was printed, unless the exit code is this one.
     #[track_caller]
     pub fn expect_code(self, code: i32) -> Self {
-        self.output.expect_code(code);
+        // Without the progress lines, and not more than shows what went before.
+        let events: Vec<String> =
+            self.events.iter().filter(|line| line["type"] != "progress").map(Value::to_string).collect();
+        let last = events.get(events.len().saturating_sub(20)..).unwrap_or_default().join("\n");
+        let (found, signal) = (self.output.code, self.output.signal);
+        assert_eq!(found, Some(code), "signal {signal:?}\n{last}\nstderr:\n{}", self.output.stderr);
         self
     }
 

@@ -19,10 +19,15 @@ pub struct Keeper {
 
 /// The frame around `$START` and `$STOP`. The start's input and output are kept apart from the shell's own, else a
 /// daemon that inherits them would hold our pipes open.
+///
+/// The end of this process may come before the shell has said that it started: a closed pipe must not end it then.
+/// A signal that is meant to end it makes it clear up instead.
 const FRAME: &str = r#"
+trap '' PIPE
+trap : HUP INT TERM
 cd "$FOLDER" || exit 1
 if eval "$START" >keeper.log 2>&1 </dev/null; then
-    echo started
+    echo started 2>/dev/null
     read -r _
 else
     echo failed
@@ -46,7 +51,7 @@ impl Keeper {
         let mut command = as_server_user("sh");
         command
             .args(["-c", FRAME])
-            .env("FOLDER", &folder.0)
+            .env("FOLDER", folder.path())
             .env("START", start)
             .env("STOP", stop)
             .envs(variables.iter().copied())
@@ -54,10 +59,12 @@ impl Keeper {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut shell = command.spawn().map_err(|error| format!("cannot start sh: {error}"))?;
+        // From here on the shell removes the folder.
+        let folder = folder.keep();
         let mut output = BufReader::new(shell.stdout.take().unwrap());
         let mut word = String::new();
         output.read_line(&mut word).map_err(|error| error.to_string())?;
-        let keeper = Self { shell, folder: folder.0 };
+        let keeper = Self { shell, folder };
         if word.trim() == "started" {
             return Ok(keeper);
         }
@@ -80,7 +87,8 @@ impl Drop for Keeper {
 }
 
 /// A new folder that belongs to the user that servers run as, with a path short enough for a unix socket in it.
-pub struct Folder(pub PathBuf);
+/// It is removed when dropped, unless a keeper has taken it.
+pub struct Folder(tempfile::TempDir);
 
 impl Folder {
     /// Makes the folder.
@@ -91,15 +99,22 @@ impl Folder {
             .prefix("mbs-test-")
             .permissions(std::fs::Permissions::from_mode(0o755))
             .tempdir_in(base.unwrap_or_else(|| PathBuf::from("/tmp")))
-            .unwrap()
-            .keep();
-        give_to_server_user(&folder);
+            .unwrap();
+        give_to_server_user(folder.path());
         Self(folder)
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn keep(self) -> PathBuf {
+        self.0.keep()
     }
 
     /// Writes a file only the server's user may read, as PostgreSQL wants it for keys.
     pub fn write(&self, name: &str, bytes: &[u8]) {
-        let path = self.0.join(name);
+        let path = self.path().join(name);
         std::fs::write(&path, bytes).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         give_to_server_user(&path);

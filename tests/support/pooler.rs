@@ -26,20 +26,20 @@ impl Pooler {
         let settings = format!(
             "[databases]\n* = host={} port={} user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
              listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = {mode}\n\
-             logfile = server.log\npidfile = pid\n",
+             logfile = server.log\n",
             to.ip(),
             to.port()
         );
         folder.write("pgbouncer.ini", settings.as_bytes());
-        let start = r#""$PGBOUNCER" --daemon pgbouncer.ini"#;
-        let stop = r#"kill -QUIT "$(cat pid)""#;
+        let start = r#""$PGBOUNCER" pgbouncer.ini & pooler=$!"#;
+        // It keeps nothing, and what a shell has in its background ignores gentler signals.
+        let stop = r#"kill -KILL "$pooler"; wait "$pooler""#;
         let keeper = Keeper::start(folder, start, stop, &[("PGBOUNCER", program.as_os_str())]);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let keeper = match keeper {
             Ok(keeper) => keeper,
             Err(text) => panic!("pgbouncer did not start:\n{text}"),
         };
-        // As a daemon it comes back before it listens.
         eventually("pgbouncer that listens", async || {
             TcpStream::connect(address).await.map(drop).map_err(|error| error.to_string())
         })

@@ -297,7 +297,7 @@ fn start(bin: &Path, settings: &Settings) -> Result<(Keeper, PathBuf, u16), Stri
     let folder = Folder::create();
     let bin = within_reach(bin, &folder);
     let port = free_port();
-    let sockets = folder.0.to_str().unwrap().to_owned();
+    let sockets = folder.path().to_str().unwrap().to_owned();
     let mut lines = String::new();
     let own = [("port", port.to_string()), ("unix_socket_directories", sockets)];
     let common = COMMON.iter().map(|(name, value)| (*name, *value));
@@ -327,7 +327,7 @@ fn within_reach(bin: &Path, folder: &Folder) -> PathBuf {
         return bin.to_owned();
     }
     let installation = bin.parent().unwrap();
-    let copy = folder.0.join("postgresql");
+    let copy = folder.path().join("postgresql");
     let try_copy = |option: &str| {
         let mut command = Command::new("cp");
         command.args(["-a", option]).arg(installation).arg(&copy);

@@ -55,6 +55,10 @@ impl<O: Write> Bars<O> {
                 self.out.write_all(report::text(of).as_bytes())?;
                 self.out.flush()?;
             }
+            Event::JobStatus { error: Some(problem), .. } => {
+                self.clear()?;
+                self.screen.println(human::problem(problem))?;
+            }
             Event::JobStatus { status: Status::Cancelled | Status::Failed | Status::Succeeded, .. } => {
                 self.clear()?
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::progress::{Eta, Progress, Warning};
+use crate::progress::{Eta, Problem, Progress, Warning};
 
 /// `3.1 GB`, in units of 1000.
 pub(super) fn bytes(count: u64) -> String {
@@ -24,7 +24,7 @@ pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut shown = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             shown.push(',');
         }
         shown.push(digit);
@@ -80,6 +80,16 @@ pub(super) fn progress(progress: &Progress) -> String {
 pub(super) fn warning(warning: &Warning) -> String {
     let about = warning.object.as_ref().map(|object| format!("{}: ", safe(object))).unwrap_or_default();
     format!("warning: {about}{} ({})", safe(&warning.message), safe(&warning.code))
+}
+
+/// Error and hint, in the words of `cli::complain`.
+pub(super) fn problem(problem: &Problem) -> String {
+    let mut text = format!("error: {}", safe(&problem.message));
+    if let Some(hint) = &problem.hint {
+        text.push_str("\nhint: ");
+        text.push_str(&safe(hint));
+    }
+    text
 }
 
 /// Text from elsewhere with its control characters escaped, direction overrides included.

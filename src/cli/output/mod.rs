@@ -1,5 +1,5 @@
 //! What a run looks like from outside: bars on a terminal, plain lines on a pipe, NDJSON for programs, or nothing
-//! but warnings. Why a command failed is told by `cli::complain`, once. Each renderer sees the same frames; none of them counts anything itself.
+//! but warnings and errors. Each renderer sees the same frames; none of them counts anything itself.
 
 mod bars;
 mod human;
@@ -53,11 +53,6 @@ pub fn choose(look: Look, stdout: Box<dyn Write + Send>, stderr: Box<dyn Write +
         return Box::new(Bars::on_stderr(stdout, look.no_color));
     }
     Box::new(Plain::new(stdout, stderr))
-}
-
-/// What shows a run on this process's stdout and stderr: a subscriber for `workflow::report::start`.
-pub fn on_this_terminal(look: Look) -> Box<dyn Subscriber> {
-    Box::new(Shown::new(choose(look, Box::new(io::stdout()), Box::new(io::stderr()))))
 }
 
 /// Feeds an output from the reporting thread. When the reader has gone away it falls silent; the run goes on.

@@ -46,6 +46,10 @@ impl<O: Write, E: Write> Plain<O, E> {
                 self.out.write_all(report::text(of).as_bytes())?;
                 self.out.flush()
             }
+            Event::JobStatus { error: Some(problem), .. } => {
+                writeln!(self.err, "{}", human::problem(problem))?;
+                self.err.flush()
+            }
             Event::JobStatus { status: Status::Cancelled, .. } => self.line(ts, "interrupted"),
             _ => Ok(()),
         }

@@ -1,11 +1,11 @@
-//! `--quiet`: only warnings, on stderr; why it failed is said by the command's end.
+//! `--quiet`: only warnings and why it failed, on stderr.
 
 use std::io::{self, Write};
 
 use crate::cli::output::{Output, human};
 use crate::progress::{Event, Frame};
 
-/// Writes warnings only.
+/// Writes warnings and errors only.
 pub struct Quiet<W> {
     err: W,
 }
@@ -19,8 +19,13 @@ impl<W: Write> Quiet<W> {
 
 impl<W: Write + Send> Output for Quiet<W> {
     fn show(&mut self, frame: &Frame) -> io::Result<()> {
-        let Frame::Event { event: Event::Warning(warning), .. } = frame else { return Ok(()) };
-        writeln!(self.err, "{}", human::warning(warning))?;
+        let Frame::Event { event, .. } = frame else { return Ok(()) };
+        let text = match event {
+            Event::Warning(warning) => human::warning(warning),
+            Event::JobStatus { error: Some(problem), .. } => human::problem(problem),
+            _ => return Ok(()),
+        };
+        writeln!(self.err, "{text}")?;
         self.err.flush()
     }
 }

@@ -122,8 +122,32 @@ fn show(mut output: impl Output) {
 fn plain_lines_come_every_ten_seconds_or_five_per_cent() {
     let (out, err) = (Page::default(), Page::default());
     show(Plain::new(out.clone(), err.clone()));
-    assert_snapshot!(err.text(), @"");
-    assert_snapshot!(out.text(), @"");
+    assert_snapshot!(err.text(), @r#"
+[    0.0 s] phase preflight
+[    0.4 s] warning: public."a\u{1b}[2J\nb": role "app\u{7}" is missing; its grants are left out (role_missing)
+[    0.9 s] phase copy
+[    1.0 s]   4.0 % · 1.0 MB of 20.0 MB · 1.0 MB/s · COPY public."a\u{1b}[2J\nb"
+[    5.0 s]   9.1 % · 5.0 MB of 20.0 MB · 1.0 MB/s · 8-12 s left · COPY public."a\u{1b}[2J\nb"
+[   12.0 s]  55.0 % · 12.0 MB of 20.0 MB · 1.0 MB/s · 8-12 s left · COPY public."a\u{1b}[2J\nb"
+[   20.0 s] phase swap
+[   20.1 s] database app is in place; the old one is kept as mbs_old_app
+[   20.2 s] 100.0 % · 20.0 MB of 20.0 MB
+"#);
+    assert_snapshot!(out.text(), @r#"
+staging -> local: done
+  copied    1 table, 910,233 rows, 20.0 MB in 20.2 s
+  built     2 indexes, 1 constraint
+  verified  12 objects equal by counts
+  skipped   extension postgis is not on the destination (2 times)
+            - view public.map
+            - table public.places
+  warnings  a\u{1b}[2J thing
+  warnings  has no primary key (2 times)
+            - public.log
+            - public.audit
+  undo      multiboard-sync undo job_1   (the old database is kept as mbs_old_app)
+  job       job_1
+"#);
 }
 
 #[test]
@@ -134,14 +158,24 @@ fn ndjson_has_the_shapes_of_the_websocket() {
     let back: Vec<Frame> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(back, recorded());
     let shown: Vec<&str> = text.lines().filter(|line| !line.contains("job.report")).take(7).collect();
-    assert_snapshot!(shown.join("\n"), @"");
+    assert_snapshot!(shown.join("\n"), @r#"
+{"type":"event","seq":1,"ts":"2025-11-24T16:00:00Z","event":"job.status","data":{"status":"running","error":null}}
+{"type":"event","seq":2,"ts":"2025-11-24T16:00:00Z","event":"job.phase","data":{"phase":"preflight"}}
+{"type":"event","seq":3,"ts":"2025-11-24T16:00:00.4Z","event":"warning","data":{"code":"role_missing","message":"role \"app\u0007\" is missing; its grants are left out","object":"public.\"a\\u{1b}[2J\\nb\""}}
+{"type":"event","seq":4,"ts":"2025-11-24T16:00:00.9Z","event":"job.phase","data":{"phase":"copy"}}
+{"type":"event","seq":5,"ts":"2025-11-24T16:00:00.95Z","event":"table.started","data":{"table":"public.\"a\\u{1b}[2J\\nb\""}}
+{"type":"progress","ts":"2025-11-24T16:00:01Z","data":{"percent":4.0,"estimate":true,"bytes_done":1000000,"bytes_total":20000000,"rows_done":1000,"rate_bytes_s":1000000,"eta_seconds":null,"table_counts":{"done":0,"running":1,"total":1},"tables":[{"table":"public.\"a\\u{1b}[2J\\nb\"","percent":4.0}],"indexes":{"done":0,"total":2},"constraints":{"done":0,"total":1},"operation":"COPY public.\"a\\u{1b}[2J\\nb\""}}
+{"type":"progress","ts":"2025-11-24T16:00:01.25Z","data":{"percent":6.0,"estimate":true,"bytes_done":1250000,"bytes_total":20000000,"rows_done":1250,"rate_bytes_s":1000000,"eta_seconds":null,"table_counts":{"done":0,"running":1,"total":1},"tables":[{"table":"public.\"a\\u{1b}[2J\\nb\"","percent":6.0}],"indexes":{"done":0,"total":2},"constraints":{"done":0,"total":1},"operation":"COPY public.\"a\\u{1b}[2J\\nb\""}}
+"#);
 }
 
 #[test]
 fn quiet_tells_warnings_only() {
     let err = Page::default();
     show(Quiet::new(err.clone()));
-    assert_snapshot!(err.text(), @"");
+    assert_snapshot!(err.text(), @r#"
+warning: public."a\u{1b}[2J\nb": role "app\u{7}" is missing; its grants are left out (role_missing)
+"#);
 }
 
 #[test]
@@ -154,7 +188,24 @@ fn the_report_of_a_difference_cannot_be_overlooked() {
     let different = (0..12).map(|n| format!("table public.t{n}: 7 rows and 8 rows")).collect();
     of.verification =
         Some(Verification { mode: VerifyMode::Checksum, equal: 3, different, left_out: Vec::new() });
-    assert_snapshot!(report::text(&of), @"");
+    assert_snapshot!(report::text(&of), @r#"
+staging -> local: failed
+  copied    1 table, 910,233 rows, 20.0 MB in 20.2 s
+  built     2 indexes, 1 constraint
+  verified  12 objects DIFFERENT, 3 objects equal by checksums
+            - table public.t0: 7 rows and 8 rows
+            - table public.t1: 7 rows and 8 rows
+            - table public.t2: 7 rows and 8 rows
+            - table public.t3: 7 rows and 8 rows
+            - table public.t4: 7 rows and 8 rows
+            - table public.t5: 7 rows and 8 rows
+            - table public.t6: 7 rows and 8 rows
+            - table public.t7: 7 rows and 8 rows
+            - table public.t8: 7 rows and 8 rows
+            - table public.t9: 7 rows and 8 rows
+            - and 2 more
+  job       job_1
+"#);
 }
 
 #[test]

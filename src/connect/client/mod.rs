@@ -39,13 +39,21 @@ pub struct Connection {
     cancel: CancelHandle,
 }
 
-/// The task that moves the client's bytes; it ends with the connection that owns it.
+/// The task that moves the client's bytes. It ends with the connection that owns it, or soon after: the client
+/// library may still have a goodbye or the closing of a prepared statement to send, and cut off in the middle of it
+/// the server would log a lost connection.
 #[derive(Debug)]
-struct Driver(JoinHandle<()>);
+struct Driver(Option<JoinHandle<()>>);
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        self.0.abort();
+        let Some(mut driver) = self.0.take() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return driver.abort() };
+        runtime.spawn(async move {
+            if tokio::time::timeout(GOODBYE, &mut driver).await.is_err() {
+                driver.abort();
+            }
+        });
     }
 }
 
@@ -143,7 +151,7 @@ impl Connection {
             reason = "its owner is the Connection, which ends it on drop and joins it on close"
         )]
         let driver = tokio::spawn(driver);
-        Ok(Self { client, driver: Driver(driver), ended, endpoint, address, parameters, pid, cancel })
+        Ok(Self { client, driver: Driver(Some(driver)), ended, endpoint, address, parameters, pid, cancel })
     }
 
     /// The client library's own client, for what has no method here; map its errors by [`Connection::error`].
@@ -245,6 +253,9 @@ impl Connection {
     pub async fn close(self) {
         let Self { client, mut driver, .. } = self;
         drop(client);
-        let _ended_either_way = tokio::time::timeout(GOODBYE, &mut driver.0).await;
+        let Some(mut driver) = driver.0.take() else { return };
+        if tokio::time::timeout(GOODBYE, &mut driver).await.is_err() {
+            driver.abort();
+        }
     }
 }

@@ -307,6 +307,38 @@ impl Options {
         Self { dbname: database.to_owned(), ..self.clone() }
     }
 
+    /// A keyword string that leads to the same server and database and holds no secret: where the password is to come
+    /// from is left to the one who uses it (`.pgpass`, `PGPASSWORD`).
+    pub fn without_secrets(&self) -> String {
+        let quoted = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
+        let list = |values: Vec<String>| quoted(&values.join(","));
+        let names = self.hosts.iter().map(Host::name).collect();
+        let ports = self.hosts.iter().map(|host| host.port.to_string()).collect();
+        let mode = match self.tls.mode {
+            SslMode::Disable => "disable",
+            SslMode::Allow => "allow",
+            SslMode::Prefer => "prefer",
+            SslMode::Require => "require",
+            SslMode::VerifyCa => "verify-ca",
+            SslMode::VerifyFull => "verify-full",
+        };
+        let mut text = format!(
+            "host={} port={} user={} dbname={} sslmode={mode}",
+            list(names),
+            list(ports),
+            quoted(&self.user),
+            quoted(&self.dbname)
+        );
+        match &self.tls.roots {
+            RootCertificates::File(path) => {
+                text.push_str(&format!(" sslrootcert={}", quoted(&path.display().to_string())))
+            }
+            RootCertificates::System => text.push_str(" sslrootcert=system"),
+            RootCertificates::Missing(_) => {}
+        }
+        text
+    }
+
     /// How errors name it: `app@db.example.com:5432/app_dev`.
     pub fn endpoint(&self) -> Endpoint {
         Endpoint::new(&self.user, &self.hosts, &self.dbname)

@@ -203,3 +203,22 @@ fn numbers_and_words() -> Result<(), Error> {
     );
     Ok(())
 }
+
+#[test]
+fn a_string_without_secrets_leads_to_the_same_place() {
+    let environment = Environment::new([], Some("me"));
+    for text in [
+        "postgres://o'b:canary@127.0.0.1:5433/a%20b?sslmode=disable",
+        "host=/tmp port=6000 user=x dbname='it''s' password=canary",
+        "postgres://u:canary@db.example.com/app?sslmode=require",
+    ] {
+        let Ok(options) = Options::parse(text, &environment) else { continue };
+        let plain = options.without_secrets();
+        assert!(!plain.contains("canary"), "{plain}");
+        let again = Options::parse(&plain, &environment).expect("own text");
+        assert_eq!(
+            (&again.hosts, &again.user, &again.dbname, again.tls.mode),
+            (&options.hosts, &options.user, &options.dbname, options.tls.mode)
+        );
+    }
+}

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
+use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
 use super::schedule::{Extras, Next, Rows, Schedule, Work};
@@ -162,7 +163,7 @@ impl<D: Dial> Shared<D> {
             if self.stop.is_cancelled() {
                 return None;
             }
-            let next = lock(&self.schedule).next();
+            let next = lock(&self.schedule).assign();
             match next {
                 Next::Do { work, idle } => return Some((work, idle)),
                 Next::Done => return None,
@@ -249,6 +250,26 @@ impl<D: Dial> Shared<D> {
     pub(super) fn source_is_done(&self) -> bool {
         self.source_done.is_cancelled()
     }
+}
+
+/// Asks the destination how far the index builds are, and reports it. `client` is a session of the same server.
+pub async fn report_builds(client: &Client, builds: &Builds, reporter: &Reporter) -> Result<()> {
+    let now = builds.now();
+    if now.is_empty() {
+        return Ok(());
+    }
+    let doing = "asking how far the index builds are";
+    let pids: Vec<i32> = now.keys().copied().collect();
+    let query = include_str!("../../../sql/destination/index_progress.sql");
+    let rows = client.query(query, &[&pids]).await.map_err(|source| Error::Destination { doing, source })?;
+    for row in rows {
+        let read = || Ok((row.try_get(0)?, row.try_get(1)?));
+        let (pid, share): (i32, f64) = read().map_err(|source| Error::Destination { doing, source })?;
+        if let Some(index) = now.get(&pid) {
+            reporter.report(Update::IndexProgress { index: index.clone(), share });
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

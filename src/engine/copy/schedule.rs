@@ -137,7 +137,7 @@ impl Schedule {
 
     /// What the asking worker should do. Copies go first, heaviest first, so that the snapshot and its locks on
     /// the source are let go early; then source hashes, then the heaviest ready step, then ANALYZE.
-    pub fn next(&mut self) -> Next {
+    pub fn assign(&mut self) -> Next {
         let Some(work) = self.pick() else {
             return if self.running == 0 { Next::Done } else { Next::Wait };
         };
@@ -303,11 +303,11 @@ mod tests {
     fn an_index_starts_beside_the_copy_of_another_table() {
         let steps = [step(1, LockMode::Share, vec![])];
         let mut schedule = Schedule::new(vec![rows(1), rows(2)], [0, 1], &steps, |_| true, vec![], 2);
-        assert_eq!(schedule.next(), Next::Do { work: Work::Chunk(0), idle: 1 });
-        assert_eq!(schedule.next(), Next::Do { work: Work::Chunk(1), idle: 0 });
-        assert_eq!(schedule.next(), Next::Wait);
+        assert_eq!(schedule.assign(), Next::Do { work: Work::Chunk(0), idle: 1 });
+        assert_eq!(schedule.assign(), Next::Do { work: Work::Chunk(1), idle: 0 });
+        assert_eq!(schedule.assign(), Next::Wait);
         schedule.finished(Work::Chunk(0));
-        assert_eq!(schedule.next(), Next::Do { work: Work::Step(0), idle: 0 });
+        assert_eq!(schedule.assign(), Next::Do { work: Work::Step(0), idle: 0 });
     }
 
     #[test]
@@ -318,12 +318,12 @@ mod tests {
             step(1, LockMode::AccessExclusive, vec![0]),
         ];
         let mut schedule = Schedule::new(vec![rows(1)], [], &steps, |_| true, vec![], 3);
-        assert!(matches!(schedule.next(), Next::Do { work: Work::Step(0), .. }));
-        assert!(matches!(schedule.next(), Next::Do { work: Work::Step(1), .. }));
+        assert!(matches!(schedule.assign(), Next::Do { work: Work::Step(0), .. }));
+        assert!(matches!(schedule.assign(), Next::Do { work: Work::Step(1), .. }));
         schedule.finished(Work::Step(0));
-        assert_eq!(schedule.next(), Next::Wait);
+        assert_eq!(schedule.assign(), Next::Wait);
         schedule.finished(Work::Step(1));
-        assert!(matches!(schedule.next(), Next::Do { work: Work::Step(2), .. }));
+        assert!(matches!(schedule.assign(), Next::Do { work: Work::Step(2), .. }));
     }
 
     #[test]
@@ -332,7 +332,7 @@ mod tests {
         let extras = Extras { analyze: true, hash_source: true };
         let mut schedule = Schedule::new(vec![rows(1)], [0], &steps, |_| true, vec![extras], 1);
         let mut order = Vec::new();
-        while let Next::Do { work, .. } = schedule.next() {
+        while let Next::Do { work, .. } = schedule.assign() {
             order.push(work);
             schedule.finished(work);
         }
@@ -359,7 +359,7 @@ mod tests {
             let mut done: Vec<Work> = Vec::new();
             for pick in picks {
                 while running.len() < 4 {
-                    let Next::Do { work, .. } = schedule.next() else { break };
+                    let Next::Do { work, .. } = schedule.assign() else { break };
                     if let Work::Step(at) = work {
                         for other in &running {
                             if let Work::Step(o) = other {
@@ -377,7 +377,7 @@ mod tests {
                 schedule.finished(work);
                 done.push(work);
             }
-            prop_assert_eq!(schedule.next(), Next::Done);
+            prop_assert_eq!(schedule.assign(), Next::Done);
             prop_assert_eq!(done.len(), steps.len() + 5 + 4 + 4);
         }
     }

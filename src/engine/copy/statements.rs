@@ -90,11 +90,13 @@ async fn execute<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::model::Address;
     use crate::schema::script::Phase;
 
     #[test]
     fn batches_keep_the_order_and_the_bounds() {
         let step = |bytes: usize| Step {
+            makes: Address::new(0, 0),
             label: bytes.to_string(),
             phase: Phase::PreData,
             sql: vec![Sql::printed_by_server("x".repeat(bytes))],

@@ -60,6 +60,9 @@ impl<D: Dial> Worker<D> {
                 source.close().await;
             }
         }
+        for connection in [self.source.take(), self.destination.take()].into_iter().flatten() {
+            connection.close().await;
+        }
         if self.shared.stop.is_cancelled() { Err(Error::Stopped) } else { Ok(()) }
     }
 

@@ -16,8 +16,9 @@ fn index(row: &Row) -> Result<Index, Error> {
     Ok(Index {
         oid: get(row, "oid")?,
         table: get(row, "table")?,
+        table_name: qualified(row, "table_schema", "table_name")?,
         name: qualified(row, "schema", "name")?,
-        definition: Sql::printed_by_server(get::<String>(row, "definition")?),
+        definition: get::<Option<String>>(row, "definition")?.map(Sql::printed_by_server),
         constraint: get(row, "constraint")?,
         partitioned: get(row, "partitioned")?,
         parent: get(row, "parent")?,

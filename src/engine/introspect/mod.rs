@@ -77,6 +77,8 @@ pub async fn read(client: &Client, version: Version) -> Result<Catalog, Error> {
     // Compiling the larger of these queries takes seconds, running them far less.
     let jit = "SET LOCAL jit = off";
     client.batch_execute(jit).await.map_err(|source| Error::Query { kind: "settings", source })?;
+    // The planner takes catalog queries for long ones; compiling them costs more than it saves.
+    let settings = async { query(client, "settings", "SET LOCAL jit = off").await };
     let relations = async {
         tokio::try_join!(
             relation::read(client),
@@ -107,7 +109,7 @@ pub async fn read(client: &Client, version: Version) -> Result<Catalog, Error> {
             large_object::read(client, version),
         )
     };
-    let (relations, objects) = tokio::try_join!(relations, objects)?;
+    let (_, relations, objects) = tokio::try_join!(settings, relations, objects)?;
     let (tables, columns, sequences, indexes, constraints, dependencies, unsupported, unsafe_types) =
         relations;
     let (

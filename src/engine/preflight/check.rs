@@ -145,6 +145,7 @@ mod tests {
             database: "app".into(),
             encoding: "UTF8".into(),
             database_bytes: 1,
+            relations: 1,
             system_identifier: "1".into(),
             in_recovery: false,
             lock_slots: 6400,

@@ -17,6 +17,8 @@ pub struct Facts {
     /// The database's encoding, by its PostgreSQL name.
     pub encoding: String,
     pub database_bytes: u64,
+    /// Tables and materialized views of users.
+    pub relations: u64,
     /// The cluster's identity, a decimal number as text.
     pub system_identifier: String,
     pub in_recovery: bool,
@@ -52,6 +54,7 @@ pub async fn facts(client: &Client) -> Result<Facts> {
             database: row.try_get("database")?,
             encoding: row.try_get("encoding")?,
             database_bytes: u64::try_from(bytes).unwrap_or_default(),
+            relations: u64::try_from(row.try_get::<_, i64>("relations")?).unwrap_or_default(),
             system_identifier: row.try_get("system_identifier")?,
             in_recovery: row.try_get("in_recovery")?,
             lock_slots: row.try_get("lock_slots")?,

@@ -92,16 +92,22 @@ pub trait Registry: Send + Sync {
     /// The record could not be written, or there is no such intent.
     fn record_created(&self, job: &JobId, name: &str, oid: Oid) -> Result<(), RegistryError>;
 
-    /// After a rename. `made_for` is `None` when the database has the destination's own name now.
+    /// After the rename that put an existing database aside: completes the intent of this name.
+    ///
+    /// # Errors
+    /// The record could not be written, or there is no such intent.
+    fn record_put_aside(&self, system_identifier: &str, oid: Oid, name: &str) -> Result<(), RegistryError>;
+
+    /// After the rename that gave a database of this job the destination's own name: it is no leftover any more.
     ///
     /// # Errors
     /// The record could not be written, or no such database is recorded.
-    fn record_renamed(
+    fn record_in_place(
         &self,
+        job: &JobId,
         system_identifier: &str,
         oid: Oid,
         name: &str,
-        made_for: Option<MadeFor>,
     ) -> Result<(), RegistryError>;
 
     /// After DROP DATABASE, or after it was seen that nothing of this name was made.

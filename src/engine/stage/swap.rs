@@ -85,12 +85,13 @@ fn in_use(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|code| code.code() == sqlstate::OBJECT_IN_USE)
 }
 
+/// Sessions in the database that everybody knows: the first that is renamed. In the others only our own can be, on
+/// their way out, and the rename waits for those.
 async fn in_the_way(helper: &Client, plan: &Plan) -> Result<Vec<Session>> {
-    let mut all = Vec::new();
-    for rename in &plan.renames {
-        all.extend(facts::sessions(helper, rename.from.as_str()).await?);
+    match plan.renames.first() {
+        Some(rename) => facts::sessions(helper, rename.from.as_str()).await,
+        None => Ok(Vec::new()),
     }
-    Ok(all)
 }
 
 async fn attempt(client: &Client, helper: &Client, plan: &Plan, terminate: bool) -> Result<()> {
@@ -159,7 +160,7 @@ async fn end_sessions(helper: &Client, plan: &Plan) -> Result<()> {
     let names: Vec<&str> = plan.renames.iter().map(|rename| rename.from.as_str()).collect();
     let query = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity \
                  WHERE datname = ANY ($1::pg_catalog.name[]) AND pid <> pg_catalog.pg_backend_pid() \
-                 AND backend_type = 'client backend'";
+                 AND coalesce(backend_type, 'client backend') = 'client backend'";
     let doing = "ending the sessions of the old database";
     helper.execute(query, &[&names]).await.map(drop).map_err(|source| Error::Query { doing, source })
 }

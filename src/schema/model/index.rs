@@ -8,9 +8,11 @@ use crate::schema::model::{Address, class};
 pub struct Index {
     pub oid: Oid,
     pub table: Oid,
+    pub table_name: QualifiedName,
     pub name: QualifiedName,
-    /// The whole CREATE INDEX, as `pg_get_indexdef` prints it.
-    pub definition: Sql,
+    /// The whole CREATE INDEX, as `pg_get_indexdef` prints it. `None` for the index of a plain primary key or unique
+    /// constraint, whose definition says it.
+    pub definition: Option<Sql>,
     /// The constraint that it serves.
     pub constraint: Option<Oid>,
     /// On a partitioned table: holds nothing itself.
@@ -34,5 +36,10 @@ impl Index {
     /// Its address in `pg_depend`.
     pub fn address(&self) -> Address {
         Address::new(class::RELATION, self.oid)
+    }
+
+    /// The act of attaching it to its parent.
+    pub fn attachment(&self) -> Option<Address> {
+        self.parent.map(|_| Address::new(class::INHERITANCE, self.oid))
     }
 }

@@ -13,7 +13,7 @@ use crate::schema::model::{Catalog, Rank};
 use crate::schema::options::Options;
 use crate::schema::render::Rendering;
 use crate::schema::render::column::parameters;
-use crate::schema::render::index::{finish, rows};
+use crate::schema::render::index::{attachment, finish, rows};
 use crate::schema::render::relations::Relations;
 use crate::schema::script::{Lock, LockMode, Phase, Piece};
 use crate::sql;
@@ -22,6 +22,8 @@ pub(super) fn render(catalog: &Catalog, relations: &Relations<'_>, options: &Opt
     for constraint in &catalog.constraints {
         let Some(table) = relations.tables.get(&constraint.table) else { continue };
         if relations.is_inline(constraint, options) {
+            let index = constraint.index.and_then(|index| relations.indexes.get(&index));
+            to.pieces.extend(index.and_then(|index| attachment(index, relations)));
             continue;
         }
         let made = Made { constraint, table, relations, options };
@@ -54,7 +56,7 @@ impl Made<'_> {
             piece.also_makes.push(index.address());
             piece.sql.push(self.add(Only::Yes, &self.constraint.definition));
             self.lock(&mut piece, LockMode::AccessExclusive);
-            finish(index, Some(self.table), self.relations, &mut piece);
+            finish(index, self.relations, &mut piece);
             return vec![piece];
         }
         vec![self.key_index(index), self.key_using_index(index)]
@@ -67,10 +69,34 @@ impl Made<'_> {
         piece.part_of = Some(self.table.address());
         piece.needs.push(self.table.address());
         piece.needs_rows_of = rows(self.table.oid, Some(self.table));
-        piece.sql.push(index.definition.clone());
+        piece.sql.push(self.key_index_definition(index));
         piece.builds = Some(index.name.clone());
         self.lock(&mut piece, LockMode::Share);
         piece
+    }
+
+    /// CREATE UNIQUE INDEX from the constraint's `PRIMARY KEY (a) INCLUDE (b)` or `UNIQUE NULLS NOT DISTINCT (a)`. A
+    /// key's index is always a btree with default operator classes and the columns' own collations.
+    fn key_index_definition(&self, index: &Index) -> Sql {
+        let mut text = self.constraint.definition.as_str();
+        for suffix in [" INITIALLY DEFERRED", " DEFERRABLE"] {
+            text = text.strip_suffix(suffix).unwrap_or(text);
+        }
+        let start = text.find('(').unwrap_or_default();
+        let (kind, columns) = text.split_at(start);
+        let mut definition = sql!(
+            "CREATE UNIQUE INDEX {name} ON {table} {columns}",
+            name = index.name.name,
+            table = self.table.name,
+            columns = Sql::printed_by_server(columns)
+        );
+        if kind.contains("NULLS NOT DISTINCT") {
+            definition.push_fixed(" NULLS NOT DISTINCT");
+        }
+        if !index.options.is_empty() {
+            definition.push(&sql!(" WITH ({options})", options = parameters(&index.options)));
+        }
+        definition
     }
 
     fn key_using_index(&self, index: &Index) -> Piece {
@@ -91,7 +117,7 @@ impl Made<'_> {
         }
         piece.sql.push(self.add(Only::Yes, &definition));
         self.lock(&mut piece, LockMode::AccessExclusive);
-        finish(index, Some(self.table), self.relations, &mut piece);
+        finish(index, self.relations, &mut piece);
         piece
     }
 
@@ -102,7 +128,9 @@ impl Made<'_> {
             return None;
         }
         let mut piece = self.piece(Rank::Key, Phase::Constraint);
-        piece.also_makes = self.relations.index_with_descendants(index.oid);
+        let with_descendants = self.relations.index_with_descendants(index.oid);
+        piece.also_makes = with_descendants.iter().map(|index| index.address()).collect();
+        piece.also_makes.extend(with_descendants.iter().filter_map(|index| index.attachment()));
         piece.builds = Some(index.name.clone());
         piece.needs_rows_of = self.relations.with_rows(self.table.oid);
         if !self.table.partitioned {
@@ -123,7 +151,7 @@ impl Made<'_> {
             }
             self.lock(&mut piece, LockMode::AccessExclusive);
         }
-        finish(index, Some(self.table), self.relations, &mut piece);
+        finish(index, self.relations, &mut piece);
         Some(piece)
     }
 
@@ -152,7 +180,7 @@ impl Made<'_> {
         piece.needs_rows_of.dedup();
         // A partitioned key is valid, and can be pointed at, once every partition's is attached.
         if let Some(index) = self.constraint.index {
-            piece.needs.extend(self.relations.index_with_descendants(index));
+            piece.needs.extend(self.relations.whole_index(index));
         }
         let partitioned = self.table.partitioned
             || self.relations.tables.get(&referenced).is_some_and(|table| table.partitioned);

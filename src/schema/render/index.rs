@@ -42,24 +42,16 @@ fn create(index: &Index, relations: &Relations<'_>, label: String) -> Piece {
     piece.needs.push(whole);
     piece.needs_rows_of = rows(index.table, table.copied());
     piece.locks.push(Lock { table: index.table, mode: LockMode::Share });
-    piece.sql.push(index.definition.clone());
+    piece.sql.extend(index.definition.clone());
     piece.builds = Some(index.name.clone());
-    finish(index, table.copied(), relations, &mut piece);
+    finish(index, relations, &mut piece);
     piece
 }
 
 /// What follows the making of any index in its own piece: its place below a partitioned one, its statistics, what its
 /// table says of it.
-pub(super) fn finish(index: &Index, table: Option<&Table>, relations: &Relations<'_>, piece: &mut Piece) {
-    if let Some(parent) = index.parent.and_then(|parent| relations.indexes.get(&parent)) {
-        piece.sql.push(sql!(
-            "ALTER INDEX {parent} ATTACH PARTITION {index}",
-            parent = parent.name,
-            index = index.name
-        ));
-        piece.needs.push(parent.address());
-        piece.locks.push(Lock { table: parent.table, mode: LockMode::AccessShare });
-    }
+pub(super) fn finish(index: &Index, relations: &Relations<'_>, piece: &mut Piece) {
+    attach(index, relations, piece);
     let targets = index.statistics.iter().map(|(column, target)| {
         sql!("ALTER COLUMN {column} SET STATISTICS {target}", column = *column, target = *target)
     });
@@ -67,23 +59,45 @@ pub(super) fn finish(index: &Index, table: Option<&Table>, relations: &Relations
     if !targets.is_empty() {
         piece.sql.push(sql!("ALTER INDEX {index} {targets}", index = index.name, targets = targets));
     }
-    if let Some(table) = table {
-        if let Some(marks) = marks(index, table) {
-            piece.sql.push(marks);
-            piece.locks.push(Lock { table: table.oid, mode: LockMode::AccessExclusive });
-        }
+    if let Some(marks) = marks(index) {
+        piece.sql.push(marks);
+        piece.locks.push(Lock { table: index.table, mode: LockMode::AccessExclusive });
     }
+}
+
+/// Puts an index below its partitioned one.
+fn attach(index: &Index, relations: &Relations<'_>, piece: &mut Piece) {
+    if let Some(parent) = index.parent.and_then(|parent| relations.indexes.get(&parent)) {
+        piece.sql.push(sql!(
+            "ALTER INDEX {parent} ATTACH PARTITION {index}",
+            parent = parent.name,
+            index = index.name
+        ));
+        piece.also_makes.extend(index.attachment());
+        piece.needs.push(parent.address());
+        piece.locks.push(Lock { table: parent.table, mode: LockMode::AccessShare });
+    }
+}
+
+/// Attaches the index of a key that stands inside CREATE TABLE.
+pub(super) fn attachment(index: &Index, relations: &Relations<'_>) -> Option<Piece> {
+    let label = ["place of index ", &index.name.to_string(), " below its partitioned one"].concat();
+    let mut piece = Piece::new(index.attachment()?, Rank::IndexAttach, Phase::Index, label);
+    piece.part_of = Some(index.address());
+    piece.needs.push(index.address());
+    attach(index, relations, &mut piece);
+    Some(piece)
 }
 
 /// CLUSTER ON and REPLICA IDENTITY USING INDEX, as one ALTER TABLE. A partitioned index has to wait: see
 /// [`partitioned_identity`].
-pub(super) fn marks(index: &Index, table: &Table) -> Option<Sql> {
+pub(super) fn marks(index: &Index) -> Option<Sql> {
     let clustered = index.clustered.then(|| sql!("CLUSTER ON {index}", index = index.name.name));
     let identity = (index.replica_identity && !index.partitioned)
         .then(|| sql!("REPLICA IDENTITY USING INDEX {index}", index = index.name.name));
     let actions = Sql::join(clustered.into_iter().chain(identity), ", ");
     (!actions.is_empty())
-        .then(|| sql!("ALTER TABLE ONLY {table} {actions}", table = table.name, actions = actions))
+        .then(|| sql!("ALTER TABLE ONLY {table} {actions}", table = index.table_name, actions = actions))
 }
 
 /// A replica identity by a partitioned index, which is refused until all indexes below it are attached.
@@ -101,7 +115,7 @@ fn partitioned_identity(index: &Index, relations: &Relations<'_>) -> Option<Piec
         index = index.name.name
     ));
     piece.part_of = Some(table.address());
-    piece.needs = relations.index_with_descendants(index.oid);
+    piece.needs = relations.whole_index(index.oid);
     piece.locks.push(Lock { table: table.oid, mode: LockMode::AccessExclusive });
     Some(piece)
 }

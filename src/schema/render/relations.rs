@@ -124,14 +124,24 @@ impl<'a> Relations<'a> {
         below.into_iter().filter(|table| table.has_rows()).map(|table| table.oid).collect()
     }
 
-    /// Everything that must be there for a partitioned index to be valid: the indexes below it, attached.
-    pub(super) fn index_with_descendants(&self, index: Oid) -> Vec<Address> {
-        let mut found = vec![index];
+    /// The index and, if it is partitioned, all below it.
+    pub(super) fn index_with_descendants(&self, index: Oid) -> Vec<&'a Index> {
+        let mut found: Vec<&Index> = self.indexes.get(&index).copied().into_iter().collect();
         let mut next = 0;
-        while let Some(index) = found.get(next).copied() {
+        while let Some(index) = found.get(next) {
             next += 1;
-            found.extend(self.child_indexes.get(&index).into_iter().flatten().map(|child| child.oid));
+            found.extend(self.child_indexes.get(&index.oid).into_iter().flatten());
         }
-        found.into_iter().map(|index| Address::new(class::RELATION, index)).collect()
+        found
+    }
+
+    /// What must be done for a partitioned index to be valid: it is there and all below it are attached.
+    pub(super) fn whole_index(&self, index: Oid) -> Vec<Address> {
+        let with_descendants = self.index_with_descendants(index);
+        let one = |below: &Index| match below.attachment() {
+            Some(attachment) if below.oid != index => attachment,
+            _ => below.address(),
+        };
+        with_descendants.into_iter().map(one).collect()
     }
 }

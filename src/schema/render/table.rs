@@ -87,7 +87,7 @@ impl<'a> Place<'a> {
         piece.sql.extend(
             self.inline_keys()
                 .filter_map(|key| self.relations.indexes.get(&key.index?))
-                .flat_map(|index| index::marks(index, table)),
+                .filter_map(|index| index::marks(index)),
         );
         if let Some((partition, parent)) = self.partition() {
             piece.sql.push(sql!(
@@ -214,11 +214,10 @@ impl<'a> Place<'a> {
             if column.generated.is_none() {
                 let inherited = parents.iter().filter_map(|parent| parent.default.as_ref());
                 let same = inherited.clone().map(|default| &default.expression);
+                let stays = parts == Parts::Inside || !self.is_separable(column);
                 match &column.default {
-                    Some(default) if parts == Parts::Inside || !self.is_separable(column) => {
-                        if parents.len() != 1 || !same.eq([&default.expression]) {
-                            actions.push(set_default(column, &default.expression));
-                        }
+                    Some(default) if stays && !(parents.len() == 1 && same.eq([&default.expression])) => {
+                        actions.push(set_default(column, &default.expression));
                     }
                     None if inherited.count() > 0 => {
                         actions.push(sql!("ALTER COLUMN {column} DROP DEFAULT", column = column.name));

@@ -11,7 +11,7 @@ use crate::connect::{self, DestinationConnection, Encoding, Options, RawConnecti
 use crate::engine::copy::{self, large_objects, plan as chunks, run, sequences, snapshot, statements};
 use crate::engine::verify::compare::Sum;
 use crate::pg::{QualifiedName, Sql};
-use crate::progress::{Phase, VerifyMode, Warning};
+use crate::progress::{Phase, Reporter, VerifyMode, Warning};
 use crate::safety::WriteGrant;
 use crate::schema::script::{self, Step};
 use crate::workflow::party::{Destination, Source};
@@ -24,6 +24,9 @@ const MAINTENANCE_KB: u64 = 256 << 10;
 
 /// How often the source is asked whether somebody waits behind our locks; the contract is a warning within 5 s.
 const LOOK_FOR_WAITERS: Duration = Duration::from_secs(2);
+
+/// How often the destination is asked how far index builds are.
+const LOOK_AT_BUILDS: Duration = Duration::from_millis(500);
 
 /// What came out of it.
 pub(super) struct Loaded {
@@ -58,9 +61,15 @@ pub(super) async fn load(
         grant: destination.grant.clone(),
         encoding: Encoding::Named(plan.like.encoding.clone()),
     };
+    let builds = run::Builds::default();
     let source_done = CancellationToken::new();
-    let copying =
-        run::run(copy_plan(request, plan), dial, reporter.clone(), source_done.clone(), &context.stop);
+    let copying = run::run(
+        copy_plan(request, plan, &builds),
+        dial,
+        reporter.clone(),
+        source_done.clone(),
+        &context.stop,
+    );
     let watching = watch_source(request, context, source, plan, &source_done);
     let releasing = async {
         let large_objects = match request.verify {
@@ -74,9 +83,16 @@ pub(super) async fn load(
         snapshot::release(plan.holder.client()).await?;
         Ok::<_, Error>((values, large_objects))
     };
-    let copying = async { Ok(copying.await?) };
+    let copied_all = CancellationToken::new();
+    let copying = async {
+        let copied = copying.await;
+        copied_all.cancel();
+        Ok(copied?)
+    };
+    let building = watch_builds(reporter, connection, &builds, &copied_all);
     let watching = async { Ok(watching.await?) };
-    let (copied, (sequences, large_objects), ()) = tokio::try_join!(copying, releasing, watching)?;
+    let (copied, (sequences, large_objects), (), ()) =
+        tokio::try_join!(copying, releasing, watching, building)?;
     sequences::write(connection.client(), &sequences).await?;
     Ok(Loaded { copied, sequences, large_objects })
 }
@@ -92,7 +108,7 @@ pub(super) fn warn_about(context: &Context, problems: Vec<(String, String)>) {
     }
 }
 
-fn copy_plan(request: &Request, plan: &Plan) -> run::Plan {
+fn copy_plan(request: &Request, plan: &Plan, builds: &run::Builds) -> run::Plan {
     let mut hashes: HashMap<usize, Sql> = HashMap::new();
     if request.verify == VerifyMode::Checksum {
         let subjects = plan.subjects().into_iter();
@@ -134,7 +150,7 @@ fn copy_plan(request: &Request, plan: &Plan) -> run::Plan {
         snapshot: plan.snapshot.clone(),
         workers: request.jobs,
         maintenance_kb: MAINTENANCE_KB,
-        builds: run::Builds::default(),
+        builds: builds.clone(),
     }
 }
 
@@ -175,6 +191,22 @@ async fn watch_source(
             }
         }
         known = waiting.iter().map(|waiter| waiter.pid).collect();
+    }
+}
+
+/// Reports how far index builds are, until all is copied and built.
+async fn watch_builds(
+    reporter: &Reporter,
+    connection: &DestinationConnection,
+    builds: &run::Builds,
+    done: &CancellationToken,
+) -> Result<()> {
+    loop {
+        tokio::select! {
+            () = done.cancelled() => return Ok(()),
+            () = tokio::time::sleep(LOOK_AT_BUILDS) => {}
+        }
+        run::report_builds(connection.client(), builds, reporter).await?;
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Context, Request};
 use crate::connect::pooler::{self, Pooling};
 use crate::engine::preflight::check;
 use crate::engine::preflight::{self, destination as facts};
-use crate::progress::{Level, Warning};
+use crate::progress::{Level, Update, Warning};
 use crate::workflow::party::{Destination, Source};
 use crate::workflow::{Error, Result};
 
@@ -17,6 +17,10 @@ pub(super) async fn look(request: &Request, context: &Context) -> Result<(Source
         preflight::fail_on(vec![check::transaction_pooler(source.connection.endpoint().as_str())])?;
     }
     source.remember(context.registry.as_ref())?;
+    reporter.report(Update::Size {
+        database_bytes: source.facts.database_bytes,
+        relations: source.facts.relations,
+    });
     reporter.operation("looking at the destination");
     let destination = Destination::open(
         &request.destination,

@@ -22,9 +22,9 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::party::{Destination, Party, Source};
+use super::party::{Destination, OtherSource, Party, Source};
 use super::{Error, Result};
-use crate::connect::DestinationConnection;
+use crate::connect::{Connection, DestinationConnection};
 use crate::engine::stage::registry::Registry;
 use crate::engine::stage::{create, facts, mark::Mark, swap::Sessions};
 use crate::id::JobId;
@@ -67,7 +67,7 @@ pub struct Context {
     pub reporter: Reporter,
     pub destinations: Destinations,
     /// Every connection with role source.
-    pub sources: Vec<Party>,
+    pub sources: Vec<OtherSource>,
     /// What to do with sessions in the way of the swap; a person may change it while it waits.
     pub sessions: watch::Receiver<Sessions>,
     pub stop: CancellationToken,
@@ -108,16 +108,29 @@ async fn fill_and_swap(
     report.skipped.clone_from(&plan.skipped);
     report.neutralized.clone_from(&plan.neutralized);
     let connection = staging.connect(destination).await?;
-    let loaded =
-        stoppable(context, load::load(request, context, source, destination, &plan, staging, &connection))
-            .await?;
+    // Not in `stoppable`: its workers see the token themselves, and interrupt the servers' work.
+    let loaded = match load::load(request, context, source, destination, &plan, staging, &connection).await {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            interrupt(&plan.holder).await;
+            return Err(error);
+        }
+    };
     let finished = finish::finish(request, context, destination, &plan, &connection, staging);
     stoppable(context, finished).await?;
     report.verification =
         stoppable(context, check::check(request, context, destination, staging, &plan, &loaded)).await?;
-    drop(connection);
+    // Not one session of ours may be left in the database that is about to be renamed.
+    connection.close().await;
     report.undo = replace::replace(request, context, destination, staging, plan.comment.as_deref()).await?;
     Ok(report)
+}
+
+/// Ends what a session of ours may still be doing on the source, so that its locks go at once.
+async fn interrupt(connection: &Connection) {
+    if let Err(error) = connection.cancel_handle().cancel().await {
+        tracing::debug!(%error, "could not interrupt the snapshot's holder");
+    }
 }
 
 /// Runs a part of the work until it ends or the run is stopped; what it leaves is cleaned up by [`run`].

@@ -102,6 +102,7 @@ pub(super) async fn plan(
         skipped,
     };
     announce(request, context, &plan);
+    tell_losses(request, context, destination, &plan);
     Ok(plan)
 }
 
@@ -301,6 +302,25 @@ fn judge(script: &Script, catalog: &Catalog, context: &Context) -> Result<()> {
         context.reporter.warn(Warning::new("not_parsed", finding.message).about(finding.label));
     }
     Ok(())
+}
+
+/// With a selection: what the old database holds and the new one will not. The confirmation was asked for before.
+fn tell_losses(request: &Request, context: &Context, destination: &Destination, plan: &Plan) {
+    if !request.selection.leaves_out() {
+        return;
+    }
+    let made = |address| plan.script.makes(address);
+    let tables = plan.catalog.tables.iter().filter(|table| made(table.address())).map(|table| &table.name);
+    let sequences =
+        plan.catalog.sequences.iter().filter(|s| made(s.address())).map(|sequence| &sequence.name);
+    let views = plan.catalog.views.iter();
+    let views =
+        views.filter(|view| made(Address::new(model::class::RELATION, view.oid))).map(|view| &view.name);
+    let new: HashSet<&QualifiedName> = tables.chain(sequences).chain(views).collect();
+    for lost in destination.relations.iter().filter(|name| !new.contains(name)) {
+        let reason = "in the database that is replaced, and left out of the new one by the selection";
+        context.reporter.warn(Warning::new("lost_by_selection", reason).about(lost));
+    }
 }
 
 fn announce(request: &Request, context: &Context, plan: &Plan) {

@@ -1,8 +1,8 @@
 //! The swap: the staging database takes the destination's name, the old one is kept beside it.
 
-use super::{Context, Request, Staging};
 use tokio_postgres::Client;
 
+use super::{Context, Request, Staging};
 use crate::engine::stage::mark::Mark;
 use crate::engine::stage::registry::{Made, MadeState};
 use crate::engine::stage::swap::{self, Rename};
@@ -11,8 +11,8 @@ use crate::pg::{Ident, Sql};
 use crate::progress::{Phase, Undo, Update, Warning};
 use crate::safety::{MadeFor, made_name};
 use crate::sql;
-use crate::workflow::Result;
 use crate::workflow::party::Destination;
+use crate::workflow::{Error, Result};
 
 /// Swaps, prunes what is kept, and says how to go back.
 pub(super) async fn replace(
@@ -29,6 +29,10 @@ pub(super) async fn replace(
     let database = destination.grant.database();
     let target = Ident::new(database);
     let old = facts::database(client, database).await?;
+    if old.as_ref().map(|old| old.oid) != destination.database.as_ref().map(|judged| judged.oid) {
+        // What was judged, and perhaps confirmed, is not what would be replaced.
+        return Err(Error::Overtaken { database: database.to_owned() });
+    }
     let cluster = destination.grant.system_identifier();
     let mut plan = swap::Plan::default();
     let mut comment = source_comment.map(str::to_owned);
@@ -70,9 +74,10 @@ pub(super) async fn replace(
     };
     swap::swap(client, helper.client(), &plan, &context.sessions, waiting, &context.stop).await?;
     if let Some((name, oid)) = &kept {
-        context.registry.record_renamed(cluster, *oid, name.as_str(), Some(MadeFor::Old))?;
+        context.registry.record_put_aside(cluster, *oid, name.as_str())?;
     }
-    context.registry.record_renamed(cluster, staging.oid, database, None)?;
+    context.registry.record_in_place(&request.job, cluster, staging.oid, database)?;
+    helper.close().await;
     let kept_as = kept.map(|(name, _)| name.as_str().to_owned());
     reporter.report(Update::SwapDone { database: database.to_owned(), kept_as: kept_as.clone() });
     let pruned = prune(context, client, cluster, database, request.keep_old).await;
