@@ -31,7 +31,8 @@ impl Drop for Writers {
 }
 
 fn initialise(program: &std::path::Path, url: &str, scale: &str) {
-    let output = Command::new(program).args(["--initialize", "--quiet", "--scale", scale, url]).output().unwrap();
+    let output =
+        Command::new(program).args(["--initialize", "--quiet", "--scale", scale, url]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -47,7 +48,10 @@ async fn a_clone_while_pgbench_writes_is_one_moment_of_it() {
     };
     let (from, to) = (source.database("busy").await, destination.absent_database("busy"));
     initialise(&pgbench, &from.url(), "3");
-    from.execute("CREATE SEQUENCE numbers; ALTER TABLE pgbench_history ADD n bigint DEFAULT nextval('numbers')").await;
+    from.execute(
+        "CREATE SEQUENCE numbers; ALTER TABLE pgbench_history ADD n bigint DEFAULT nextval('numbers')",
+    )
+    .await;
     let writers = Writers::start(&pgbench, &from.url(), "4");
     eventually("writes", async || match history(&from).await {
         count if count > 100 => Ok(()),
@@ -113,7 +117,9 @@ const LOCKS: &str = "SELECT DISTINCT l.mode FROM pg_locks l JOIN pg_class c ON c
 #[tokio::test]
 async fn the_source_is_only_read() {
     // A server of its own: nobody else changes what the test compares.
-    let (Some(source), Some(destination)) = (Server::with(15, Settings::new()), destination(15)) else { return };
+    let (Some(source), Some(destination)) = (Server::with(15, Settings::new()), destination(15)) else {
+        return;
+    };
     let (from, to) = (source.database("untouched").await, destination.absent_database("untouched"));
     from.execute(
         "CREATE TABLE big AS SELECT g AS id, repeat('x', 200) AS t FROM generate_series(1, 20000) g;
@@ -123,7 +129,12 @@ async fn the_source_is_only_read() {
     .await;
     let state = async || {
         let maintenance = source.session().await;
-        (cluster(&maintenance).await, objects(&from).await, checksum::of(&from).await, dump::schema(15, &from.url()))
+        (
+            cluster(&maintenance).await,
+            objects(&from).await,
+            checksum::of(&from).await,
+            dump::schema(15, &from.url()),
+        )
     };
     let before = state().await;
     let proxy = FaultProxy::start(&source);

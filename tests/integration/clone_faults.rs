@@ -2,9 +2,7 @@
 
 use crate::support::cloning::{clone, start_clone};
 use crate::support::fault_proxy::{Armed, command_complete};
-use crate::support::{
-    Binary, Database, Fault, FaultProxy, Outcome, Point, checksum, destination, source,
-};
+use crate::support::{Binary, Database, Fault, FaultProxy, Outcome, Point, checksum, destination, source};
 
 /// The first bytes of a binary COPY (manual, COPY, "File Formats").
 const BINARY_SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
@@ -24,8 +22,8 @@ const TABLES: &str = "CREATE TABLE wide (id bigint PRIMARY KEY, t text);
     ALTER TABLE keyed ADD FOREIGN KEY (id) REFERENCES wide (id);
     SELECT lo_from_bytea(g, convert_to(repeat('o', g * 1000), 'UTF8')) FROM generate_series(1, 20) g";
 
-/// So small that tables of a few hundred kilobytes are split.
-const SPLIT: &[&str] = &["--split-tables-larger-than", "256kB", "--jobs", "3", "--verify", "checksum"];
+/// The largest table is split, at every megabyte.
+const SPLIT: &[&str] = &["--split-tables-larger-than", "1", "--jobs", "3", "--verify", "checksum"];
 const WHOLE: &[&str] = &["--jobs", "2", "--verify", "checksum"];
 
 /// Clones through proxies on both sides, with the fault armed when the first table begins, and compares everything.
@@ -157,7 +155,11 @@ async fn when_the_snapshot_is_lost_the_clone_fails_and_may_be_repeated() {
     let outcome = clone(&program, &near.url(from.name()), &to.url(), &more).await.expect_code(1);
 
     armed.fired().await;
-    assert!(outcome.error()["hint"].as_str().is_some_and(|hint| hint.contains("again")), "{}", outcome.text());
+    assert!(
+        outcome.error()["hint"].as_str().is_some_and(|hint| hint.contains("again")),
+        "{}",
+        outcome.text()
+    );
     expect_untouched(&to).await;
     clone(&program, &near.url(from.name()), &to.url(), &more).await.expect_code(0);
     assert_eq!(checksum::of(&from).await, checksum::of(&to).await);

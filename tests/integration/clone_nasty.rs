@@ -1,9 +1,7 @@
 //! The round trip of a database of everything that a clone may get wrong (`tests/schemas/nasty.sql`).
 
 use crate::support::cloning::{clone_of, start_clone};
-use crate::support::{
-    Binary, Database, Outcome, Role, Server, checksum, destination, dump, source,
-};
+use crate::support::{Binary, Database, Outcome, Role, Server, checksum, destination, dump, source};
 
 const FIXTURE: &str = include_str!("../schemas/nasty.sql");
 
@@ -24,7 +22,12 @@ impl<'s> Nasty<'s> {
             roles.push(role);
         }
         let database = source.database("nasty").await;
-        database.execute(&text).await;
+        let session = database.session().await;
+        // A paragraph at a time: a new enum value cannot be used by the transaction that made it.
+        for paragraph in text.split("\n\n") {
+            session.execute_all(paragraph).await;
+        }
+        drop(session);
         let (name, owner) = (database.name(), roles[1].name());
         source
             .execute(&format!(
@@ -70,7 +73,8 @@ async fn assert_same_contents(from: &Database<'_>, to: &Database<'_>) {
         assert_eq!(from.query_rows(query).await, to.query_rows(query).await, "{query}");
     }
     // The oids of objects, where a column holds them, are those of the destination's own objects.
-    let found = to.query_text("SELECT bool_and(what::text::regclass = what) FROM app.points_to_relations").await;
+    let found =
+        to.query_text("SELECT bool_and(what::text::regclass = what) FROM app.points_to_relations").await;
     assert_eq!(found, "t");
 }
 
@@ -147,14 +151,6 @@ async fn owners_and_grants_can_be_left_out() {
     assert_eq!(outcome.all("warning"), Vec::<&serde_json::Value>::new());
     let owner = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'";
     assert_eq!(to.query_rows(owner).await, [[Some("postgres".to_owned())]]);
-    // And with --create-roles it is made, without any right to log in.
-    let outcome = clone_of(&from, &to, &["--create-roles", "--confirm", to.name()]).await;
-    let made = destination.query_rows(&format!("SELECT rolcanlogin, rolsuper FROM pg_roles WHERE rolname = '{name}'"));
-    assert_eq!(made.await, [[Some("f".to_owned()), Some("f".to_owned())]], "{}", outcome.text());
-    let owner = to.query_text("SELECT tableowner FROM pg_tables WHERE tablename = 't'").await;
-    assert_eq!(owner, name);
-    drop(to);
-    destination.execute(&format!("DROP OWNED BY {name}; DROP ROLE {name}")).await;
 }
 
 /// Peak resident memory of a process in kilobytes (`VmHWM`, proc(5)).

@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::cloning::start_clone;
 use crate::support::{
-    Binary, Database, Fault, FaultProxy, Outcome, Point, checksum, destination, dump, eventually,
-    source,
+    Binary, Database, Fault, FaultProxy, Outcome, Point, checksum, destination, dump, eventually, source,
 };
 
 /// The first bytes of a binary COPY (manual, COPY, "File Formats").
@@ -67,12 +66,14 @@ async fn a_table_that_is_dropped_before_the_lock_is_noticed() {
 
 #[tokio::test]
 async fn a_table_that_is_renamed_before_the_lock_is_noticed() {
-    between_snapshot_and_lock("ALTER TABLE second RENAME TO renamed; CREATE TABLE second (other text)", true).await;
+    between_snapshot_and_lock("ALTER TABLE second RENAME TO renamed; CREATE TABLE second (other text)", true)
+        .await;
 }
 
 #[tokio::test]
 async fn a_change_of_columns_before_the_lock_is_noticed() {
-    between_snapshot_and_lock("ALTER TABLE first ADD more int DEFAULT 5; ALTER TABLE second DROP n", true).await;
+    between_snapshot_and_lock("ALTER TABLE first ADD more int DEFAULT 5; ALTER TABLE second DROP n", true)
+        .await;
 }
 
 #[tokio::test]
@@ -126,7 +127,11 @@ impl<'s> Held<'s> {
         Some(Self { proxy: FaultProxy::start(destination), from, to })
     }
 
-    fn start(&self, program: &Binary, more: &[&str]) -> (crate::support::binary::Running, crate::support::fault_proxy::Armed) {
+    fn start(
+        &self,
+        program: &Binary,
+        more: &[&str],
+    ) -> (crate::support::binary::Running, crate::support::fault_proxy::Armed) {
         let armed = self.proxy.arm(Fault::stall_before(Point::ClientSends(BINARY_SIGNATURE.to_vec())));
         let more = [&["--confirm", self.to.name()], more].concat();
         (start_clone(program, &self.from.url(), &self.proxy.url(self.to.name()), &more), armed)
@@ -153,7 +158,9 @@ async fn who_waits_behind_the_copy_is_named_within_five_seconds() {
     let start = Instant::now();
     let (pid, mut altered) = alter(&held.from).await;
     let warning = running
-        .event("a warning about who waits", |line| line["event"] == "warning" && line["data"]["code"] == "source_waits")
+        .event("a warning about who waits", |line| {
+            line["event"] == "warning" && line["data"]["code"] == "source_waits"
+        })
         .await;
     assert!(start.elapsed() < Duration::from_secs(6), "after {:?}", start.elapsed());
     let message = warning["data"]["message"].as_str().unwrap();
@@ -196,7 +203,8 @@ async fn a_table_that_is_locked_exclusively_is_named_with_its_holder() {
     holder.execute_all("BEGIN; LOCK TABLE second IN ACCESS EXCLUSIVE MODE").await;
     let program = Binary::new();
 
-    let outcome = Outcome::of(start_clone(&program, &from.url(), &to.url(), &[]).finish().await).expect_code(1);
+    let outcome =
+        Outcome::of(start_clone(&program, &from.url(), &to.url(), &[]).finish().await).expect_code(1);
 
     outcome.expect_error(&["second", &pid]);
     assert_eq!(to.related_databases().await, [""; 0]);

@@ -22,6 +22,17 @@
 mod support;
 
 mod cli;
+mod clone_consistent;
+mod clone_crash;
+mod clone_faults;
+mod clone_nasty;
+mod clone_progress;
+mod clone_races;
+mod clone_refusals;
+mod clone_select;
+mod clone_swap;
+mod clone_verify;
+mod clone_versions;
 mod config;
 mod connect_auth;
 mod connect_relay;

@@ -72,11 +72,11 @@ impl Outcome {
         self.all("warning").into_iter().filter(|data| data["code"] == code).collect()
     }
 
-    /// Why it failed: code, message and hint.
+    /// Why it failed: code, message and hint, from the job's last status or, before there is a job, the one line.
     #[track_caller]
     pub fn error(&self) -> &Value {
-        let mut errors = self.all("job.status").into_iter().map(|data| &data["error"]);
-        errors.rfind(|error| !error.is_null()).unwrap_or_else(|| panic!("no error\n{}", self.text()))
+        let errors = self.events.iter().flat_map(|line| [&line["error"], &line["data"]["error"]]);
+        errors.rev().find(|error| !error.is_null()).unwrap_or_else(|| panic!("no error\n{}", self.text()))
     }
 
     /// Fails the test unless the error says all of these words.

@@ -14,6 +14,7 @@ use tokio_postgres::{NoTls, SimpleQueryMessage};
 use super::Server;
 use super::log::Mark;
 use super::say;
+use super::server::in_url;
 
 /// A private database of a [`Server`].
 pub struct Database<'s> {
@@ -59,9 +60,10 @@ impl<'s> Database<'s> {
         self.server.socket_url(&self.name)
     }
 
-    /// The URL for another role of a private cluster. No character of either is special in a URL.
+    /// The URL for another role of a private cluster.
     pub fn url_as(&self, user: &str, password: &str) -> String {
-        format!("postgres://{user}:{password}@{}/{}", self.server.address(), self.name)
+        let (user, password) = (in_url(user), in_url(password));
+        format!("postgres://{user}:{password}@{}/{}", self.server.address(), in_url(&self.name))
     }
 
     /// A session as the superuser. A session that stays open stands in the way of renames and drops.

@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Server;
+use super::server::in_url;
 
 /// How long bytes that may be the start of a pattern are held back when nothing follows them.
 const HOLD: Duration = Duration::from_millis(50);
@@ -175,7 +176,7 @@ impl FaultProxy {
 
     /// The superuser's URL for a database through the proxy, without TLS.
     pub fn url(&self, database: &str) -> String {
-        format!("{}@{}/{database}?sslmode=disable", self.user, self.address)
+        format!("{}@{}/{}?sslmode=disable", self.user, self.address, in_url(database))
     }
 
     /// How many connections are open.

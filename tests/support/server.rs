@@ -136,6 +136,7 @@ impl Server {
 
     /// The superuser's URL for a database, over loopback TCP.
     pub fn url(&self, database: &str) -> String {
+        let database = in_url(database);
         match &self.place {
             Place::Private { port, .. } => format!("postgres://postgres@127.0.0.1:{port}/{database}"),
             Place::Outside { before_database, after_database } => {
@@ -147,7 +148,7 @@ impl Server {
     /// The superuser's URL for a database over the unix socket; a private cluster's only.
     pub fn socket_url(&self, database: &str) -> String {
         let folder = self.folder().to_str().unwrap().replace('/', "%2F");
-        format!("postgres://postgres@{folder}:{}/{database}", self.address().port())
+        format!("postgres://postgres@{folder}:{}/{}", self.address().port(), in_url(database))
     }
 
     /// Where it listens for TCP.
@@ -278,6 +279,15 @@ impl Server {
         }
     }
 }
+
+/// A name as a part of a URL.
+pub fn in_url(name: &str) -> String {
+    percent_encoding::utf8_percent_encode(name, NOT_IN_URL).to_string()
+}
+
+/// Everything but what RFC 3986 calls unreserved.
+const NOT_IN_URL: &percent_encoding::AsciiSet =
+    &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()

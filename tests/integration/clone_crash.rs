@@ -1,0 +1,340 @@
+//! Clones that do not reach their end: Ctrl-C, `kill -9`, data that the destination refuses, a full disk. The
+//! destination database is as it was, and what is left is ours and named.
+
+use std::time::{Duration, Instant};
+
+use crate::support::cloning::{clone, start_clone};
+use crate::support::keeper::{Folder, as_server_user};
+use crate::support::{
+    Binary, Database, FaultProxy, Outcome, Server, Settings, checksum, destination, eventually, say, source,
+};
+
+const SOURCE: &str = "CREATE TABLE fresh (id int PRIMARY KEY, t text);
+    INSERT INTO fresh SELECT g, repeat('x', 300) || g FROM generate_series(1, 8000) g;
+    CREATE INDEX ON fresh (t); CREATE TABLE other (id int REFERENCES fresh, u text UNIQUE);
+    INSERT INTO other SELECT g, 'u' || g FROM generate_series(1, 3000) g;
+    CREATE VIEW v AS SELECT count(*) FROM fresh; CREATE MATERIALIZED VIEW m AS SELECT * FROM v;
+    CREATE SEQUENCE s; SELECT nextval('s'); SELECT lo_from_bytea(9, 'nine')";
+const OLD: &str = "CREATE TABLE old (a int); INSERT INTO old VALUES (1), (2), (3)";
+
+struct Pair {
+    from: Database<'static>,
+    to: Database<'static>,
+    before: Vec<String>,
+}
+
+async fn pair(hint: &str) -> Option<Pair> {
+    let (source, destination) = (source(15)?, destination(15)?);
+    let (from, to) = (source.database(hint).await, destination.database(hint).await);
+    from.execute(SOURCE).await;
+    to.execute(OLD).await;
+    for database in [&from, &to] {
+        // What the servers say when a client is gone, or is told to stop.
+        for text in
+            ["canceling statement due to user request", "connection to client lost", "terminating connection"]
+        {
+            database.announce(text);
+        }
+    }
+    let before = checksum::of(&to).await;
+    Some(Pair { from, to, before })
+}
+
+impl Pair {
+    /// The destination is what it was, and nothing was made of it that is still there.
+    async fn expect_untouched(&self, why: &str) {
+        assert_eq!(checksum::of(&self.to).await, self.before, "{why}");
+        assert_eq!(self.to.related_databases().await, [self.to.name()], "{why}");
+    }
+}
+
+#[tokio::test]
+async fn ctrl_c_in_any_phase_leaves_the_destination_as_it_was() {
+    let Some(pair) = pair("interrupted").await else { return };
+    // A slow way to the destination, so that a phase is not over before the signal arrives; and a session that
+    // keeps the swap waiting.
+    let slow = FaultProxy::start(pair.to.server());
+    slow.delay(Duration::from_millis(2));
+    let session = pair.to.session().await;
+    for phase in ["preflight", "plan", "stage", "pre-data", "copy", "post-data", "analyze", "verify", "swap"]
+    {
+        let program = Binary::new();
+        let more = ["--confirm", pair.to.name(), "--verify", "checksum"];
+        let mut running = start_clone(&program, &pair.from.url(), &slow.url(pair.to.name()), &more);
+        running.event(phase, |line| line["data"]["phase"] == phase).await;
+        running.interrupt();
+        let outcome = Outcome::of(running.finish().await).expect_code(130);
+        assert_eq!(outcome.all("job.status").last().unwrap()["status"], "cancelled", "{phase}");
+        pair.expect_untouched(phase).await;
+    }
+    drop(session);
+}
+
+#[tokio::test]
+async fn a_termination_signal_is_a_cancel_too() {
+    let Some(pair) = pair("terminated").await else { return };
+    let session = pair.to.session().await;
+    let program = Binary::new();
+    let mut running = start_clone(&program, &pair.from.url(), &pair.to.url(), &["--confirm", pair.to.name()]);
+    running.event("the swap", |line| line["data"]["phase"] == "swap").await;
+    running.terminate();
+    Outcome::of(running.finish().await).expect_code(130);
+    drop(session);
+    pair.expect_untouched("SIGTERM").await;
+}
+
+#[tokio::test]
+async fn the_second_ctrl_c_ends_it_at_once() {
+    let Some(pair) = pair("twice").await else { return };
+    let stuck = FaultProxy::start(pair.to.server());
+    let program = Binary::new();
+    let more = ["--confirm", pair.to.name()];
+    let mut running = start_clone(&program, &pair.from.url(), &stuck.url(pair.to.name()), &more);
+    running.event("the copy", |line| line["data"]["phase"] == "copy").await;
+    // The first asks for a clean end, which a destination that answers nothing keeps from coming.
+    stuck.stall();
+    running.interrupt();
+    eventually("its answer to the first", async || match running.printed().contains("cancelling") {
+        true => Ok(()),
+        false => Err(running.printed()),
+    })
+    .await;
+    running.interrupt();
+    let output = running.finish().await;
+    assert!(output.code == Some(130) || output.signal == Some(2), "{output:?}");
+    stuck.resume();
+    drop(stuck);
+    // What it could not drop any more is known, and removed.
+    program.run(&["clean", "--of", &pair.to.url()]).await.expect_code(0);
+    pair.expect_untouched("twice").await;
+}
+
+/// How many random moments; 20 for the figures.
+fn rounds() -> u32 {
+    std::env::var("MULTIBOARD_TEST_CRASH_ROUNDS").map_or(4, |text| text.parse().expect("a number"))
+}
+
+/// A number below `below`, another one at every call (xorshift; the seed is printed).
+struct Moments(u64);
+
+impl Moments {
+    fn next(&mut self, below: Duration) -> Duration {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        below.mul_f64((self.0 >> 11) as f64 / (1_u64 << 53) as f64)
+    }
+}
+
+#[tokio::test]
+async fn kill_9_at_any_moment_leaves_the_old_database_and_clean_finds_the_rest() {
+    let Some(pair) = pair("killed").await else { return };
+    let (from, to) = (&pair.from, &pair.to);
+    // Somebody else's database with a name like ours, and one with a comment like ours.
+    let foreign = to.server().database("foreign").await;
+    let (foreign_name, alike) = (format!("mbs_{}", foreign.name()), format!("mbs_x_{}", foreign.name()));
+    to.server().execute(&format!("CREATE DATABASE {foreign_name}")).await;
+    to.server().execute(&format!("CREATE DATABASE {alike}")).await;
+    to.server().execute(&format!("COMMENT ON DATABASE {alike} IS 'multiboard-sync: not really'")).await;
+
+    let program = Binary::new();
+    let more = ["--confirm", to.name(), "--keep-old", "1"];
+    let start = Instant::now();
+    let outcome = clone(&program, &from.url(), &to.url(), &more).await.expect_code(0);
+    let whole = start.elapsed();
+    program.run(&["undo", outcome.job()]).await.expect_code(0);
+    program.run(&["clean", "--of", &to.url()]).await.expect_code(0);
+    pair.expect_untouched("after undo and clean").await;
+
+    let seed = u64::from(std::process::id()) << 20 | u64::from(start.elapsed().subsec_nanos());
+    say(&format!("kill -9: seed {seed}, a clone takes {whole:?}"));
+    let mut moments = Moments(seed);
+    let mut left_something = 0;
+    for round in 0..rounds() {
+        let moment = moments.next(whole);
+        let running = start_clone(&program, &from.url(), &to.url(), &more);
+        tokio::time::sleep(moment).await;
+        running.kill();
+        let output = running.finish().await;
+        let why = format!("round {round}, killed after {moment:?}, code {:?}", output.code);
+        let swapped = checksum::has_relation(to, "public", "fresh").await;
+        if swapped {
+            assert_eq!(checksum::of(to).await, checksum::of(from).await, "{why}");
+        } else {
+            assert_eq!(checksum::of(to).await, pair.before, "{why}");
+        }
+        let left = to.related_databases().await;
+        let leftovers: Vec<&String> =
+            left.iter().filter(|name| *name != to.name() && !name.contains("_old_")).collect();
+        left_something += u32::from(!leftovers.is_empty());
+        let cleaned = program.run(&["clean", "--of", &to.url()]).await;
+        cleaned.expect_code(0);
+        for name in &leftovers {
+            assert!(cleaned.stdout.contains(*name), "{name} is not named: {cleaned:?} ({why})");
+        }
+        let now = to.related_databases().await;
+        if swapped {
+            // The replaced database is a backup and no leftover: it takes its place again.
+            assert_eq!(now.len(), 2, "{now:?} ({why})");
+            let jobs = program.run(&["jobs", "list", "--json"]).await;
+            let newest: serde_json::Value =
+                serde_json::from_str(jobs.stdout.lines().next().unwrap()).unwrap();
+            program.run(&["undo", newest["id"].as_str().unwrap()]).await.expect_code(0);
+            program.run(&["clean", "--of", &to.url()]).await.expect_code(0);
+        }
+        pair.expect_untouched(&why).await;
+    }
+    say(&format!("kill -9: {} rounds, {left_something} left something to clean", rounds()));
+    let names = foreign.related_databases().await;
+    assert!(names.contains(&foreign_name) && names.contains(&alike), "{names:?}");
+}
+
+#[tokio::test]
+async fn a_staging_database_whose_record_is_lost_is_named_and_left_alone() {
+    let Some(pair) = pair("stranger").await else { return };
+    let slow = FaultProxy::start(pair.to.server());
+    let first = Binary::new();
+    let mut running =
+        start_clone(&first, &pair.from.url(), &slow.url(pair.to.name()), &["--confirm", pair.to.name()]);
+    running.event("the copy", |line| line["data"]["phase"] == "copy").await;
+    slow.stall();
+    running.kill();
+    running.finish().await;
+    drop(slow);
+    let left = pair.to.related_databases().await;
+    assert_eq!(left.len(), 2);
+    // Another installation made it: it carries a mark, but nothing here says that it is ours.
+    let other = Binary::new().run(&["clean", "--of", &pair.to.url()]).await;
+    other.expect_code(0);
+    assert_eq!(pair.to.related_databases().await, left, "{other:?}");
+    first.run(&["clean", "--of", &pair.to.url()]).await.expect_code(0);
+    pair.expect_untouched("after clean").await;
+    let again = first.run(&["clean", "--of", &pair.to.url()]).await;
+    again.expect_code(0);
+}
+
+/// A function that works on the source only: it stands for everything that is right there and wrong here.
+async fn only_on_the_source(pair: &Pair, ddl: &str) {
+    let port = pair.from.server().address().port();
+    pair.from
+        .execute(&format!(
+            "CREATE FUNCTION only_here(a int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
+                 IF inet_server_port() <> {port} THEN RAISE 'only on the source'; END IF; RETURN a; END $$; {ddl}"
+        ))
+        .await;
+    pair.to.announce("only on the source");
+}
+
+#[tokio::test]
+async fn rows_and_indexes_that_the_destination_refuses_leave_no_staging_database() {
+    for (object, ddl) in [
+        (
+            "public.checked",
+            "CREATE TABLE checked (a int CHECK (only_here(a) > 0)); INSERT INTO checked VALUES (1)",
+        ),
+        (
+            "by_function",
+            "CREATE TABLE x (a int); INSERT INTO x VALUES (1); CREATE INDEX by_function ON x (only_here(a))",
+        ),
+    ] {
+        let Some(pair) = pair("refused").await else { return };
+        only_on_the_source(&pair, ddl).await;
+        let program = Binary::new();
+        let more = ["--confirm", pair.to.name()];
+        let outcome = clone(&program, &pair.from.url(), &pair.to.url(), &more).await.expect_code(1);
+        outcome.expect_error(&[object, "only on the source"]);
+        pair.expect_untouched(object).await;
+    }
+}
+
+#[tokio::test]
+async fn a_materialized_view_that_cannot_be_filled_is_reported_and_the_clone_goes_on() {
+    let Some(pair) = pair("unfilled").await else { return };
+    only_on_the_source(
+        &pair,
+        "CREATE TABLE x AS SELECT 1 AS a; CREATE MATERIALIZED VIEW unfilled AS SELECT only_here(a) FROM x",
+    )
+    .await;
+    let program = Binary::new();
+    let more = ["--confirm", pair.to.name()];
+    let outcome = clone(&program, &pair.from.url(), &pair.to.url(), &more).await.expect_code(0);
+    let warnings = outcome.all("warning");
+    assert!(warnings.iter().any(|data| data.to_string().contains("unfilled")), "{warnings:?}");
+    let populated = "SELECT relispopulated FROM pg_class WHERE relname = 'unfilled'";
+    assert_eq!(pair.to.query_text(populated).await, "f");
+}
+
+#[tokio::test]
+async fn a_difference_found_by_verify_is_exit_5_and_leaves_no_staging_database() {
+    use crate::support::{Fault, Point};
+    let Some(pair) = pair("different").await else { return };
+    let proxy = FaultProxy::start(pair.to.server());
+    // Held at the last statement before verification, while somebody changes a row behind the clone's back.
+    let armed = proxy.arm(Fault::stall_before(Point::ClientSends(b"multiboard_sync CASCADE".to_vec())));
+    let program = Binary::new();
+    let more = ["--confirm", pair.to.name(), "--verify", "checksum"];
+    let running = start_clone(&program, &pair.from.url(), &proxy.url(pair.to.name()), &more);
+    armed.fired().await;
+    let left = pair.to.related_databases().await;
+    let staging = left.iter().find(|name| *name != pair.to.name()).unwrap();
+    let session = crate::support::Session::open(&pair.to.server().url(staging)).await;
+    session.execute_all("UPDATE other SET u = 'changed' WHERE id = 17").await;
+    drop(session);
+    proxy.resume();
+    let outcome = Outcome::of(running.finish().await).expect_code(5);
+    outcome.expect_error(&["public.other"]);
+    pair.expect_untouched("a difference").await;
+}
+
+/// A small file system in memory, taken away when dropped.
+struct SmallDisk(Folder);
+
+impl SmallDisk {
+    /// `None` where nobody may mount.
+    fn mount(size: &str) -> Option<Self> {
+        let folder = Folder::create();
+        let options = format!("size={size},mode=0777");
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &options, "multiboard-sync-test"]).arg(&folder.0);
+        let mounted = mount.output().is_ok_and(|output| output.status.success());
+        let disk = Self(folder);
+        mounted.then_some(disk)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let mut umount = std::process::Command::new("umount");
+        drop(umount.args(["--lazy"]).arg(&self.0.0).output());
+        drop(std::fs::remove_dir_all(&self.0.0));
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_leaves_the_destination_as_it_was() {
+    let Some(disk) = SmallDisk::mount("40m") else {
+        say("SKIPPED a full disk: only root may mount a small one");
+        return;
+    };
+    let (Some(source), Some(destination)) = (source(15), Server::with(15, Settings::new())) else { return };
+    // Databases made from template0 are on its tablespace; the rest of the cluster is not.
+    let made = as_server_user("mkdir").arg(disk.0.0.join("space")).status().unwrap();
+    assert!(made.success());
+    destination.execute(&format!("CREATE TABLESPACE small LOCATION '{}/space'", disk.0.0.display())).await;
+    destination.execute("ALTER DATABASE template0 SET TABLESPACE small").await;
+    let from = source.database("too_much").await;
+    from.execute("CREATE TABLE t AS SELECT g, md5(g::text) || repeat(md5(g::text), 6) AS t FROM generate_series(1, 200000) g").await;
+    let to = destination.database("too_small").await;
+    to.execute(OLD).await;
+    to.announce("No space left on device");
+    let before = checksum::of(&to).await;
+    let program = Binary::new();
+
+    let outcome = clone(&program, &from.url(), &to.url(), &["--confirm", to.name()]).await.expect_code(1);
+
+    outcome.expect_error(&["destination_disk_full", "space"]);
+    assert_eq!(checksum::of(&to).await, before);
+    assert_eq!(to.related_databases().await, [to.name()]);
+    drop(to);
+    drop(destination);
+}
