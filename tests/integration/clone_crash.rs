@@ -295,7 +295,7 @@ impl SmallDisk {
         let folder = Folder::create();
         let options = format!("size={size},mode=0777");
         let mut mount = std::process::Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &options, "multiboard-sync-test"]).arg(&folder.0);
+        mount.args(["-t", "tmpfs", "-o", &options, "multiboard-sync-test"]).arg(folder.path());
         let mounted = mount.output().is_ok_and(|output| output.status.success());
         let disk = Self(folder);
         mounted.then_some(disk)
@@ -305,8 +305,8 @@ impl SmallDisk {
 impl Drop for SmallDisk {
     fn drop(&mut self) {
         let mut umount = std::process::Command::new("umount");
-        drop(umount.args(["--lazy"]).arg(&self.0.0).output());
-        drop(std::fs::remove_dir_all(&self.0.0));
+        drop(umount.args(["--lazy"]).arg(self.0.path()).output());
+        drop(std::fs::remove_dir_all(self.0.path()));
     }
 }
 
@@ -318,9 +318,9 @@ async fn a_full_disk_leaves_the_destination_as_it_was() {
     };
     let (Some(source), Some(destination)) = (source(15), Server::with(15, Settings::new())) else { return };
     // Databases made from template0 are on its tablespace; the rest of the cluster is not.
-    let made = as_server_user("mkdir").arg(disk.0.0.join("space")).status().unwrap();
+    let made = as_server_user("mkdir").arg(disk.0.path().join("space")).status().unwrap();
     assert!(made.success());
-    destination.execute(&format!("CREATE TABLESPACE small LOCATION '{}/space'", disk.0.0.display())).await;
+    destination.execute(&format!("CREATE TABLESPACE small LOCATION '{}/space'", disk.0.path().display())).await;
     destination.execute("ALTER DATABASE template0 SET TABLESPACE small").await;
     let from = source.database("too_much").await;
     from.execute("CREATE TABLE t AS SELECT g, md5(g::text) || repeat(md5(g::text), 6) AS t FROM generate_series(1, 200000) g").await;
