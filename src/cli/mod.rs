@@ -64,11 +64,12 @@ fn start(globals: Globals, command: Command) -> Outcome {
     let stop = CancellationToken::new();
     let context = Context { config, globals, stop: stop.clone() };
     let outcome = runtime.block_on(async {
+        let signals = signals::Signals::watch();
         tokio::select! {
             // The command first: one that ends as the second signal comes has still ended.
             biased;
             outcome = dispatch(&context, command) => outcome,
-            () = signals::second_one(&stop) => Ok(Exit::Interrupted),
+            () = signals.second_one(&stop) => Ok(Exit::Interrupted),
         }
     });
     // Aborted or not, nothing that still runs is waited for: the command has joined what it started.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::Outcome;
 use super::context::Context;
 use super::output::{self, Look, Shown};
+use super::{Outcome, complain};
 use crate::engine::stage::swap::Sessions;
 use crate::failure::{Classify, Exit, chain};
 use crate::job::{Record, Store, UndoState};
@@ -68,10 +68,21 @@ impl Watched {
                 if let Some(undo) = &report.undo {
                     self.record.undo = UndoState::Available { kept_as: undo.kept_as.clone() };
                 }
-                let different = report.verification.as_ref().is_some_and(|found| !found.different.is_empty());
+                let found =
+                    report.verification.as_ref().map(|found| found.different.clone()).unwrap_or_default();
+                let different = !found.is_empty();
+                if different && self.json {
+                    complain::about(&workflow::Error::Different(found), false);
+                }
                 (Update::Finished(Box::new(report)), if different { Exit::Different } else { Exit::Done })
             }
-            Err(error) => self.failed(&error),
+            Err(error) => {
+                if self.json {
+                    // Programs read the events; whoever looks at their stderr is a person.
+                    complain::about(&error, false);
+                }
+                self.failed(&error)
+            }
         };
         let exit_code = exit as u8;
         self.reporter.report(update);
@@ -82,7 +93,6 @@ impl Watched {
         }
         self.store.update(&self.record)?;
         tracing::debug!(job = %self.record.id, exit = exit_code, "job ended");
-        let _ = self.json;
         Ok(exit)
     }
 

@@ -82,10 +82,13 @@ pub async fn run(
             continue;
         }
         report(&marked.name, made_for.as_str());
-        found.push(remove(&destination, client, made, &marked, made_for).await?);
-        registry.record_dropped(cluster, &made.name)?;
+        let became = remove(&destination, client, made, &marked, made_for).await?;
+        if became.outcome == Outcome::Removed {
+            registry.record_dropped(cluster, &made.name)?;
+        }
+        found.push(became);
     }
-    forget_what_is_gone(registry, client, cluster, &recorded).await?;
+    forget_what_is_gone(registry, client, cluster, &registry.leftovers(cluster)?).await?;
     Ok(found)
 }
 

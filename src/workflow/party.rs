@@ -131,12 +131,16 @@ impl Destination {
 
     /// A writable connection to one of the databases that the grant covers.
     pub async fn connect(&self, database: &str) -> Result<DestinationConnection> {
-        Ok(DestinationConnection::open(
-            &self.grant,
-            &self.party.options.with_database(database),
-            &Settings::default(),
-        )
-        .await?)
+        Ok(self.reach(database).await?)
+    }
+
+    /// As [`Destination::connect`], for those who try again by the kind of error.
+    pub(super) async fn reach(
+        &self,
+        database: &str,
+    ) -> std::result::Result<DestinationConnection, connect::Error> {
+        let options = self.party.options.with_database(database);
+        DestinationConnection::open(&self.grant, &options, &Settings::default()).await
     }
 }
 

@@ -61,6 +61,12 @@ async fn sum_up(
     opened.connection.batch(&Sql::fixed("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")).await?;
     let catalog = introspect::read(client, opened.facts.version).await?;
     opened.connection.batch(&Sql::fixed("COMMIT")).await?;
+    if side == Side::Source {
+        let names: Vec<_> = catalog.tables.iter().map(|table| table.name.clone()).collect();
+        let schemas: Vec<_> =
+            catalog.namespaces.iter().map(|schema| schema.name.as_str().to_owned()).collect();
+        request.selection.check_all_match(&names, &schemas)?;
+    }
     let questions = questions(request, &catalog);
     let mut connections = Vec::new();
     for _ in 0..request.jobs.min(questions.len()).max(1) {

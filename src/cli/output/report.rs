@@ -36,14 +36,16 @@ fn write(report: &Report, text: &mut String) -> fmt::Result {
     };
     writeln!(text, "{} -> {}: {ended}", safe(&report.source), safe(&report.destination))?;
     let time = Duration::from_millis(report.elapsed_ms);
-    writeln!(
-        text,
-        "  copied    {}, {}, {} in {}",
-        counted(report.tables, "table", "tables"),
-        counted(report.rows, "row", "rows"),
-        bytes(report.bytes),
-        duration(time)
-    )?;
+    if report.tables > 0 || report.verification.is_none() {
+        writeln!(
+            text,
+            "  copied    {}, {}, {} in {}",
+            counted(report.tables, "table", "tables"),
+            counted(report.rows, "row", "rows"),
+            bytes(report.bytes),
+            duration(time)
+        )?;
+    }
     if report.indexes + report.constraints > 0 {
         writeln!(
             text,

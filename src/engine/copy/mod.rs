@@ -164,3 +164,12 @@ impl Classify for Error {
         }
     }
 }
+
+/// Whether an error says that the ledger has this number already.
+fn is_in_ledger(error: &connect::Error) -> bool {
+    error.server().is_some_and(|server| {
+        server.code == sqlstate::UNIQUE_VIOLATION
+            && server.schema.as_deref() == Some("multiboard_sync")
+            && server.table.as_deref() == Some("ledger")
+    })
+}

@@ -26,6 +26,9 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// The exported snapshot.
     pub snapshot: String,
+    /// The encoding in which rows travel, where it is not that of the statements (UTF-8): the source database's own,
+    /// so that neither end converts them.
+    pub row_encoding: Option<String>,
     /// How many workers copy and build at once.
     pub workers: usize,
     /// Kilobytes of `maintenance_work_mem` for all workers together.

@@ -1,13 +1,15 @@
 //! Runs the script's statements before and after the rows: many in one transaction, named one by one if one fails.
 
-use tokio_postgres::Client;
+use std::time::Duration;
+
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, Result};
-use crate::connect;
-use crate::pg::Sql;
-use crate::progress::{Reporter, Update};
+use super::{Error, Result, is_in_ledger};
+use crate::connect::{self, Connection};
+use crate::pg::{Literal, Sql};
+use crate::progress::{Reporter, Update, Warning};
 use crate::schema::script::Step;
+use crate::sql;
 
 /// Steps in one transaction: enough to save the round trips (15-25 % measured), few enough for the lock table.
 const STEPS_A_BATCH: usize = 100;
@@ -15,38 +17,97 @@ const STEPS_A_BATCH: usize = 100;
 /// Bytes of statements in one message; a longer step goes alone.
 const BYTES_A_BATCH: usize = 1 << 20;
 
-/// Runs steps in their order, each batch a transaction. Where a batch fails it is rolled back and its steps are run
-/// one by one, so that the error names the object. Steps that may fail (`tolerated`) do so alone: what failed comes
-/// back with its reason, and the others go on.
-pub async fn run(
-    client: &Client,
+/// Attempts at one batch, the first included, before the run fails.
+const ATTEMPTS: u32 = 5;
+
+/// A session in the staging database that can be replaced when it breaks.
+pub trait Session {
+    /// The connection as it is now.
+    fn connection(&self) -> &Connection;
+    /// Opens another one in its place.
+    fn reopen(&mut self) -> impl Future<Output = std::result::Result<(), connect::Error>>;
+}
+
+/// Runs steps in their order, each batch a transaction that writes its number under `kind` into the ledger: where a
+/// connection broke, the batch is done again on a new one, unless the ledger has it. Where a statement fails the batch
+/// is rolled back and its steps are run one by one, so that the error names the object. Steps that may fail
+/// (`tolerated`) do so alone: what failed comes back with its reason, and the others go on.
+pub async fn run<S: Session>(
+    session: &mut S,
+    kind: &'static str,
     steps: &[&Step],
     reporter: &Reporter,
     stop: &CancellationToken,
-    failed: impl Fn(tokio_postgres::Error) -> connect::Error,
 ) -> Result<Vec<(String, String)>> {
     let mut problems = Vec::new();
-    for batch in batches(steps) {
-        if stop.is_cancelled() {
-            return Err(Error::Stopped);
-        }
+    for (number, batch) in batches(steps).into_iter().enumerate() {
         if let Some(first) = batch.first() {
             reporter.operation(format!("creating {}", first.label));
         }
-        if execute(client, batch.iter().copied()).await.is_err() {
-            // Whatever it was, it will be met again, by name.
-            for step in &batch {
-                if let Err(error) = execute(client, [*step].into_iter()).await {
-                    let source = failed(error);
-                    if !step.tolerated || client.is_closed() {
-                        return Err(Error::Step { object: step.label.clone(), source });
-                    }
-                    problems.push((step.label.clone(), crate::failure::chain(&source)));
-                }
-            }
+        if !together(session, kind, number, &batch, reporter, stop).await? {
+            problems.extend(one_by_one(session.connection(), &batch).await?);
         }
         let statements: usize = batch.iter().map(|step| step.sql.len()).sum();
         reporter.report(Update::Statements(statements as u64));
+    }
+    Ok(problems)
+}
+
+/// Runs a batch in one transaction; false where one of its statements failed.
+async fn together<S: Session>(
+    session: &mut S,
+    kind: &'static str,
+    number: usize,
+    batch: &[&Step],
+    reporter: &Reporter,
+    stop: &CancellationToken,
+) -> Result<bool> {
+    let ledger = sql!(
+        "INSERT INTO multiboard_sync.ledger (kind, number) VALUES ({k}, {n})",
+        k = Literal(kind),
+        n = number as u64
+    );
+    let mut attempt = 1;
+    loop {
+        if stop.is_cancelled() {
+            return Err(Error::Stopped);
+        }
+        let Err(error) = execute(session.connection(), Some(&ledger), batch).await else { return Ok(true) };
+        if is_in_ledger(&error) {
+            return Ok(true);
+        }
+        if !error.is_lost() {
+            return Ok(false);
+        }
+        let what = batch.first().map(|step| step.label.clone()).unwrap_or_default();
+        if attempt >= ATTEMPTS {
+            return Err(Error::Step { object: what, source: error });
+        }
+        let reason = crate::failure::chain(&error);
+        reporter.warn(Warning::new(
+            "repeated",
+            format!("creating {what} and others: trying again after: {reason}"),
+        ));
+        tokio::time::sleep(Duration::from_millis(100) * 2_u32.pow(attempt)).await;
+        attempt += 1;
+        if let Err(error) = session.reopen().await
+            && attempt >= ATTEMPTS
+        {
+            return Err(error.into());
+        }
+    }
+}
+
+/// Runs the steps of a batch that failed, each by itself: whatever it was, it is met again, by name.
+async fn one_by_one(connection: &Connection, batch: &[&Step]) -> Result<Vec<(String, String)>> {
+    let mut problems = Vec::new();
+    for step in batch {
+        if let Err(source) = execute(connection, None, &[step]).await {
+            if !step.tolerated || source.is_lost() {
+                return Err(Error::Step { object: step.label.clone(), source });
+            }
+            problems.push((step.label.clone(), crate::failure::chain(&source)));
+        }
     }
     Ok(problems)
 }
@@ -70,19 +131,20 @@ fn batches<'a>(steps: &[&'a Step]) -> Vec<Vec<&'a Step>> {
     batches
 }
 
-async fn execute<'a>(
-    client: &Client,
-    steps: impl Iterator<Item = &'a Step>,
-) -> std::result::Result<(), tokio_postgres::Error> {
+async fn execute(
+    connection: &Connection,
+    ledger: Option<&Sql>,
+    steps: &[&Step],
+) -> std::result::Result<(), connect::Error> {
     let mut text = Sql::fixed("BEGIN;\n");
-    for sql in steps.flat_map(|step| &step.sql) {
+    for sql in ledger.into_iter().chain(steps.iter().flat_map(|step| &step.sql)) {
         text.push(sql);
         text.push_fixed(";\n");
     }
     text.push_fixed("COMMIT");
-    let result = client.batch_execute(text.as_str()).await;
-    if result.is_err() && !client.is_closed() {
-        client.batch_execute("ROLLBACK").await?;
+    let result = connection.batch(&text).await;
+    if result.is_err() && !connection.is_closed() {
+        connection.batch(&Sql::fixed("ROLLBACK")).await?;
     }
     result
 }

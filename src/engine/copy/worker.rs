@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::run::{Dial, Shared, import};
 use super::schedule::Work;
-use super::{Error, Result, Table, Transfer};
+use super::{Error, Result, Table, Transfer, is_in_ledger};
 use crate::connect::raw::relay::{self, Counters, relay};
 use crate::connect::{self, RawConnection};
 use crate::failure::{Classify, Next};
@@ -101,16 +101,18 @@ impl<D: Dial> Worker<D> {
         counters: &Counters,
     ) -> Result<Attempt<u64>> {
         let failed = |source| Error::Transfer { what: transfer.label.clone(), source };
+        let encoding = self.shared.plan.row_encoding.as_deref();
+        let out = in_encoding(&transfer.out, encoding);
         let into = sql!(
             "BEGIN; INSERT INTO multiboard_sync.ledger (kind, number) VALUES ('chunk', {n}); {into}; COMMIT",
             n = at as u64,
-            into = transfer.into
+            into = in_encoding(&transfer.into, encoding)
         );
         // Taken out, so that whatever goes wrong leaves no half-used connection behind.
         let mut source = self.reading().await?;
         let mut destination = self.writing().await?;
         self.read_in_transaction += 1;
-        source.send(&transfer.out).await.map_err(failed)?;
+        source.send(&out).await.map_err(failed)?;
         destination.send(&into).await.map_err(failed)?;
         let meter = self.shared.reporter.meter(name);
         let counted =
@@ -312,6 +314,19 @@ async fn interruptible<D>(
     }
 }
 
+/// A COPY whose rows travel in an encoding of their own. One message is converted as a whole when it arrives, so its
+/// statements, and the names in them, stay UTF-8.
+fn in_encoding(copy: &Sql, encoding: Option<&str>) -> Sql {
+    match encoding {
+        None => copy.clone(),
+        Some(name) => sql!(
+            "SET client_encoding = {e}; {c}; SET client_encoding = 'UTF8'",
+            e = crate::pg::Literal(name),
+            c = copy
+        ),
+    }
+}
+
 /// Passes on what a relay counts while it runs; takes it back where the relay fails.
 async fn counting<T, E>(
     meter: &Meter,
@@ -337,15 +352,6 @@ async fn counting<T, E>(
         meter.retract(bytes, frames);
     }
     result
-}
-
-/// Whether an error says that the ledger has this number already.
-fn is_in_ledger(error: &connect::Error) -> bool {
-    error.server().is_some_and(|server| {
-        server.code == crate::pg::sqlstate::UNIQUE_VIOLATION
-            && server.schema.as_deref() == Some("multiboard_sync")
-            && server.table.as_deref() == Some("ledger")
-    })
 }
 
 /// The rows in a command tag: `COPY 17`.

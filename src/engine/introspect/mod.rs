@@ -54,6 +54,20 @@ pub enum Error {
     Unknown { what: &'static str, value: String },
 }
 
+impl Error {
+    /// Whether it looks as if something was dropped between the snapshot and the reading: "cache lookup failed", an
+    /// undefined object, or a definition that came out as NULL.
+    pub fn may_have_vanished(&self) -> bool {
+        match self {
+            Self::Query { source, .. } => source
+                .code()
+                .is_some_and(|state| matches!(state.code(), "XX000" | "42P01" | "42704" | "42883" | "3F000")),
+            Self::Column { .. } => true,
+            Self::Unknown { .. } => false,
+        }
+    }
+}
+
 impl Classify for Error {
     fn classify(&self) -> Failure {
         match self {

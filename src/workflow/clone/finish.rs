@@ -3,7 +3,7 @@
 
 use super::load::warn_about;
 use super::plan::Plan;
-use super::{Context, Request, Staging};
+use super::{Building, Context, Request, Staging};
 use crate::connect::DestinationConnection;
 use crate::engine::copy::statements;
 use crate::engine::stage::facts;
@@ -23,16 +23,15 @@ pub(super) async fn finish(
     context: &Context,
     destination: &Destination,
     plan: &Plan,
-    connection: &DestinationConnection,
+    building: &mut Building<'_>,
     staging: &Staging,
 ) -> Result<()> {
     let reporter = &context.reporter;
-    let client = connection.client();
     reporter.phase(Phase::PostData);
     let after: Vec<&Step> = plan.script.steps.iter().filter(|s| s.phase == script::Phase::PostData).collect();
-    let failed = |error| connection.error(error);
-    let problems = statements::run(client, &after, reporter, &context.stop, failed).await?;
+    let problems = statements::run(building, "post-data", &after, reporter, &context.stop).await?;
     warn_about(context, problems);
+    let connection = &building.connection;
     settings(context, destination, plan, staging).await?;
     reporter.phase(Phase::Neutralize);
     if request.neutralize {

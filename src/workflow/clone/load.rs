@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::plan::Plan;
-use super::{Context, Request, Staging, prepare_staging};
+use super::{Building, Context, Request, Staging, prepare_staging};
 use crate::connect::{self, DestinationConnection, Encoding, Options, RawConnection, Settings};
 use crate::engine::copy::{self, large_objects, plan as chunks, run, sequences, snapshot, statements};
 use crate::engine::verify::compare::Sum;
@@ -45,21 +45,22 @@ pub(super) async fn load(
     destination: &Destination,
     plan: &Plan,
     staging: &Staging,
-    connection: &DestinationConnection,
+    building: &mut Building<'_>,
 ) -> Result<Loaded> {
     let reporter = &context.reporter;
     reporter.phase(Phase::PreData);
-    connection.batch(&Sql::fixed(include_str!("../../../sql/destination/ledger.sql"))).await?;
+    building.connection.batch(&Sql::fixed(include_str!("../../../sql/destination/ledger.sql"))).await?;
     let before: Vec<&Step> = steps(plan, script::Phase::PreData);
-    let failed = |error| connection.error(error);
-    let problems = statements::run(connection.client(), &before, reporter, &context.stop, failed).await?;
+    let problems = statements::run(building, "pre-data", &before, reporter, &context.stop).await?;
     warn_about(context, problems);
+    let connection = &building.connection;
     reporter.phase(Phase::Copy);
     let dial = Workers {
         source: request.source.options.clone(),
         destination: destination.party.options.with_database(staging.name.as_str()),
         grant: destination.grant.clone(),
-        encoding: Encoding::Named(plan.like.encoding.clone()),
+        // Bytes of no known encoding cannot be converted; in all others names are UTF-8, and rows are told apart.
+        encoding: if plan.like.encoding == "SQL_ASCII" { Encoding::Server } else { Encoding::Utf8 },
     };
     let builds = run::Builds::default();
     let source_done = CancellationToken::new();
@@ -148,6 +149,7 @@ fn copy_plan(request: &Request, plan: &Plan, builds: &run::Builds) -> run::Plan 
         transfers,
         steps: plan.script.steps.clone(),
         snapshot: plan.snapshot.clone(),
+        row_encoding: Some(plan.like.encoding.clone()).filter(|name| name != "UTF8" && name != "SQL_ASCII"),
         workers: request.jobs,
         maintenance_kb: MAINTENANCE_KB,
         builds: builds.clone(),

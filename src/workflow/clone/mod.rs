@@ -24,7 +24,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::party::{Destination, OtherSource, Party, Source};
 use super::{Error, Result};
-use crate::connect::{Connection, DestinationConnection};
+use crate::connect::{self, Connection, DestinationConnection};
+use crate::engine::copy::statements;
 use crate::engine::stage::registry::Registry;
 use crate::engine::stage::{create, facts, mark::Mark, swap::Sessions};
 use crate::id::JobId;
@@ -108,20 +109,22 @@ async fn fill_and_swap(
     report.skipped.clone_from(&plan.skipped);
     report.neutralized.clone_from(&plan.neutralized);
     let connection = staging.connect(destination).await?;
+    let mut building = Building { staging, destination, connection };
     // Not in `stoppable`: its workers see the token themselves, and interrupt the servers' work.
-    let loaded = match load::load(request, context, source, destination, &plan, staging, &connection).await {
+    let loaded = match load::load(request, context, source, destination, &plan, staging, &mut building).await
+    {
         Ok(loaded) => loaded,
         Err(error) => {
             interrupt(&plan.holder).await;
             return Err(error);
         }
     };
-    let finished = finish::finish(request, context, destination, &plan, &connection, staging);
+    let finished = finish::finish(request, context, destination, &plan, &mut building, staging);
     stoppable(context, finished).await?;
     report.verification =
         stoppable(context, check::check(request, context, destination, staging, &plan, &loaded)).await?;
     // Not one session of ours may be left in the database that is about to be renamed.
-    connection.close().await;
+    building.connection.close().await;
     report.undo = replace::replace(request, context, destination, staging, plan.comment.as_deref()).await?;
     Ok(report)
 }
@@ -139,6 +142,24 @@ async fn stoppable<T>(context: &Context, work: impl Future<Output = Result<T>>) 
         biased;
         result = work => result,
         () = context.stop.cancelled() => Err(Error::Interrupted("the destination is as it was".to_owned())),
+    }
+}
+
+/// The session that builds the schema in the staging database, replaced where it breaks.
+struct Building<'a> {
+    staging: &'a Staging,
+    destination: &'a Destination,
+    connection: DestinationConnection,
+}
+
+impl statements::Session for Building<'_> {
+    fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    async fn reopen(&mut self) -> std::result::Result<(), connect::Error> {
+        self.connection = self.staging.reconnect(self.destination).await?;
+        Ok(())
     }
 }
 
@@ -180,7 +201,14 @@ impl Staging {
 
     /// A connection to it that suits building a schema.
     async fn connect(&self, destination: &Destination) -> Result<DestinationConnection> {
-        let connection = destination.connect(self.name.as_str()).await?;
+        Ok(self.reconnect(destination).await?)
+    }
+
+    async fn reconnect(
+        &self,
+        destination: &Destination,
+    ) -> std::result::Result<DestinationConnection, connect::Error> {
+        let connection = destination.reach(self.name.as_str()).await?;
         connection.batch(&prepare_staging()).await?;
         Ok(connection)
     }

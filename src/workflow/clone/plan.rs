@@ -9,6 +9,7 @@ use crate::engine::copy::{self, large_objects, plan as chunks, snapshot};
 use crate::engine::introspect;
 use crate::engine::preflight::{self, check, source as readable};
 use crate::engine::verify::query;
+use crate::failure::chain;
 use crate::pg::{Ident, Oid, QualifiedName, Sql};
 use crate::progress::{IndexWork, Level, Skipped, TableWork, Update, VerifyMode, Warning, Work};
 use crate::schema::model::database::{Database, LocaleProvider};
@@ -55,13 +56,11 @@ pub(super) async fn plan(
     source: &Source,
     destination: &Destination,
 ) -> Result<Plan> {
-    let held = hold(request, context, source, destination).await?;
-    context.reporter.operation("reading the source's catalog");
-    let mut catalog = introspect::read(held.holder.client(), source.facts.version).await?;
+    let (held, mut catalog) = read(request, context, source, destination).await?;
     let data = if request.schema_only { HashSet::new() } else { held.with_data.clone() };
     let options = schema_options(request, &catalog, destination);
     let rendering = render::render(&catalog, &options);
-    let mut left_out = left_out(&catalog, &held.left_out);
+    let mut left_out = left_out(&catalog, &held);
     left_out.extend(rendering.left_out);
     let script = order::arrange(rendering.pieces, &catalog.dependencies, &left_out);
     judge(&script, &catalog, context)?;
@@ -69,6 +68,7 @@ pub(super) async fn plan(
         .skipped
         .iter()
         .chain(&script.skipped)
+        .filter(|one| one.reason != BY_SELECTION)
         .map(|one| Skipped { object: one.object.clone(), reason: one.reason.clone() })
         .collect();
     if request.strict && !skipped.is_empty() {
@@ -104,6 +104,34 @@ pub(super) async fn plan(
     announce(request, context, &plan);
     tell_losses(request, context, destination, &plan);
     Ok(plan)
+}
+
+/// A snapshot with its locks, and the catalog under it. The server's functions that print definitions see the newest
+/// catalog: where something was dropped beside us, they fail or print nothing, and a new snapshot is taken.
+async fn read(
+    request: &Request,
+    context: &Context,
+    source: &Source,
+    destination: &Destination,
+) -> Result<(Held, Catalog)> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let held = hold(request, context, source, destination).await?;
+        context.reporter.operation("reading the source's catalog");
+        match introspect::read(held.holder.client(), source.facts.version).await {
+            Ok(catalog) => return Ok((held, catalog)),
+            Err(error) if error.may_have_vanished() && attempt < SNAPSHOTS => {
+                let message = format!(
+                    "the source's schema changed while it was read, reading it again: {}",
+                    chain(&error)
+                );
+                context.reporter.warn(Warning::new("snapshot_retaken", message));
+                held.holder.close().await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// What verification compares: a table, or a whole partition tree where rows may lie in other leaves on the other side.
@@ -155,7 +183,8 @@ struct Held {
     holder: Connection,
     snapshot: String,
     with_data: HashSet<Oid>,
-    left_out: Vec<(Oid, QualifiedName)>,
+    left_out: HashSet<Oid>,
+    without_rows: HashSet<Oid>,
 }
 
 /// Takes snapshots until one is not overtaken by a change of a table's definition before the locks are there.
@@ -181,11 +210,17 @@ async fn hold(
         let names: Vec<QualifiedName> = relations.iter().map(|relation| relation.name.clone()).collect();
         let schemas = snapshot::schemas(holder.client()).await?;
         request.selection.check_all_match(&names, &schemas)?;
-        let (mut kept, mut with_data, mut left_out) = (Vec::new(), HashSet::new(), Vec::new());
+        let (mut kept, mut with_data) = (Vec::new(), HashSet::new());
+        let (mut left_out, mut without_rows) = (HashSet::new(), HashSet::new());
         for relation in relations {
             match request.selection.matches(&relation.name) {
-                Choice::LeftOut => left_out.push((relation.oid, relation.name)),
-                Choice::NoData => kept.push(relation),
+                Choice::LeftOut => {
+                    left_out.insert(relation.oid);
+                }
+                Choice::NoData => {
+                    without_rows.insert(relation.oid);
+                    kept.push(relation);
+                }
                 Choice::Kept => {
                     with_data.insert(relation.oid);
                     kept.push(relation);
@@ -204,7 +239,7 @@ async fn hold(
             Ok(()) => {
                 let outdated = snapshot::outdated(fresh, &kept).await?;
                 if outdated.is_empty() {
-                    return Ok(Held { holder, snapshot: id, with_data, left_out });
+                    return Ok(Held { holder, snapshot: id, with_data, left_out, without_rows });
                 }
                 changed = outdated.iter().map(ToString::to_string).collect();
             }
@@ -234,15 +269,29 @@ fn schema_options(request: &Request, catalog: &Catalog, destination: &Destinatio
     }
 }
 
-fn left_out(catalog: &Catalog, tables: &[(Oid, QualifiedName)]) -> HashMap<Address, String> {
-    let mut left_out: HashMap<Address, String> = tables
+/// Why something that the user chose to leave out is not there.
+const BY_SELECTION: &str = "left out by the selection";
+
+/// What the selection leaves out: tables and views, sequences of their columns, and foreign keys whose rows point to
+/// rows that do not come.
+fn left_out(catalog: &Catalog, held: &Held) -> HashMap<Address, String> {
+    let by_selection = || BY_SELECTION.to_owned();
+    let mut left_out: HashMap<Address, String> = held
+        .left_out
         .iter()
-        .map(|(oid, name)| (Address::new(model::class::RELATION, *oid), format!("table {name}")))
+        .map(|oid| (Address::new(model::class::RELATION, *oid), by_selection()))
         .collect();
-    let gone: HashSet<Oid> = tables.iter().map(|(oid, _)| *oid).collect();
     for sequence in &catalog.sequences {
-        if sequence.owned_by.is_some_and(|owner| gone.contains(&owner.table)) {
-            left_out.insert(sequence.address(), format!("sequence {}", sequence.name));
+        if sequence.owned_by.is_some_and(|owner| held.left_out.contains(&owner.table)) {
+            left_out.insert(sequence.address(), by_selection());
+        }
+    }
+    let by_oid = catalog.tables_by_oid();
+    for key in &catalog.constraints {
+        let Some(to) = key.references else { continue };
+        if held.without_rows.contains(&to) && !held.without_rows.contains(&key.table) {
+            let to = by_oid.get(&to).map(|table| table.name.to_string()).unwrap_or_default();
+            left_out.insert(key.address(), format!("points to rows of {to}, which are left out"));
         }
     }
     left_out

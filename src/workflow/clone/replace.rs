@@ -6,7 +6,7 @@ use super::{Context, Request, Staging};
 use crate::engine::stage::mark::Mark;
 use crate::engine::stage::registry::{Made, MadeState};
 use crate::engine::stage::swap::{self, Rename};
-use crate::engine::stage::{create, facts};
+use crate::engine::stage::{self, create, facts};
 use crate::pg::{Ident, Sql};
 use crate::progress::{Phase, Undo, Update, Warning};
 use crate::safety::{MadeFor, made_name};
@@ -72,7 +72,13 @@ pub(super) async fn replace(
         );
         reporter.warn(Warning::new("sessions_in_the_way", message));
     };
-    swap::swap(client, helper.client(), &plan, &context.sessions, waiting, &context.stop).await?;
+    let swapped = swap::swap(client, helper.client(), &plan, &context.sessions, waiting, &context.stop).await;
+    if let Err(stage::Error::InUse { .. }) = &swapped
+        && context.stop.is_cancelled()
+    {
+        return Err(Error::Interrupted("the destination is as it was".to_owned()));
+    }
+    swapped?;
     if let Some((name, oid)) = &kept {
         context.registry.record_put_aside(cluster, *oid, name.as_str())?;
     }
