@@ -319,7 +319,9 @@ async fn a_full_disk_leaves_the_destination_as_it_was() {
     // Databases made from template0 are on its tablespace; the rest of the cluster is not.
     let made = as_server_user("mkdir").arg(disk.0.path().join("space")).status().unwrap();
     assert!(made.success());
-    destination.execute(&format!("CREATE TABLESPACE small LOCATION '{}/space'", disk.0.path().display())).await;
+    destination
+        .execute(&format!("CREATE TABLESPACE small LOCATION '{}/space'", disk.0.path().display()))
+        .await;
     destination.execute("ALTER DATABASE template0 SET TABLESPACE small").await;
     let from = source.database("too_much").await;
     from.execute("CREATE TABLE t AS SELECT g, md5(g::text) || repeat(md5(g::text), 6) AS t FROM generate_series(1, 200000) g").await;
