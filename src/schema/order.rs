@@ -148,6 +148,7 @@ fn steps(pieces: Vec<Piece>, needs: &[Vec<usize>], phases: &[Phase], order: &[us
             waits_for.sort_unstable();
             let step = Step {
                 makes: piece.makes,
+                rank: piece.rank,
                 label: piece.label,
                 phase: *phase,
                 sql: piece.sql,

@@ -150,6 +150,7 @@ mod tests {
     #[test]
     fn a_script_stops_on_our_errors_and_warns_of_an_older_servers_words() {
         let step = |sql: Sql| Step {
+            rank: crate::schema::model::Rank::Table,
             makes: Address::new(class::RELATION, 1),
             label: "view v".to_owned(),
             phase: Phase::PreData,

@@ -126,6 +126,8 @@ impl Piece {
 pub struct Step {
     /// What it makes, by its address on the source.
     pub makes: Address,
+    /// Its kind's place among the kinds.
+    pub rank: crate::schema::model::Rank,
     pub label: String,
     pub phase: Phase,
     pub sql: Vec<Sql>,

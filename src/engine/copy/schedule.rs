@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use crate::pg::Oid;
+use crate::schema::model::Rank;
 use crate::schema::script::{Lock, LockMode, Step};
 
 /// One unit for a worker.
@@ -54,6 +55,8 @@ pub struct Schedule {
     chunks: Vec<(usize, State)>,
     chunks_left: Vec<usize>,
     steps: Vec<StepState>,
+    /// Steps that are not done and no foreign keys.
+    others_left: usize,
     hashes: Vec<State>,
     analyses: Vec<State>,
     steps_left_of: HashMap<Oid, usize>,
@@ -68,6 +71,9 @@ struct StepState {
     locks: Vec<Lock>,
     weight: u64,
     state: State,
+    /// A foreign key: it needs the other side's key whole, and a partitioned table's key is whole only when its last
+    /// partition's index is attached. So these go after all others, as pg_restore does.
+    last: bool,
 }
 
 /// What to do with a table besides its chunks and steps.
@@ -115,9 +121,12 @@ impl Schedule {
                     needs_rows_of.iter().filter_map(|at| tables.get(*at)).map(|t| t.bytes).max().unwrap_or(0);
                 let mut waits_for = step.waits_for.clone();
                 waits_for.sort_unstable();
-                StepState { waits_for, needs_rows_of, locks: step.locks.clone(), weight, state }
+                let last = step.rank == Rank::ForeignKey;
+                StepState { waits_for, needs_rows_of, locks: step.locks.clone(), weight, state, last }
             })
             .collect();
+        let steps: Vec<StepState> = steps;
+        let others_left = steps.iter().filter(|step| step.state == State::Open && !step.last).count();
         let state = |wanted| if wanted { State::Open } else { State::Done };
         let hashes = extras.iter().map(|extra| state(extra.hash_source)).collect();
         let analyses = extras.iter().map(|extra| state(extra.analyze)).collect();
@@ -126,6 +135,7 @@ impl Schedule {
             chunks,
             chunks_left,
             steps,
+            others_left,
             hashes,
             analyses,
             steps_left_of,
@@ -164,6 +174,9 @@ impl Schedule {
                 }
             }
             Work::Step(at) => {
+                if self.steps.get(at).is_some_and(|step| !step.last) {
+                    self.others_left -= 1;
+                }
                 let tables: Vec<Oid> = self.steps.get(at).map(|s| step_tables(&s.locks)).unwrap_or_default();
                 for table in tables {
                     if let Some(left) = self.steps_left_of.get_mut(&table) {
@@ -206,8 +219,10 @@ impl Schedule {
     }
 
     fn ready_steps(&self) -> impl Iterator<Item = (usize, &StepState)> {
-        self.steps.iter().enumerate().filter(|(_, step)| {
+        let others_left = self.others_left > 0;
+        self.steps.iter().enumerate().filter(move |(_, step)| {
             step.state == State::Open
+                && !(step.last && others_left)
                 && step.needs_rows_of.iter().all(|table| self.rows_are_in(*table))
                 && step.waits_for.iter().all(|at| self.steps.get(*at).is_some_and(|s| s.state == State::Done))
                 && !self.blocked(&step.locks)
@@ -283,6 +298,7 @@ mod tests {
 
     fn step(table: Oid, mode: LockMode, waits_for: Vec<usize>) -> Step {
         Step {
+            rank: crate::schema::model::Rank::Table,
             makes: Address::new(class::RELATION, table),
             label: String::new(),
             phase: Phase::Index,

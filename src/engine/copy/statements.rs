@@ -158,6 +158,7 @@ mod tests {
     #[test]
     fn batches_keep_the_order_and_the_bounds() {
         let step = |bytes: usize| Step {
+            rank: crate::schema::model::Rank::Table,
             makes: Address::new(0, 0),
             label: bytes.to_string(),
             phase: Phase::PreData,
