@@ -81,6 +81,7 @@ async fn what_vanishes_beside_the_tables_before_the_lock_does_no_harm() {
     let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
     let (from, to) = (source.database("vanish").await, destination.absent_database("vanish"));
     from.announce("cache lookup failed");
+    from.announce("current transaction is aborted");
     from.announce("could not open relation with OID");
     from.execute(TABLES).await;
     from.execute(

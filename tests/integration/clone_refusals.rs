@@ -89,7 +89,7 @@ async fn tables_that_may_not_be_read_are_named_all_of_them() {
     from.execute(&format!(
         "CREATE SCHEMA hidden; CREATE TABLE hidden.secret (a int); CREATE TABLE private (a int);
          CREATE TABLE policed (a int); INSERT INTO policed VALUES (1), (2); ALTER TABLE policed ENABLE ROW LEVEL SECURITY;
-         CREATE POLICY some ON policed USING (a = 1);
+         CREATE POLICY some_rows ON policed USING (a = 1);
          GRANT SELECT ON t, policed, hidden.secret TO {}",
         role.name()
     ))
