@@ -30,9 +30,13 @@ async fn pair(hint: &str) -> Option<Pair> {
     to.execute(OLD).await;
     for database in [&from, &to] {
         // What the servers say when a client is gone, or is told to stop.
-        for text in
-            ["canceling statement due to user request", "connection to client lost", "terminating connection", "COPY from stdin failed", "unexpected EOF on client connection"]
-        {
+        for text in [
+            "canceling statement due to user request",
+            "connection to client lost",
+            "terminating connection",
+            "COPY from stdin failed",
+            "unexpected EOF on client connection",
+        ] {
             database.announce(text);
         }
     }

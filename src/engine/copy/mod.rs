@@ -9,6 +9,8 @@
 //! Each transfer and each step is one destination transaction that writes its number into the ledger first, so a
 //! COMMIT whose answer was lost is neither repeated nor missed: doing it again meets the number.
 
+mod build;
+pub mod lanes;
 pub mod large_objects;
 pub mod plan;
 pub mod run;

@@ -76,6 +76,20 @@ struct Tally {
     hash: Option<Vec<Option<String>>>,
 }
 
+/// What a worker was given.
+pub(super) struct Task {
+    pub(super) work: Work,
+    /// Of the same kind, for the same transaction.
+    pub(super) more: Vec<Work>,
+    pub(super) idle: usize,
+}
+
+impl Task {
+    pub(super) fn all(&self) -> impl Iterator<Item = Work> {
+        std::iter::once(self.work).chain(self.more.iter().copied())
+    }
+}
+
 /// Which index each backend of the destination is building just now; shared with whoever asks the server how far
 /// the builds are.
 #[derive(Clone, Debug, Default)]
@@ -158,7 +172,7 @@ pub async fn run<D: Dial>(
 
 impl<D: Dial> Shared<D> {
     /// The next work for a worker, waiting until there is some; `None` when all is done or stopped.
-    pub(super) async fn next(&self) -> Option<(Work, usize)> {
+    pub(super) async fn next(&self) -> Option<Task> {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
@@ -168,7 +182,7 @@ impl<D: Dial> Shared<D> {
             }
             let next = lock(&self.schedule).assign();
             match next {
-                Next::Do { work, idle } => return Some((work, idle)),
+                Next::Do { work, more, idle } => return Some(Task { work, more, idle }),
                 Next::Done => return None,
                 Next::Wait => tokio::select! {
                     () = changed => {}
@@ -178,10 +192,10 @@ impl<D: Dial> Shared<D> {
         }
     }
 
-    pub(super) fn finished(&self, work: Work) {
+    pub(super) fn finished(&self, task: &Task) {
         let reads_source = {
             let mut schedule = lock(&self.schedule);
-            schedule.finished(work);
+            task.all().for_each(|work| schedule.finished(work));
             schedule.reads_source()
         };
         if !reads_source {
@@ -226,6 +240,12 @@ impl<D: Dial> Shared<D> {
         if let Some((rows, bytes)) = done {
             self.reporter.report(Update::TableFinished { table: table.name.clone(), rows, bytes });
         }
+    }
+
+    /// The step that a piece of work is about, with its position.
+    pub(super) fn step(&self, work: Work) -> Option<(usize, &Step)> {
+        let Work::Step(at) = work else { return None };
+        Some((at, self.plan.steps.get(at)?))
     }
 
     pub(super) fn keep_hash(&self, table: usize, columns: Vec<Option<String>>) {

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use super::plan::SMALL_TABLE;
 use crate::pg::Oid;
 use crate::schema::model::Rank;
 use crate::schema::script::{Lock, LockMode, Step};
@@ -22,11 +23,22 @@ pub enum Work {
     Analyze(usize),
 }
 
+impl Work {
+    /// The table to ANALYZE, if it is about that.
+    pub(super) fn analyzed(self) -> Option<usize> {
+        match self {
+            Self::Analyze(at) => Some(at),
+            _ => None,
+        }
+    }
+}
+
 /// What a free worker is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Do this. `idle` other workers have nothing to do: an index build may use that many more processes.
-    Do { work: Work, idle: usize },
+    /// Do this, and `more` of the same kind in the same transaction where there is any. While a step is done `idle`
+    /// other workers have nothing to do: an index build may use that many more processes.
+    Do { work: Work, more: Vec<Work>, idle: usize },
     /// Nothing now; ask again when some work is finished.
     Wait,
     /// All is done.
@@ -42,6 +54,10 @@ pub struct Rows {
     pub bytes: u64,
 }
 
+/// Steps, or ANALYZEs, of small tables that share a transaction at most: the round trips and commits are saved, and
+/// the lock table is not filled.
+const TOGETHER: usize = 32;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
@@ -52,7 +68,12 @@ enum State {
 /// The whole work list and how far it is.
 pub struct Schedule {
     tables: Vec<Rows>,
-    chunks: Vec<(usize, State)>,
+    /// Each chunk's table.
+    chunks: Vec<usize>,
+    /// The first chunk that was not given out: they go in their order.
+    next_chunk: usize,
+    /// Chunks and hashes that are not done.
+    source_reads_left: usize,
     chunks_left: Vec<usize>,
     steps: Vec<StepState>,
     /// Steps that are not done and no foreign keys.
@@ -62,6 +83,7 @@ pub struct Schedule {
     steps_left_of: HashMap<Oid, usize>,
     held: Vec<(Work, Lock)>,
     workers: usize,
+    /// Pieces of work, not workers: a batch of small ones counts as many, and no other is helped meanwhile.
     running: usize,
 }
 
@@ -74,6 +96,12 @@ struct StepState {
     /// A foreign key: it needs the other side's key whole, and a partitioned table's key is whole only when its last
     /// partition's index is attached. So these go after all others, as pg_restore does.
     last: bool,
+}
+
+impl StepState {
+    fn is_light(&self) -> bool {
+        self.weight <= SMALL_TABLE
+    }
 }
 
 /// What to do with a table besides its chunks and steps.
@@ -98,9 +126,9 @@ impl Schedule {
     ) -> Self {
         let position: HashMap<Oid, usize> =
             tables.iter().enumerate().map(|(at, table)| (table.oid, at)).collect();
-        let chunks: Vec<_> = chunk_tables.into_iter().map(|table| (table, State::Open)).collect();
+        let chunks: Vec<usize> = chunk_tables.into_iter().collect();
         let mut chunks_left = vec![0; tables.len()];
-        for (table, _) in &chunks {
+        for table in &chunks {
             if let Some(left) = chunks_left.get_mut(*table) {
                 *left += 1;
             }
@@ -128,10 +156,12 @@ impl Schedule {
         let steps: Vec<StepState> = steps;
         let others_left = steps.iter().filter(|step| step.state == State::Open && !step.last).count();
         let state = |wanted| if wanted { State::Open } else { State::Done };
-        let hashes = extras.iter().map(|extra| state(extra.hash_source)).collect();
+        let hashes: Vec<State> = extras.iter().map(|extra| state(extra.hash_source)).collect();
         let analyses = extras.iter().map(|extra| state(extra.analyze)).collect();
         Self {
             tables,
+            next_chunk: 0,
+            source_reads_left: chunks.len() + hashes.iter().filter(|state| **state == State::Open).count(),
             chunks,
             chunks_left,
             steps,
@@ -151,13 +181,17 @@ impl Schedule {
         let Some(work) = self.pick() else {
             return if self.running == 0 { Next::Done } else { Next::Wait };
         };
-        let locks = self.locks_of(work);
-        self.held.extend(locks.into_iter().map(|lock| (work, lock)));
-        self.set(work, State::Running);
-        self.running += 1;
-        let ready = self.ready_count();
-        let idle = self.workers.saturating_sub(self.running).saturating_sub(ready);
-        Next::Do { work, idle }
+        let more = self.pick_more(work);
+        self.running += 1 + more.len();
+        for one in more.iter().chain([&work]) {
+            self.held.extend(self.locks_of(*one).into_iter().map(|lock| (*one, lock)));
+            self.set(*one, State::Running);
+        }
+        let idle = match work {
+            Work::Step(_) => self.workers.saturating_sub(self.running).saturating_sub(self.ready_count()),
+            _ => 0,
+        };
+        Next::Do { work, more, idle }
     }
 
     /// Notes that a worker is through with its work.
@@ -167,12 +201,12 @@ impl Schedule {
         self.held.retain(|(holder, _)| *holder != work);
         match work {
             Work::Chunk(at) => {
-                if let Some(left) =
-                    self.chunks.get(at).and_then(|(table, _)| self.chunks_left.get_mut(*table))
-                {
+                if let Some(left) = self.chunks.get(at).and_then(|table| self.chunks_left.get_mut(*table)) {
                     *left -= 1;
                 }
+                self.source_reads_left -= 1;
             }
+            Work::HashSource(_) => self.source_reads_left -= 1,
             Work::Step(at) => {
                 if self.steps.get(at).is_some_and(|step| !step.last) {
                     self.others_left -= 1;
@@ -184,14 +218,13 @@ impl Schedule {
                     }
                 }
             }
-            Work::HashSource(_) | Work::Analyze(_) => {}
+            Work::Analyze(_) => {}
         }
     }
 
     /// Whether the source is still needed: chunks or hashes that are not done.
     pub fn reads_source(&self) -> bool {
-        self.chunks.iter().any(|(_, state)| *state != State::Done)
-            || self.hashes.iter().any(|s| *s != State::Done)
+        self.source_reads_left > 0
     }
 
     /// Whether every chunk of a table is in, by the table's position.
@@ -207,7 +240,7 @@ impl Schedule {
     }
 
     fn pick(&self) -> Option<Work> {
-        let chunk = self.chunks.iter().position(|(_, state)| *state == State::Open).map(Work::Chunk);
+        let chunk = (self.next_chunk < self.chunks.len()).then_some(Work::Chunk(self.next_chunk));
         chunk
             .or_else(|| self.hashes.iter().position(|s| *s == State::Open).map(Work::HashSource))
             .or_else(|| {
@@ -216,6 +249,27 @@ impl Schedule {
                     .map(|(at, _)| Work::Step(at))
             })
             .or_else(|| self.ready_analyses().next().map(Work::Analyze))
+    }
+
+    /// What goes into one transaction with a step or an ANALYZE of a small table: others such, of which every worker
+    /// shall have a share. Work that is ready waits for nothing in the batch, and a transaction's locks do not
+    /// conflict with each other.
+    fn pick_more(&self, first: Work) -> Vec<Work> {
+        let ready: Vec<Work> = match first {
+            Work::Step(at) if self.steps.get(at).is_some_and(StepState::is_light) => {
+                self.ready_steps().filter(|(_, step)| step.is_light()).map(|(at, _)| Work::Step(at)).collect()
+            }
+            Work::Analyze(at) if self.is_small(at) => {
+                self.ready_analyses().filter(|at| self.is_small(*at)).map(Work::Analyze).collect()
+            }
+            _ => return Vec::new(),
+        };
+        let share = ready.len().div_ceil(self.workers.max(1)).min(TOGETHER);
+        ready.into_iter().filter(|work| *work != first).take(share - 1).collect()
+    }
+
+    fn is_small(&self, table: usize) -> bool {
+        self.tables.get(table).is_some_and(|table| table.bytes <= SMALL_TABLE)
     }
 
     fn ready_steps(&self) -> impl Iterator<Item = (usize, &StepState)> {
@@ -255,7 +309,7 @@ impl Schedule {
         match work {
             Work::Chunk(at) => {
                 // Chunks of one table run beside each other: none of those truncates.
-                let table = self.chunks.get(at).and_then(|(table, _)| oid(*table));
+                let table = self.chunks.get(at).and_then(|table| oid(*table));
                 table.map(|table| vec![Lock { table, mode: LockMode::RowExclusive }]).unwrap_or_default()
             }
             Work::Step(at) => self.steps.get(at).map(|step| step.locks.clone()).unwrap_or_default(),
@@ -266,7 +320,10 @@ impl Schedule {
 
     fn set(&mut self, work: Work, to: State) {
         let state = match work {
-            Work::Chunk(at) => self.chunks.get_mut(at).map(|(_, state)| state),
+            Work::Chunk(at) => {
+                self.next_chunk = self.next_chunk.max(at + 1);
+                return;
+            }
             Work::Step(at) => self.steps.get_mut(at).map(|step| &mut step.state),
             Work::HashSource(at) => self.hashes.get_mut(at),
             Work::Analyze(at) => self.analyses.get_mut(at),
@@ -289,112 +346,4 @@ fn step_tables(locks: &[Lock]) -> Vec<Oid> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::schema::model::{Address, class};
-    use crate::schema::script::Phase;
-
-    fn step(table: Oid, mode: LockMode, waits_for: Vec<usize>) -> Step {
-        Step {
-            rank: crate::schema::model::Rank::Table,
-            makes: Address::new(class::RELATION, table),
-            label: String::new(),
-            phase: Phase::Index,
-            sql: Vec::new(),
-            waits_for,
-            needs_rows_of: vec![table],
-            locks: vec![Lock { table, mode }],
-            tolerated: false,
-            builds: None,
-        }
-    }
-
-    fn rows(oid: Oid) -> Rows {
-        Rows { oid, bytes: u64::from(oid) }
-    }
-
-    #[test]
-    fn an_index_starts_beside_the_copy_of_another_table() {
-        let steps = [step(1, LockMode::Share, vec![])];
-        let mut schedule = Schedule::new(vec![rows(1), rows(2)], [0, 1], &steps, |_| true, vec![], 2);
-        assert_eq!(schedule.assign(), Next::Do { work: Work::Chunk(0), idle: 1 });
-        assert_eq!(schedule.assign(), Next::Do { work: Work::Chunk(1), idle: 0 });
-        assert_eq!(schedule.assign(), Next::Wait);
-        schedule.finished(Work::Chunk(0));
-        assert_eq!(schedule.assign(), Next::Do { work: Work::Step(0), idle: 0 });
-    }
-
-    #[test]
-    fn conflicting_steps_wait_for_each_other_and_sharing_ones_do_not() {
-        let steps = [
-            step(1, LockMode::Share, vec![]),
-            step(1, LockMode::Share, vec![]),
-            step(1, LockMode::AccessExclusive, vec![0]),
-        ];
-        let mut schedule = Schedule::new(vec![rows(1)], [], &steps, |_| true, vec![], 3);
-        assert!(matches!(schedule.assign(), Next::Do { work: Work::Step(0), .. }));
-        assert!(matches!(schedule.assign(), Next::Do { work: Work::Step(1), .. }));
-        schedule.finished(Work::Step(0));
-        assert_eq!(schedule.assign(), Next::Wait);
-        schedule.finished(Work::Step(1));
-        assert!(matches!(schedule.assign(), Next::Do { work: Work::Step(2), .. }));
-    }
-
-    #[test]
-    fn analyze_comes_after_the_tables_steps() {
-        let steps = [step(1, LockMode::Share, vec![])];
-        let extras = Extras { analyze: true, hash_source: true };
-        let mut schedule = Schedule::new(vec![rows(1)], [0], &steps, |_| true, vec![extras], 1);
-        let mut order = Vec::new();
-        while let Next::Do { work, .. } = schedule.assign() {
-            order.push(work);
-            schedule.finished(work);
-        }
-        assert_eq!(order, [Work::Chunk(0), Work::HashSource(0), Work::Step(0), Work::Analyze(0)]);
-        assert!(!schedule.reads_source());
-    }
-
-    proptest! {
-        /// Whatever finishes first: everything is done once, nothing conflicts, nothing goes before what it needs.
-        #[test]
-        fn every_order_of_finishing_completes(
-            modes in proptest::collection::vec((1_u32..5, 0_usize..8, proptest::collection::vec(0_usize..30, 0..3)), 0..30),
-            picks in proptest::collection::vec(0_usize..4, 200),
-        ) {
-            use LockMode::*;
-            let all = [AccessShare, RowShare, RowExclusive, ShareUpdateExclusive, Share, ShareRowExclusive, Exclusive, AccessExclusive];
-            let steps: Vec<Step> = modes.iter().enumerate()
-                .map(|(at, (table, mode, waits))| step(*table, all[*mode], waits.iter().copied().filter(|w| *w < at).collect()))
-                .collect();
-            let tables: Vec<Rows> = (1..5).map(rows).collect();
-            let extras = Extras { analyze: true, hash_source: true };
-            let mut schedule = Schedule::new(tables, [0, 1, 1, 2, 3], &steps, |_| true, vec![extras; 4], 4);
-            let mut running: Vec<Work> = Vec::new();
-            let mut done: Vec<Work> = Vec::new();
-            for pick in picks {
-                while running.len() < 4 {
-                    let Next::Do { work, .. } = schedule.assign() else { break };
-                    if let Work::Step(at) = work {
-                        for other in &running {
-                            if let Work::Step(o) = other {
-                                let (a, b) = (&steps[at].locks[0], &steps[*o].locks[0]);
-                                prop_assert!(a.table != b.table || !a.mode.conflicts_with(b.mode));
-                            }
-                        }
-                        prop_assert!(steps[at].waits_for.iter().all(|w| done.contains(&Work::Step(*w))));
-                    }
-                    prop_assert!(!done.contains(&work) && !running.contains(&work));
-                    running.push(work);
-                }
-                if running.is_empty() { break; }
-                let work = running.remove(pick % running.len());
-                schedule.finished(work);
-                done.push(work);
-            }
-            prop_assert_eq!(schedule.assign(), Next::Done);
-            prop_assert_eq!(done.len(), steps.len() + 5 + 4 + 4);
-        }
-    }
-}
+mod tests;

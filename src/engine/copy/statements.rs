@@ -1,9 +1,13 @@
-//! Runs the script's statements before and after the rows: many in one transaction, named one by one if one fails.
+//! Runs the script's statements before and after the rows: many in one transaction, over one connection or several,
+//! named one by one if one fails.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use tokio_util::sync::CancellationToken;
 
+use super::lanes::{self, Placed};
 use super::{Error, Result, is_in_ledger};
 use crate::connect::{self, Connection};
 use crate::pg::{Literal, Sql};
@@ -11,7 +15,8 @@ use crate::progress::{Reporter, Update, Warning};
 use crate::schema::script::Step;
 use crate::sql;
 
-/// Steps in one transaction: enough to save the round trips (15-25 % measured), few enough for the lock table.
+/// Steps in the open transactions of all sessions: enough to save the round trips (15-25 % measured), few enough for
+/// the lock table.
 const STEPS_A_BATCH: usize = 100;
 
 /// Bytes of statements in one message; a longer step goes alone.
@@ -28,72 +33,91 @@ pub trait Session {
     fn reopen(&mut self) -> impl Future<Output = std::result::Result<(), connect::Error>>;
 }
 
-/// Runs steps in their order, each batch a transaction that writes its number under `kind` into the ledger: where a
-/// connection broke, the batch is done again on a new one, unless the ledger has it. Where a statement fails the batch
-/// is rolled back and its steps are run one by one, so that the error names the object. Steps that may fail
-/// (`tolerated`) do so alone: what failed comes back with its reason, and the others go on.
+/// Runs steps over the sessions, in an order that works: each batch is a transaction that writes its number under
+/// `kind` into the ledger: where a connection broke, the batch is done again on a new one, unless the ledger has it.
+/// Where a statement fails the batch is rolled back and its steps are run one by one, so that the error names the
+/// object. Steps that may fail (`tolerated`) do so alone: what failed comes back with its reason, and the others go on.
 pub async fn run<S: Session>(
-    session: &mut S,
+    sessions: &mut [&mut S],
     kind: &'static str,
-    steps: &[&Step],
+    steps: &[Placed<'_>],
     reporter: &Reporter,
     stop: &CancellationToken,
 ) -> Result<Vec<(String, String)>> {
     let mut problems = Vec::new();
-    for (number, batch) in batches(steps).into_iter().enumerate() {
-        if let Some(first) = batch.first() {
-            reporter.operation(format!("creating {}", first.label));
-        }
-        if !together(session, kind, number, &batch, reporter, stop).await? {
-            problems.extend(one_by_one(session.connection(), &batch).await?);
-        }
-        let statements: usize = batch.iter().map(|step| step.sql.len()).sum();
-        reporter.report(Update::Statements(statements as u64));
+    let numbers = AtomicU64::new(0);
+    let work =
+        Work { kind, numbers: &numbers, most_steps: STEPS_A_BATCH / sessions.len().max(1), reporter, stop };
+    for wave in lanes::waves(steps, sessions.len()) {
+        let lanes = sessions.iter_mut().zip(&wave).map(|(session, lane)| work.lane(&mut **session, lane));
+        problems.extend(try_join_all(lanes).await?.into_iter().flatten());
     }
     Ok(problems)
 }
 
-/// Runs a batch in one transaction; false where one of its statements failed.
-async fn together<S: Session>(
-    session: &mut S,
+/// What all lanes know.
+struct Work<'a> {
     kind: &'static str,
-    number: usize,
-    batch: &[&Step],
-    reporter: &Reporter,
-    stop: &CancellationToken,
-) -> Result<bool> {
-    let ledger = sql!(
-        "INSERT INTO multiboard_sync.ledger (kind, number) VALUES ({k}, {n})",
-        k = Literal(kind),
-        n = number as u64
-    );
-    let mut attempt = 1;
-    loop {
-        if stop.is_cancelled() {
-            return Err(Error::Stopped);
+    numbers: &'a AtomicU64,
+    most_steps: usize,
+    reporter: &'a Reporter,
+    stop: &'a CancellationToken,
+}
+
+impl Work<'_> {
+    /// Runs one session's steps in their order.
+    async fn lane<S: Session>(&self, session: &mut S, steps: &[Placed<'_>]) -> Result<Vec<(String, String)>> {
+        let mut problems = Vec::new();
+        for batch in batches(steps, self.most_steps) {
+            if let Some(first) = batch.first() {
+                self.reporter.operation(format!("creating {}", first.label));
+            }
+            if !self.together(session, &batch).await? {
+                problems.extend(one_by_one(session.connection(), &batch).await?);
+            }
+            let statements: usize = batch.iter().map(|step| step.sql.len()).sum();
+            self.reporter.report(Update::Statements(statements as u64));
         }
-        let Err(error) = execute(session.connection(), Some(&ledger), batch).await else { return Ok(true) };
-        if is_in_ledger(&error) {
-            return Ok(true);
-        }
-        if !error.is_lost() {
-            return Ok(false);
-        }
-        let what = batch.first().map(|step| step.label.clone()).unwrap_or_default();
-        if attempt >= ATTEMPTS {
-            return Err(Error::Step { object: what, source: error });
-        }
-        let reason = crate::failure::chain(&error);
-        reporter.warn(Warning::new(
-            "repeated",
-            format!("creating {what} and others: trying again after: {reason}"),
-        ));
-        tokio::time::sleep(Duration::from_millis(100) * 2_u32.pow(attempt)).await;
-        attempt += 1;
-        if let Err(error) = session.reopen().await
-            && attempt >= ATTEMPTS
-        {
-            return Err(error.into());
+        Ok(problems)
+    }
+
+    /// Runs a batch in one transaction; false where one of its statements failed.
+    async fn together<S: Session>(&self, session: &mut S, batch: &[&Step]) -> Result<bool> {
+        let ledger = sql!(
+            "INSERT INTO multiboard_sync.ledger (kind, number) VALUES ({k}, {n})",
+            k = Literal(self.kind),
+            n = self.numbers.fetch_add(1, Ordering::Relaxed)
+        );
+        let mut attempt = 1;
+        loop {
+            if self.stop.is_cancelled() {
+                return Err(Error::Stopped);
+            }
+            let Err(error) = execute(session.connection(), Some(&ledger), batch).await else {
+                return Ok(true);
+            };
+            if is_in_ledger(&error) {
+                return Ok(true);
+            }
+            if !error.is_lost() {
+                return Ok(false);
+            }
+            let what = batch.first().map(|step| step.label.clone()).unwrap_or_default();
+            if attempt >= ATTEMPTS {
+                return Err(Error::Step { object: what, source: error });
+            }
+            let reason = crate::failure::chain(&error);
+            self.reporter.warn(Warning::new(
+                "repeated",
+                format!("creating {what} and others: trying again after: {reason}"),
+            ));
+            tokio::time::sleep(Duration::from_millis(100) * 2_u32.pow(attempt)).await;
+            attempt += 1;
+            if let Err(error) = session.reopen().await
+                && attempt >= ATTEMPTS
+            {
+                return Err(error.into());
+            }
         }
     }
 }
@@ -112,13 +136,13 @@ async fn one_by_one(connection: &Connection, batch: &[&Step]) -> Result<Vec<(Str
     Ok(problems)
 }
 
-fn batches<'a>(steps: &[&'a Step]) -> Vec<Vec<&'a Step>> {
+fn batches<'a>(steps: &[Placed<'a>], most_steps: usize) -> Vec<Vec<&'a Step>> {
     let mut batches: Vec<Vec<&Step>> = Vec::new();
     let mut bytes = 0;
-    for step in steps {
+    for (_, step) in steps {
         let size: usize = step.sql.iter().map(|sql| sql.as_str().len() + 2).sum();
         match batches.last_mut() {
-            Some(batch) if batch.len() < STEPS_A_BATCH && bytes + size <= BYTES_A_BATCH => {
+            Some(batch) if batch.len() < most_steps && bytes + size <= BYTES_A_BATCH => {
                 batch.push(step);
                 bytes += size;
             }
@@ -172,8 +196,8 @@ mod tests {
         let mut steps: Vec<Step> = (0..150).map(step).collect();
         steps.push(step(BYTES_A_BATCH + 1));
         steps.push(step(1));
-        let all: Vec<&Step> = steps.iter().collect();
-        let made = batches(&all);
+        let all: Vec<Placed<'_>> = steps.iter().enumerate().collect();
+        let made = batches(&all, STEPS_A_BATCH);
         assert_eq!(made.iter().map(Vec::len).collect::<Vec<_>>(), [100, 50, 1, 1]);
         let order: Vec<&str> = made.iter().flatten().map(|step| step.label.as_str()).collect();
         assert_eq!(order, steps.iter().map(|step| step.label.as_str()).collect::<Vec<_>>());

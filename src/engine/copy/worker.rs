@@ -12,7 +12,6 @@ use crate::connect::{self, RawConnection};
 use crate::failure::{Classify, Next};
 use crate::pg::{QualifiedName, Sql};
 use crate::progress::{Meter, Side, Update, Warning};
-use crate::schema::script::{Phase, Step};
 use crate::sql;
 
 /// Attempts at one piece of work, the first included, before the run fails.
@@ -25,9 +24,9 @@ const TABLES_A_TRANSACTION: usize = 32;
 const COUNT_EVERY: Duration = Duration::from_millis(100);
 
 pub(super) struct Worker<D> {
-    shared: Arc<Shared<D>>,
+    pub(super) shared: Arc<Shared<D>>,
     source: Option<RawConnection>,
-    destination: Option<RawConnection>,
+    pub(super) destination: Option<RawConnection>,
     read_in_transaction: usize,
 }
 
@@ -46,14 +45,14 @@ impl<D: Dial> Worker<D> {
 
     /// Works until nothing is left. Not cancel-safe; the group's token ends it.
     pub(super) async fn run(mut self) -> Result<()> {
-        while let Some((work, idle)) = self.shared.next().await {
-            match work {
+        while let Some(task) = self.shared.next().await {
+            match task.work {
                 Work::Chunk(at) => self.chunk(at).await?,
-                Work::Step(at) => self.step(at, idle).await?,
                 Work::HashSource(at) => self.hash(at).await?,
-                Work::Analyze(at) => self.analyze(at).await?,
+                Work::Step(_) => self.steps(&task).await?,
+                Work::Analyze(_) => self.analyses(&task).await?,
             }
-            self.shared.finished(work);
+            self.shared.finished(&task);
             if self.shared.source_is_done()
                 && let Some(source) = self.source.take()
             {
@@ -138,65 +137,6 @@ impl<D: Dial> Worker<D> {
         Ok(Attempt::Done(sent.unwrap_or_default()))
     }
 
-    async fn step(&mut self, at: usize, idle: usize) -> Result<()> {
-        let shared = Arc::clone(&self.shared);
-        let Some(step) = shared.plan.steps.get(at) else { return Ok(()) };
-        shared.reporter.operation(format!("creating {}", step.label));
-        if let Some(index) = &step.builds {
-            shared.reporter.report(Update::IndexStarted { index: index.clone() });
-        }
-        for attempt in 1.. {
-            match self.build(at, step, idle).await {
-                Ok(()) => break,
-                Err(Error::Step { source, .. })
-                    if step.tolerated && source.classify().next != Next::Retry =>
-                {
-                    shared.not_created(&step.label, &source);
-                    break;
-                }
-                Err(error) => self.again(attempt, &step.label, error).await?,
-            }
-        }
-        if let Some(index) = &step.builds {
-            shared.reporter.report(Update::IndexFinished { index: index.clone() });
-        }
-        if step.phase == Phase::Constraint {
-            shared.reporter.report(Update::ConstraintFinished);
-        }
-        Ok(())
-    }
-
-    async fn build(&mut self, at: usize, step: &Step, idle: usize) -> Result<()> {
-        let failed = |source| Error::Step { object: step.label.clone(), source };
-        let mut destination = self.writing().await?;
-        let memory = self.shared.plan.maintenance_kb / self.shared.plan.workers.max(1) as u64;
-        let mut text = sql!(
-            "BEGIN; INSERT INTO multiboard_sync.ledger (kind, number) VALUES ('step', {n}); \
-             SET LOCAL max_parallel_maintenance_workers = {w}; SET LOCAL maintenance_work_mem = {m}",
-            n = at as u64,
-            w = idle as u64,
-            m = memory
-        );
-        for sql in &step.sql {
-            text.push_fixed(";\n");
-            text.push(sql);
-        }
-        text.push_fixed(";\nCOMMIT");
-        let pid = destination.backend_pid();
-        self.shared.builds(pid, step.builds.as_ref());
-        let result = interruptible(&mut destination, &text, &self.shared).await;
-        self.shared.builds(pid, None);
-        match result {
-            Ok(_) => {
-                self.destination = Some(destination);
-                Ok(())
-            }
-            Err(Error::Connect(error)) if is_in_ledger(&error) => Ok(()),
-            Err(Error::Connect(error)) => Err(failed(error)),
-            Err(error) => Err(error),
-        }
-    }
-
     async fn hash(&mut self, at: usize) -> Result<()> {
         let shared = Arc::clone(&self.shared);
         let Some(Table { name, hash: Some(query), .. }) = shared.plan.tables.get(at) else { return Ok(()) };
@@ -224,30 +164,6 @@ impl<D: Dial> Worker<D> {
         Ok(())
     }
 
-    /// A table's statistics can fail where an index calls a function that needs a `search_path`: the clone is whole
-    /// without them.
-    async fn analyze(&mut self, at: usize) -> Result<()> {
-        let shared = Arc::clone(&self.shared);
-        let Some(table) = shared.plan.tables.get(at) else { return Ok(()) };
-        shared.reporter.operation(format!("ANALYZE {}", table.name));
-        let statement = sql!("ANALYZE {t}", t = table.name);
-        for attempt in 1.. {
-            let mut destination = self.writing().await?;
-            match interruptible(&mut destination, &statement, &shared).await {
-                Ok(_) => {
-                    self.destination = Some(destination);
-                    return Ok(());
-                }
-                Err(Error::Connect(error)) if error.classify().next != Next::Retry => {
-                    shared.not_analyzed(&table.name, &error);
-                    return Ok(());
-                }
-                Err(error) => self.again(attempt, "ANALYZE", error).await?,
-            }
-        }
-        Ok(())
-    }
-
     /// The connection to the source, in a transaction with the snapshot.
     async fn reading(&mut self) -> Result<RawConnection> {
         let lost = |error: connect::Error| match error.sqlstate() {
@@ -269,7 +185,7 @@ impl<D: Dial> Worker<D> {
         Ok(source)
     }
 
-    async fn writing(&mut self) -> Result<RawConnection> {
+    pub(super) async fn writing(&mut self) -> Result<RawConnection> {
         match self.destination.take() {
             Some(destination) => Ok(destination),
             None => Ok(self.shared.dial.destination().await?),
@@ -277,7 +193,7 @@ impl<D: Dial> Worker<D> {
     }
 
     /// Pauses before the next attempt where one may help; gives the error back where not.
-    async fn again(&mut self, attempt: u32, what: &str, error: Error) -> Result<()> {
+    pub(super) async fn again(&mut self, attempt: u32, what: &str, error: Error) -> Result<()> {
         if self.shared.stop.is_cancelled() {
             return Err(Error::Stopped);
         }
@@ -297,7 +213,7 @@ impl<D: Dial> Worker<D> {
 }
 
 /// Runs statements; a stop interrupts the server's work by a CancelRequest, and does not wait for it.
-async fn interruptible<D>(
+pub(super) async fn interruptible<D>(
     connection: &mut RawConnection,
     statements: &Sql,
     shared: &Shared<D>,

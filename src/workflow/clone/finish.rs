@@ -12,7 +12,7 @@ use crate::progress::{Phase, Warning};
 use crate::schema::model::database::Setting;
 use crate::schema::model::{Address, class};
 use crate::schema::render::{Rendering, database as render};
-use crate::schema::script::{self, Step};
+use crate::schema::script;
 use crate::sql;
 use crate::workflow::Result;
 use crate::workflow::party::Destination;
@@ -28,8 +28,8 @@ pub(super) async fn finish(
 ) -> Result<()> {
     let reporter = &context.reporter;
     reporter.phase(Phase::PostData);
-    let after: Vec<&Step> = plan.script.steps.iter().filter(|s| s.phase == script::Phase::PostData).collect();
-    let problems = statements::run(building, "post-data", &after, reporter, &context.stop).await?;
+    let after = plan.steps(script::Phase::PostData);
+    let problems = statements::run(&mut [building], "post-data", &after, reporter, &context.stop).await?;
     warn_about(context, problems);
     let connection = &building.connection;
     settings(context, destination, plan, staging).await?;

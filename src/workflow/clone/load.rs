@@ -8,12 +8,12 @@ use tokio_util::sync::CancellationToken;
 use super::plan::Plan;
 use super::{Building, Context, Request, Staging, prepare_staging};
 use crate::connect::{self, DestinationConnection, Encoding, Options, RawConnection, Settings};
-use crate::engine::copy::{self, large_objects, plan as chunks, run, sequences, snapshot, statements};
+use crate::engine::copy::{self, lanes, large_objects, plan as chunks, run, sequences, snapshot, statements};
 use crate::engine::verify::compare::Sum;
 use crate::pg::{QualifiedName, Sql};
 use crate::progress::{Phase, Reporter, VerifyMode, Warning};
 use crate::safety::WriteGrant;
-use crate::schema::script::{self, Step};
+use crate::schema::script;
 use crate::workflow::party::{Destination, Source};
 use crate::workflow::sums;
 use crate::workflow::{Error, Result};
@@ -38,21 +38,19 @@ pub(super) struct Loaded {
 }
 
 /// Runs the phases pre-data and copy.
-pub(super) async fn load(
+pub(super) async fn load<'a>(
     request: &Request,
     context: &Context,
     source: &Source,
-    destination: &Destination,
+    destination: &'a Destination,
     plan: &Plan,
-    staging: &Staging,
-    building: &mut Building<'_>,
+    staging: &'a Staging,
+    building: &mut Building<'a>,
 ) -> Result<Loaded> {
     let reporter = &context.reporter;
     reporter.phase(Phase::PreData);
     building.connection.batch(&Sql::fixed(include_str!("../../../sql/destination/ledger.sql"))).await?;
-    let before: Vec<&Step> = steps(plan, script::Phase::PreData);
-    let problems = statements::run(building, "pre-data", &before, reporter, &context.stop).await?;
-    warn_about(context, problems);
+    make_tables(request, context, destination, plan, staging, building).await?;
     let connection = &building.connection;
     reporter.phase(Phase::Copy);
     let dial = Workers {
@@ -98,8 +96,28 @@ pub(super) async fn load(
     Ok(Loaded { copied, sequences, large_objects })
 }
 
-fn steps(plan: &Plan, phase: script::Phase) -> Vec<&Step> {
-    plan.script.steps.iter().filter(|step| step.phase == phase).collect()
+/// Runs the script up to the bare tables, over as many connections as there is work for.
+async fn make_tables<'a>(
+    request: &Request,
+    context: &Context,
+    destination: &'a Destination,
+    plan: &Plan,
+    staging: &'a Staging,
+    building: &mut Building<'a>,
+) -> Result<()> {
+    let steps = plan.steps(script::Phase::PreData);
+    let mut others = Vec::new();
+    for _ in 1..lanes::worthwhile(&steps, request.jobs) {
+        others.push(Building { staging, destination, connection: staging.connect(destination).await? });
+    }
+    let mut sessions: Vec<&mut Building<'a>> = std::iter::once(building).chain(&mut others).collect();
+    let problems =
+        statements::run(&mut sessions, "pre-data", &steps, &context.reporter, &context.stop).await?;
+    warn_about(context, problems);
+    for other in others {
+        other.connection.close().await;
+    }
+    Ok(())
 }
 
 /// Objects that could not be made and without which the clone goes on.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Context, Request};
 use crate::connect::{self, Connection, Settings};
-use crate::engine::copy::{self, large_objects, plan as chunks, snapshot};
+use crate::engine::copy::{self, lanes, large_objects, plan as chunks, snapshot};
 use crate::engine::introspect;
 use crate::engine::preflight::{self, check, source as readable};
 use crate::engine::verify::query;
@@ -25,10 +25,6 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Attempts at a snapshot that no change of a table's definition has overtaken.
 const SNAPSHOTS: u32 = 10;
-
-/// A table of at most this many bytes gets its keys inside CREATE TABLE: loading into them costs less than the
-/// statements that build them later (1.2 ms of server CPU each).
-const SMALL_TABLE: u64 = 1 << 20;
 
 /// What the clone will do.
 pub(super) struct Plan {
@@ -144,6 +140,11 @@ pub(super) struct Subject {
 }
 
 impl Plan {
+    /// The steps of a phase, with their positions in the script.
+    pub(super) fn steps(&self, phase: Phase) -> Vec<lanes::Placed<'_>> {
+        self.script.steps.iter().enumerate().filter(|(_, step)| step.phase == phase).collect()
+    }
+
     /// Everything whose rows are copied, each row once.
     pub(super) fn subjects(&self) -> Vec<Subject> {
         let by_name: HashMap<&QualifiedName, &model::relation::Table> =
@@ -255,7 +256,7 @@ async fn hold(
 }
 
 fn schema_options(request: &Request, catalog: &Catalog, destination: &Destination) -> schema::Options {
-    let small = catalog.tables.iter().filter(|table| table.has_rows() && table.bytes <= SMALL_TABLE);
+    let small = catalog.tables.iter().filter(|table| table.has_rows() && table.bytes <= chunks::SMALL_TABLE);
     schema::Options {
         owners: request.owners,
         privileges: request.privileges,
