@@ -18,7 +18,7 @@ const RATE_WINDOW: Duration = Duration::from_secs(5);
 const TABLES_SHOWN: usize = 16;
 /// Without a plan the percentage does not pass this, or that with a first guess of the size.
 const UNPLANNED: f64 = 8.0;
-const GUESSED: f64 = 45.0;
+const GUESSED: f64 = 30.0;
 
 /// The running totals of one run.
 #[derive(Debug, Default)]
@@ -61,11 +61,11 @@ impl Tally {
                 self.indexes = Counts { done: 0, total: work.indexes.len() as u64 };
                 self.constraints = Counts { done: 0, total: work.constraints };
                 self.large_object_bytes = (0, work.large_object_bytes);
-                self.estimate.plan(work);
+                self.estimate.plan(work, now);
             }
             Update::Phase(phase) => return self.enter(phase, now),
             Update::Operation(operation) => self.operation = operation,
-            Update::Statements(count) => self.estimate.statements_done(count, now),
+            Update::Statements { effort } => self.estimate.statements_done(effort, now),
             Update::TableStarted { table } => {
                 self.estimate.table_started(&table, now);
                 let name = table.to_string();
@@ -94,10 +94,11 @@ impl Tally {
             }
             Update::IndexProgress { index, share } => self.estimate.index_share(&index, share),
             Update::IndexFinished { index } => return vec![self.index_finished(&index, now)],
-            Update::ConstraintFinished => {
+            Update::ConstraintFinished { scanned } => {
                 self.constraints.done += 1;
-                self.estimate.constraint_finished(now);
+                self.estimate.constraint_finished(scanned.as_ref(), now);
             }
+            Update::Analyzed { table } => self.estimate.analyzed(&table, now),
             Update::Share(share) => self.estimate.share(share, now),
             Update::Summarized { table, side } => self.estimate.summarized(&table, side, now),
             Update::Warning(warning) => {

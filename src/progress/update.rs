@@ -93,8 +93,8 @@ pub struct TableWork {
     pub bytes: u64,
     /// `reltuples`, where the source has ever analysed the table (not -1, and not 0 beside many bytes).
     pub rows_estimate: Option<u64>,
-    /// Foreign keys of this table that are checked by a scan when they are added.
-    pub foreign_keys: u32,
+    /// Constraints of this table that are checked by a scan when they are added.
+    pub scans: u32,
 }
 
 /// One index that is built by a statement of its own (not one inside CREATE TABLE).
@@ -117,10 +117,10 @@ pub struct Work {
     pub indexes: Vec<IndexWork>,
     /// Constraints added by a statement of their own after the rows are in, foreign keys included.
     pub constraints: u64,
-    /// Statements of the phase pre-data.
-    pub pre_statements: u64,
-    /// Statements of the phase post-data (and neutralize).
-    pub post_statements: u64,
+    /// The effort of the statements of the phase pre-data, in tenths of a millisecond of the phase's time.
+    pub pre_effort: u64,
+    /// The same of the phase post-data.
+    pub post_effort: u64,
     /// Bytes of large objects, 0 where there are none.
     pub large_object_bytes: u64,
     /// What verify does.
@@ -145,8 +145,8 @@ pub enum Update {
     Phase(Phase),
     /// What is going on now, for people: "COPY public.events, chunk 7 of 12".
     Operation(String),
-    /// So many more statements of the current phase are done.
-    Statements(u64),
+    /// More statements of the current phase are done, worth so much of its effort.
+    Statements { effort: u64 },
     /// A table's first chunk begins.
     TableStarted { table: QualifiedName },
     /// A chunk of a split table begins on another connection. Without chunk updates a table counts as one stream.
@@ -166,8 +166,10 @@ pub enum Update {
     IndexProgress { index: QualifiedName, share: f64 },
     /// An index build is done.
     IndexFinished { index: QualifiedName },
-    /// A constraint is there (and validated, where it is to be).
-    ConstraintFinished,
+    /// A constraint is there; `scanned` was read through to validate it.
+    ConstraintFinished { scanned: Option<QualifiedName> },
+    /// A table has its statistics.
+    Analyzed { table: QualifiedName },
     /// The share of the current phase that is done, in 0..=1, for phases without counters of their own.
     Share(f64),
     /// A table was counted or hashed on one side.

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use crate::pg::{Oid, Sql};
-use crate::schema::model::Address;
+use crate::schema::model::{Address, Rank};
 
 /// When a step runs, in relation to the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,7 +66,7 @@ pub struct Piece {
     /// What else comes with it: a table's row type, its columns, inlined constraints.
     pub also_makes: Vec<Address>,
     /// Orders pieces that are free of each other; see [`crate::schema::model::Rank`].
-    pub rank: crate::schema::model::Rank,
+    pub rank: Rank,
     /// For people and reports: `table public.orders`.
     pub label: String,
     pub phase: Phase,
@@ -96,12 +96,7 @@ pub struct Piece {
 
 impl Piece {
     /// A piece without statements, needs or locks, to be filled with `..`.
-    pub fn new(
-        makes: Address,
-        rank: crate::schema::model::Rank,
-        phase: Phase,
-        label: impl Into<String>,
-    ) -> Self {
+    pub fn new(makes: Address, rank: Rank, phase: Phase, label: impl Into<String>) -> Self {
         Self {
             makes,
             also_makes: Vec::new(),
@@ -127,7 +122,7 @@ pub struct Step {
     /// What it makes, by its address on the source.
     pub makes: Address,
     /// Its kind's place among the kinds.
-    pub rank: crate::schema::model::Rank,
+    pub rank: Rank,
     pub label: String,
     pub phase: Phase,
     pub sql: Vec<Sql>,
@@ -140,6 +135,30 @@ pub struct Step {
     pub tolerated: bool,
     /// The index that it builds, for progress.
     pub builds: Option<crate::pg::QualifiedName>,
+}
+
+impl Step {
+    /// What it costs a server, in tenths of a millisecond, where no rows are involved: files of a table with its TOAST
+    /// and keys, of a sequence; catalog rows only of the rest (measured on PostgreSQL 15).
+    pub fn effort(&self) -> u64 {
+        let first = match self.rank {
+            Rank::Table => 10,
+            Rank::Sequence => 4,
+            Rank::Extension => 100,
+            Rank::Function | Rank::Aggregate | Rank::Type | Rank::View => 3,
+            Rank::Trigger | Rank::Policy | Rank::Rule => 3,
+            _ => 1,
+        };
+        first + (self.sql.len() as u64).saturating_sub(1)
+    }
+
+    /// The table that is read through when it runs: it validates a constraint. A key brings its index.
+    pub fn scanned(&self) -> Option<Oid> {
+        match self.rank {
+            Rank::ForeignKey | Rank::Check => self.needs_rows_of.first().copied(),
+            _ => None,
+        }
+    }
 }
 
 /// Something of the source that the script does not make, and why: a line of the report, never silence.

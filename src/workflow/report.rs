@@ -214,7 +214,7 @@ mod tests {
         let subscriber = move |frame: &Frame| keep.lock().unwrap().push(frame.clone());
         let (reporter, reporting) = start("e1".to_owned(), 7, vec![Box::new(subscriber)]).unwrap();
         let table = QualifiedName::new("public", "t");
-        let planned = TableWork { table: table.clone(), bytes: 4000, rows_estimate: None, foreign_keys: 0 };
+        let planned = TableWork { table: table.clone(), bytes: 4000, rows_estimate: None, scans: 0 };
         reporter.report(Update::Plan(Work { tables: vec![planned], ..Work::default() }));
         reporter.phase(Phase::Copy);
         reporter.report(Update::TableStarted { table: table.clone() });

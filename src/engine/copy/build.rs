@@ -106,7 +106,10 @@ impl<D: Dial> Worker<D> {
         let tables: Vec<usize> = task.all().filter_map(Work::analyzed).collect();
         if tables.len() > 1 {
             match self.analyze_all(&tables).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    tables.iter().for_each(|table| self.shared.analyzed(*table));
+                    return Ok(());
+                }
                 Err(Error::Stopped) => return Err(Error::Stopped),
                 Err(error) => {
                     tracing::debug!(%error, "ANALYZE of several tables failed; it is done one by one")
@@ -115,6 +118,7 @@ impl<D: Dial> Worker<D> {
         }
         for table in tables {
             self.analyze(table).await?;
+            self.shared.analyzed(table);
         }
         Ok(())
     }
@@ -158,11 +162,12 @@ impl<D: Dial> Worker<D> {
 }
 
 /// Reports that a step is done.
-fn tell<D>(shared: &Shared<D>, step: &Step) {
+fn tell<D: Dial>(shared: &Shared<D>, step: &Step) {
     if let Some(index) = &step.builds {
         shared.reporter.report(Update::IndexFinished { index: index.clone() });
     }
     if step.phase == Phase::Constraint {
-        shared.reporter.report(Update::ConstraintFinished);
+        let scanned = step.scanned().and_then(|oid| shared.table(oid)).cloned();
+        shared.reporter.report(Update::ConstraintFinished { scanned });
     }
 }

@@ -67,7 +67,7 @@ fn can_go_beside(step: &Step) -> bool {
 /// The wave that is being filled.
 struct Open<'a> {
     lanes: Wave<'a>,
-    statements: Vec<usize>,
+    effort: Vec<u64>,
     /// In which lane a relation's step is, or is touched.
     lane_of: HashMap<usize, usize>,
     /// Whether its steps may go beside each other at all.
@@ -77,19 +77,14 @@ struct Open<'a> {
 impl<'a> Open<'a> {
     fn new(lanes: usize) -> Self {
         let lanes = lanes.max(1);
-        Self {
-            lanes: vec![Vec::new(); lanes],
-            statements: vec![0; lanes],
-            lane_of: HashMap::new(),
-            free: false,
-        }
+        Self { lanes: vec![Vec::new(); lanes], effort: vec![0; lanes], lane_of: HashMap::new(), free: false }
     }
 
     /// The lane of all that is touched, the emptiest where nothing is; `None` where it is in several.
     fn lane_for(&self, touched: &[usize]) -> Option<usize> {
         let lanes: BTreeSet<usize> = touched.iter().filter_map(|at| self.lane_of.get(at)).copied().collect();
         match lanes.len() {
-            0 => self.statements.iter().zip(0..).min().map(|(_, lane)| lane),
+            0 => self.effort.iter().zip(0..).min().map(|(_, lane)| lane),
             1 => lanes.first().copied(),
             _ => None,
         }
@@ -99,9 +94,9 @@ impl<'a> Open<'a> {
         for relation in touched.into_iter().chain([placed.0]) {
             self.lane_of.insert(relation, lane);
         }
-        if let (Some(steps), Some(statements)) = (self.lanes.get_mut(lane), self.statements.get_mut(lane)) {
+        if let (Some(steps), Some(effort)) = (self.lanes.get_mut(lane), self.effort.get_mut(lane)) {
             steps.push(placed);
-            *statements += placed.1.sql.len();
+            *effort += placed.1.effort();
         }
     }
 

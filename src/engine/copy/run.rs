@@ -11,7 +11,7 @@ use super::schedule::{Extras, Next, Rows, Schedule, Work};
 use super::worker::Worker;
 use super::{Error, Result, Table, Transfer};
 use crate::connect::{self, RawConnection};
-use crate::pg::{QualifiedName, Sql};
+use crate::pg::{Oid, QualifiedName, Sql};
 use crate::progress::{Reporter, Update, Warning};
 use crate::schema::script::{Phase, Step};
 use crate::tasks::{Ended, TaskGroup};
@@ -60,6 +60,8 @@ pub(super) struct Shared<D> {
     pub(super) dial: D,
     pub(super) reporter: Reporter,
     pub(super) stop: CancellationToken,
+    /// Tables by oid.
+    positions: HashMap<Oid, usize>,
     schedule: Mutex<Schedule>,
     changed: Notify,
     source_done: CancellationToken,
@@ -132,8 +134,10 @@ pub async fn run<D: Dial>(
     }
     let mut group = TaskGroup::new(stop);
     let workers = plan.workers.max(1);
+    let positions = plan.tables.iter().enumerate().map(|(at, table)| (table.oid, at)).collect();
     let shared = Arc::new(Shared {
         plan,
+        positions,
         dial,
         reporter,
         stop: group.stop(),
@@ -246,6 +250,18 @@ impl<D: Dial> Shared<D> {
     pub(super) fn step(&self, work: Work) -> Option<(usize, &Step)> {
         let Work::Step(at) = work else { return None };
         Some((at, self.plan.steps.get(at)?))
+    }
+
+    /// The name of a copied table.
+    pub(super) fn table(&self, oid: Oid) -> Option<&QualifiedName> {
+        self.plan.tables.get(*self.positions.get(&oid)?).map(|table| &table.name)
+    }
+
+    /// Reports that a table has its statistics.
+    pub(super) fn analyzed(&self, table: usize) {
+        if let Some(table) = self.plan.tables.get(table) {
+            self.reporter.report(Update::Analyzed { table: table.name.clone() });
+        }
     }
 
     pub(super) fn keep_hash(&self, table: usize, columns: Vec<Option<String>>) {

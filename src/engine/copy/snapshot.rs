@@ -149,17 +149,25 @@ pub async fn waiting_behind(fresh: &Client, our_pids: &[i32]) -> Result<Vec<Wait
         .map_err(|source| Error::Source { doing, source })
 }
 
-/// Heap blocks of each table, as they are under the lock (not `relpages`, which is 0 after a bulk load).
-pub async fn blocks(holder: &Client, tables: &[Oid]) -> Result<HashMap<Oid, u32>> {
+/// How big a table or an index is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Measure {
+    /// Blocks of the heap or index itself, as they are under the lock.
+    pub blocks: u32,
+    /// Its rows, as far as ANALYZE tells.
+    pub rows: Option<u64>,
+}
+
+/// Measures tables and indexes. What is gone meanwhile is not in the answer.
+pub async fn measures(holder: &Client, relations: &[Oid]) -> Result<HashMap<Oid, Measure>> {
     let doing = "measuring the tables";
-    let query = "SELECT c.oid, coalesce(pg_catalog.pg_relation_size(c.oid), 0) \
-                 / pg_catalog.current_setting('block_size')::pg_catalog.int8 \
-                 FROM pg_catalog.unnest($1::pg_catalog.oid[]) AS c (oid)";
-    let rows = holder.query(query, &[&tables]).await.map_err(|source| Error::Source { doing, source })?;
+    let query = include_str!("../../../sql/source/measures.sql");
+    let rows = holder.query(query, &[&relations]).await.map_err(|source| Error::Source { doing, source })?;
     rows.iter()
         .map(|row| {
-            let blocks: i64 = row.try_get(1)?;
-            Ok((row.try_get(0)?, u32::try_from(blocks).unwrap_or(u32::MAX)))
+            let (blocks, rows): (i64, Option<i64>) = (row.try_get(1)?, row.try_get(2)?);
+            let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
+            Ok((row.try_get(0)?, Measure { blocks, rows: rows.and_then(|rows| u64::try_from(rows).ok()) }))
         })
         .collect::<std::result::Result<_, _>>()
         .map_err(|source| Error::Source { doing, source })

@@ -75,8 +75,8 @@ impl Work<'_> {
             if !self.together(session, &batch).await? {
                 problems.extend(one_by_one(session.connection(), &batch).await?);
             }
-            let statements: usize = batch.iter().map(|step| step.sql.len()).sum();
-            self.reporter.report(Update::Statements(statements as u64));
+            let effort = batch.iter().map(|step| step.effort()).sum();
+            self.reporter.report(Update::Statements { effort });
         }
         Ok(problems)
     }

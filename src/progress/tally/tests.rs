@@ -28,15 +28,23 @@ struct Clone {
     /// An index build's time as a share of its table's copy at that speed.
     index_of_copy: f64,
     verify_bytes_s: f64,
-    analyze: f64,
+    /// Bytes of a table that ANALYZE, or a foreign key's check, gets through.
+    scan_bytes_s: f64,
+    /// Foreign keys of each table.
+    scans: u32,
     rows_known: bool,
     /// Whether `pg_stat_progress_create_index` is read.
     index_progress: bool,
     /// COPY data for each byte on disk.
     copy_of_disk: f64,
+    /// Between these shares of the undisturbed run a neighbour makes everything so many times slower.
+    neighbour: (f64, f64, f64),
 }
 
 const MB: u64 = 1 << 20;
+
+/// What every statement is said to be worth: a millisecond.
+const EFFORT: u64 = 10;
 
 impl Default for Clone {
     fn default() -> Self {
@@ -44,18 +52,20 @@ impl Default for Clone {
             tables: Vec::new(),
             lanes: 2,
             verify: VerifyMode::Counts,
-            before_plan: 0.3,
-            stage: 0.2,
-            statement: 0.0012,
-            copy_bytes_s: 80e6,
-            build_bytes_s: 80e6,
-            table: 0.003,
+            before_plan: 0.12,
+            stage: 0.1,
+            statement: 0.001,
+            copy_bytes_s: 150e6,
+            build_bytes_s: 150e6,
+            table: 0.0015,
             index_of_copy: 0.35,
-            verify_bytes_s: 800e6,
-            analyze: 0.01,
+            verify_bytes_s: 2e9,
+            scan_bytes_s: 1e9,
+            scans: 1,
             rows_known: true,
             index_progress: true,
             copy_of_disk: 0.85,
+            neighbour: (0.0, 0.0, 1.0),
         }
     }
 }
@@ -63,8 +73,8 @@ impl Default for Clone {
 impl Clone {
     fn work(&self) -> Work {
         let mut work = Work {
-            pre_statements: self.tables.len() as u64 + 10,
-            post_statements: self.tables.len() as u64 * 2,
+            pre_effort: (self.tables.len() as u64 + 10) * EFFORT,
+            post_effort: self.tables.len() as u64 * 2 * EFFORT,
             verify: self.verify,
             analyze: true,
             lanes: u32::try_from(self.lanes).expect("few"),
@@ -72,7 +82,8 @@ impl Clone {
         };
         for (n, (bytes, indexes)) in self.tables.iter().enumerate() {
             let rows_estimate = self.rows_known.then_some(bytes / 100 + 1);
-            work.tables.push(TableWork { table: table(n), bytes: *bytes, rows_estimate, foreign_keys: 0 });
+            work.constraints += u64::from(self.scans);
+            work.tables.push(TableWork { table: table(n), bytes: *bytes, rows_estimate, scans: self.scans });
             for i in 0..*indexes {
                 work.indexes.push(IndexWork { index: index(n, i), table: table(n), bytes: 0 });
             }
@@ -94,21 +105,20 @@ impl Clone {
         line.push((t, Update::Phase(Phase::PreData)));
         for _ in 0..self.tables.len() + 10 {
             t += self.statement;
-            line.push((t, Update::Statements(1)));
+            line.push((t, Update::Statements { effort: EFFORT }));
         }
         line.push((t, Update::Phase(Phase::Copy)));
         t = self.pool(t, &mut line);
         line.push((t, Update::Phase(Phase::PostData)));
         for _ in 0..self.tables.len() * 2 {
             t += self.statement;
-            line.push((t, Update::Statements(1)));
+            line.push((t, Update::Statements { effort: EFFORT }));
         }
         line.push((t, Update::Phase(Phase::Analyze)));
-        t += self.analyze * self.tables.len() as f64;
         line.push((t, Update::Phase(Phase::Verify)));
         if self.verify != VerifyMode::None {
             for (n, (bytes, _)) in self.tables.iter().enumerate() {
-                t += (0.0005 + *bytes as f64 / self.verify_bytes_s) / self.lanes as f64 * 2.0;
+                t += (self.table / 4.0 + *bytes as f64 / self.verify_bytes_s) / self.lanes as f64;
                 for side in [Side::Source, Side::Destination] {
                     line.push((t, Update::Summarized { table: table(n), side }));
                 }
@@ -118,31 +128,57 @@ impl Clone {
         t += self.stage / 2.0;
         line.push((t, Update::Finished(Box::new(Report::new("job_1", "a", "b")))));
         line.sort_by(|a, b| a.0.total_cmp(&b.0));
-        (line, t)
+        let (from, to, slower) = self.neighbour;
+        let disturbed = |at: f64| at + (slower - 1.0) * (at.min(to * t) - from * t).max(0.0);
+        line.iter_mut().for_each(|(at, _)| *at = disturbed(*at));
+        (line, disturbed(t))
     }
 
-    /// Lanes take the biggest table, then builds of tables that are in before further tables.
+    /// Lanes take the biggest table, then builds of tables that are in before further tables, and a table's foreign
+    /// keys and statistics after its last build.
     fn pool(&self, start: f64, line: &mut Vec<(f64, Update)>) -> f64 {
         let mut lanes = vec![start; self.lanes];
         let mut order: Vec<usize> = (0..self.tables.len()).collect();
         order.sort_by_key(|n| std::cmp::Reverse(self.tables[*n].0));
         let mut tables: std::collections::VecDeque<usize> = order.into();
         let mut builds: Vec<(f64, usize, u32)> = Vec::new();
+        let mut last = vec![(0, 0.0_f64); self.tables.len()];
         loop {
             let lane = (0..lanes.len()).min_by(|a, b| lanes[*a].total_cmp(&lanes[*b])).expect("a lane");
             let now = lanes[lane];
             if let Some(at) = builds.iter().position(|build| build.0 <= now) {
                 let (_, n, i) = builds.remove(at);
+                if i == self.tables[n].1 {
+                    lanes[lane] = self.complete(n, now, line);
+                    continue;
+                }
                 lanes[lane] = self.build(n, i, now, line);
+                last[n] = (last[n].0 + 1, last[n].1.max(lanes[lane]));
+                if last[n].0 == self.tables[n].1 {
+                    builds.push((last[n].1, n, last[n].0));
+                }
             } else if let Some(n) = tables.pop_front() {
                 lanes[lane] = self.copy(n, now, line);
-                builds.extend((0..self.tables[n].1).map(|i| (lanes[lane], n, i)));
+                builds.extend((0..self.tables[n].1.max(1)).map(|i| (lanes[lane], n, i)));
             } else if let Some(next) = builds.iter().map(|build| build.0).min_by(f64::total_cmp) {
                 lanes[lane] = next;
             } else {
                 return lanes.into_iter().fold(start, f64::max);
             }
         }
+    }
+
+    /// Foreign keys and statistics of a table.
+    fn complete(&self, n: usize, now: f64, line: &mut Vec<(f64, Update)>) -> f64 {
+        let disk = self.tables[n].0;
+        let mut t = now;
+        for _ in 0..self.scans {
+            t += self.statement / 2.0 + disk as f64 / self.scan_bytes_s;
+            line.push((t, Update::ConstraintFinished { scanned: Some(table(n)) }));
+        }
+        t += self.statement / 3.0 + disk.min(240 * MB) as f64 / self.scan_bytes_s;
+        line.push((t, Update::Analyzed { table: table(n) }));
+        t
     }
 
     fn copy(&self, n: usize, now: f64, line: &mut Vec<(f64, Update)>) -> f64 {
@@ -219,21 +255,21 @@ fn shapes() -> Vec<(&'static str, Clone)> {
     vec![
         ("one big table", Clone { tables: vec![(1300 * MB, 3)], ..Clone::default() }),
         ("pgbench", Clone { tables: pgbench, ..Clone::default() }),
-        ("many small", Clone { tables: many, analyze: 0.001, ..Clone::default() }),
+        ("many small", Clone { tables: many, ..Clone::default() }),
         ("mixed", Clone { tables: mixed, ..Clone::default() }),
-        ("tiny", Clone { tables: vec![(8192, 1); 5], analyze: 0.001, ..Clone::default() }),
+        ("tiny", Clone { tables: vec![(8192, 1); 5], ..Clone::default() }),
         ("huge", Clone { tables: vec![(20_000 * MB, 4), (5_000 * MB, 4)], lanes: 4, ..Clone::default() }),
     ]
 }
 
 type Machine = (&'static str, fn(&mut Clone));
 
-const MACHINES: [Machine; 10] = [
+const MACHINES: [Machine; 13] = [
     ("as expected", |_| {}),
     ("three times slower", |clone| {
         clone.copy_bytes_s /= 3.0;
         clone.build_bytes_s /= 3.0;
-        clone.analyze *= 3.0;
+        clone.scan_bytes_s /= 3.0;
         clone.verify_bytes_s /= 3.0;
         clone.statement *= 3.0;
         clone.table *= 3.0;
@@ -243,17 +279,20 @@ const MACHINES: [Machine; 10] = [
     ("three times faster", |clone| {
         clone.copy_bytes_s *= 3.0;
         clone.build_bytes_s *= 3.0;
-        clone.analyze /= 3.0;
+        clone.scan_bytes_s *= 3.0;
         clone.verify_bytes_s *= 3.0;
         clone.statement /= 3.0;
         clone.table /= 3.0;
     }),
-    ("slow network", |clone| clone.copy_bytes_s = 4e6),
-    ("slow statements", |clone| clone.statement = 0.006),
+    ("slow network", |clone| clone.copy_bytes_s = 8e6),
+    ("slow statements", |clone| clone.statement = 0.005),
     ("cheap indexes", |clone| clone.index_of_copy = 0.2),
     ("dear indexes", |clone| clone.index_of_copy = 0.6),
     ("no verify", |clone| clone.verify = VerifyMode::None),
-    ("cold verify", |clone| clone.verify_bytes_s = 300e6),
+    ("cold verify", |clone| clone.verify_bytes_s = 700e6),
+    ("a neighbour in the first half", |clone| clone.neighbour = (0.0, 0.5, 1.7)),
+    ("a neighbour in the second half", |clone| clone.neighbour = (0.5, 1.0, 1.7)),
+    ("a neighbour in the middle", |clone| clone.neighbour = (0.3, 0.6, 2.0)),
     ("unknown rows, wide copy", |clone| {
         clone.rows_known = false;
         clone.index_progress = false;
@@ -281,7 +320,7 @@ fn percent_stays_within_20_points_of_the_truth() {
 
 #[test]
 fn checksums_are_expected_to_take_long() {
-    for verify_bytes_s in [40e6, 60e6, 100e6] {
+    for verify_bytes_s in [70e6, 110e6, 180e6] {
         let tables = vec![(1300 * MB, 3)];
         let clone = Clone { tables, verify: VerifyMode::Checksum, verify_bytes_s, ..Clone::default() };
         let worst = clone.worst();
@@ -314,7 +353,7 @@ fn an_eta_appears_when_it_means_something_and_holds_the_truth() {
 
 #[test]
 fn a_stalled_copy_does_not_creep_to_the_end() {
-    let (line, _) = Clone { tables: vec![(1300 * MB, 0)], ..Clone::default() }.timeline();
+    let (line, _) = Clone { tables: vec![(1300 * MB, 0)], scans: 0, ..Clone::default() }.timeline();
     let mut tally = Tally::new();
     for (at, update) in line.into_iter().take_while(|(at, _)| *at < 6.0) {
         tally.on(update, Duration::from_secs_f64(at));

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::{Context, Request};
 use crate::connect::{self, Connection, Settings};
-use crate::engine::copy::{self, lanes, large_objects, plan as chunks, snapshot};
+use crate::engine::copy::snapshot::{self, Measure};
+use crate::engine::copy::{self, lanes, large_objects, plan as chunks};
 use crate::engine::introspect;
 use crate::engine::preflight::{self, check, source as readable};
 use crate::engine::verify::query;
@@ -25,6 +26,9 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Attempts at a snapshot that no change of a table's definition has overtaken.
 const SNAPSHOTS: u32 = 10;
+
+/// Bytes of a block where nobody changed them; for the percentage only.
+const BLOCK: u64 = 8192;
 
 /// What the clone will do.
 pub(super) struct Plan {
@@ -75,9 +79,9 @@ pub(super) async fn plan(
     for one in &skipped {
         context.reporter.warn(Warning::new("skipped", one.reason.clone()).about(&one.object));
     }
-    let oids: Vec<Oid> = data.iter().copied().collect();
-    let blocks = snapshot::blocks(held.holder.client(), &oids).await?;
-    let tables = tables(&catalog, &script, &data, &blocks);
+    let oids: Vec<Oid> = data.iter().copied().chain(catalog.indexes.iter().map(|index| index.oid)).collect();
+    let measures = snapshot::measures(held.holder.client(), &oids).await?;
+    let tables = tables(&catalog, &script, &data, &measures);
     let large_objects = if request.schema_only || catalog.large_objects.is_empty() {
         Vec::new()
     } else {
@@ -97,7 +101,7 @@ pub(super) async fn plan(
         large_objects,
         skipped,
     };
-    announce(request, context, &plan);
+    announce(request, context, &plan, &measures);
     tell_losses(request, context, destination, &plan);
     Ok(plan)
 }
@@ -303,7 +307,7 @@ fn tables(
     catalog: &Catalog,
     script: &Script,
     data: &HashSet<Oid>,
-    blocks: &HashMap<Oid, u32>,
+    measures: &HashMap<Oid, Measure>,
 ) -> Vec<chunks::Table> {
     let by_oid = catalog.tables_by_oid();
     let wanted = catalog
@@ -320,7 +324,7 @@ fn tables(
                 columns: table.copied_columns().map(|column| column.name.clone()).collect(),
                 format: if table.binary_safe { chunks::Format::Binary } else { chunks::Format::Text },
                 bytes: table.bytes,
-                blocks: blocks.get(&table.oid).copied().unwrap_or_default(),
+                blocks: measures.get(&table.oid).copied().unwrap_or_default().blocks,
             }
         })
         .collect()
@@ -373,32 +377,39 @@ fn tell_losses(request: &Request, context: &Context, destination: &Destination, 
     }
 }
 
-fn announce(request: &Request, context: &Context, plan: &Plan) {
-    let statements =
-        |phase| plan.script.steps.iter().filter(|s| s.phase == phase).map(|s| s.sql.len() as u64).sum();
+fn announce(request: &Request, context: &Context, plan: &Plan, measures: &HashMap<Oid, Measure>) {
+    let effort = |phase| plan.steps(phase).iter().map(|(_, step)| step.effort()).sum::<u64>();
+    let connections = lanes::worthwhile(&plan.steps(Phase::PreData), request.jobs) as u64;
     let by_oid = plan.catalog.tables_by_oid();
-    let mut keys: HashMap<Oid, u32> = HashMap::new();
-    for step in plan.script.steps.iter().filter(|step| step.phase == Phase::Constraint) {
-        for table in &step.needs_rows_of {
-            *keys.entry(*table).or_default() += 1;
-        }
+    let mut scans: HashMap<Oid, u32> = HashMap::new();
+    let constraints = plan.steps(Phase::Constraint);
+    for table in constraints.iter().filter_map(|(_, step)| step.scanned()) {
+        *scans.entry(table).or_default() += 1;
     }
     let tables = plan.tables.iter().map(|table| TableWork {
         table: table.name.clone(),
         bytes: table.bytes,
-        rows_estimate: None,
-        foreign_keys: keys.get(&table.oid).copied().unwrap_or_default(),
+        rows_estimate: measures.get(&table.oid).and_then(|measure| measure.rows),
+        scans: scans.get(&table.oid).copied().unwrap_or_default(),
     });
+    let sizes: HashMap<&QualifiedName, u64> = plan
+        .catalog
+        .indexes
+        .iter()
+        .filter_map(|index| Some((&index.name, u64::from(measures.get(&index.oid)?.blocks) * BLOCK)))
+        .collect();
     let indexes = plan.script.steps.iter().filter(|step| step.phase == Phase::Index).filter_map(|step| {
         let table = step.locks.first().and_then(|lock| by_oid.get(&lock.table))?;
-        Some(IndexWork { index: step.builds.clone()?, table: table.name.clone(), bytes: 0 })
+        let index = step.builds.clone()?;
+        let bytes = sizes.get(&index).copied().unwrap_or_default();
+        Some(IndexWork { index, table: table.name.clone(), bytes })
     });
     context.reporter.report(Update::Plan(Work {
         tables: tables.collect(),
         indexes: indexes.collect(),
-        constraints: plan.script.steps.iter().filter(|step| step.phase == Phase::Constraint).count() as u64,
-        pre_statements: statements(Phase::PreData),
-        post_statements: statements(Phase::PostData),
+        constraints: constraints.len() as u64,
+        pre_effort: effort(Phase::PreData) / connections,
+        post_effort: effort(Phase::PostData),
         large_object_bytes: plan.large_objects.iter().map(|range| range.bytes).sum(),
         verify: request.verify,
         source_summary_during_copy: request.verify == VerifyMode::Checksum,
