@@ -1,6 +1,10 @@
 //! The bytes' way: a TCP or unix socket, in TLS or not, behind one type.
+//!
+//! A socket may be taken out of the runtime's event queue for a while (it is *quiet* then): the queue wakes a thread for
+//! every few kilobytes that arrive, whether anybody waits for them or not, and that was half of a copy's CPU time.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -13,6 +17,29 @@ use tokio_rustls::client::TlsStream;
 pub(super) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// Outside of the event queue: what cannot be done at once is pending, and nobody is woken.
+    QuietTcp(OwnedFd),
+    QuietUnix(OwnedFd),
+    /// Lost on the way between the two.
+    Gone,
+}
+
+impl Socket {
+    fn quiet(self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Tcp(socket) => Self::QuietTcp(socket.into_std()?.into()),
+            Self::Unix(socket) => Self::QuietUnix(socket.into_std()?.into()),
+            quiet => quiet,
+        })
+    }
+
+    fn loud(self) -> io::Result<Self> {
+        Ok(match self {
+            Self::QuietTcp(socket) => Self::Tcp(TcpStream::from_std(socket.into())?),
+            Self::QuietUnix(socket) => Self::Unix(UnixStream::from_std(socket.into())?),
+            loud => loud,
+        })
+    }
 }
 
 /// A socket with or without TLS on it.
@@ -31,6 +58,43 @@ impl Stream {
     pub(super) fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
     }
+
+    /// Takes a plain socket out of the runtime's event queue.
+    pub(super) fn quieten(&mut self) -> io::Result<()> {
+        self.change(Socket::quiet)
+    }
+
+    /// Puts it back.
+    pub(super) fn unquieten(&mut self) -> io::Result<()> {
+        self.change(Socket::loud)
+    }
+
+    /// The socket, if it is quiet.
+    pub(super) fn quiet(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Plain(Socket::QuietTcp(socket) | Socket::QuietUnix(socket)) => Some(socket.as_fd()),
+            _ => None,
+        }
+    }
+
+    fn change(&mut self, change: fn(Socket) -> io::Result<Socket>) -> io::Result<()> {
+        if let Self::Plain(socket) = self {
+            *socket = change(std::mem::replace(socket, Socket::Gone))?;
+        }
+        Ok(())
+    }
+}
+
+/// What a system call that would have to wait gives.
+fn at_once<T>(result: rustix::io::Result<T>) -> Poll<io::Result<T>> {
+    match result {
+        Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Poll::Pending,
+        done => Poll::Ready(done.map_err(io::Error::from)),
+    }
+}
+
+fn gone<T>() -> Poll<io::Result<T>> {
+    Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
 }
 
 impl AsyncRead for Socket {
@@ -38,6 +102,11 @@ impl AsyncRead for Socket {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_read(cx, buf),
             Self::Unix(socket) => Pin::new(socket).poll_read(cx, buf),
+            Self::QuietTcp(socket) | Self::QuietUnix(socket) => {
+                at_once(rustix::io::read(&*socket, buf.initialize_unfilled()))
+                    .map_ok(|read| buf.advance(read))
+            }
+            Self::Gone => gone(),
         }
     }
 }
@@ -47,6 +116,8 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_write(cx, bytes),
             Self::Unix(socket) => Pin::new(socket).poll_write(cx, bytes),
+            Self::QuietTcp(socket) | Self::QuietUnix(socket) => at_once(rustix::io::write(&*socket, bytes)),
+            Self::Gone => gone(),
         }
     }
 
@@ -54,6 +125,9 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_flush(cx),
             Self::Unix(socket) => Pin::new(socket).poll_flush(cx),
+            // Nothing is kept back here, and the close of a socket says it all.
+            Self::QuietTcp(_) | Self::QuietUnix(_) => Poll::Ready(Ok(())),
+            Self::Gone => gone(),
         }
     }
 
@@ -61,6 +135,9 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Tcp(socket) => Pin::new(socket).poll_shutdown(cx),
             Self::Unix(socket) => Pin::new(socket).poll_shutdown(cx),
+            // Nothing is kept back here, and the close of a socket says it all.
+            Self::QuietTcp(_) | Self::QuietUnix(_) => Poll::Ready(Ok(())),
+            Self::Gone => gone(),
         }
     }
 }

@@ -45,7 +45,6 @@ const IN: &str = "BEGIN; TRUNCATE public.t; COPY public.t FROM STDIN (FORMAT bin
                   INSERT INTO public.done VALUES (1); COMMIT";
 const MANY: &str = "INSERT INTO public.t SELECT i, repeat('x', 500) FROM generate_series(1, 100000) i";
 
-#[tokio::test]
 async fn rows_arrive_whole_and_are_counted() {
     let (Some(from), Some(to)) = (source(15), destination(15)) else { return };
     let (from, to) = (from.database("relay").await, to.database("relay").await);
@@ -96,7 +95,6 @@ async fn an_empty_table_and_rows_without_columns() {
     }
 }
 
-#[tokio::test]
 async fn a_constraint_of_the_destination_stops_the_source() {
     let (Some(from), Some(to)) = (source(15), destination(15)) else { return };
     let (from, to) = (from.database("constraint").await, to.database("constraint").await);
@@ -142,7 +140,6 @@ async fn errors_before_the_first_row_leave_both_usable() {
     run(&mut source, &mut destination, out, into, &counters, &cancel).await.unwrap();
 }
 
-#[tokio::test]
 async fn an_error_of_the_source_in_the_middle_is_never_a_whole_copy() {
     let (Some(from), Some(to)) = (source(15), destination(15)) else { return };
     let (from, to) = (from.database("middle").await, to.database("middle").await);
@@ -160,7 +157,6 @@ async fn an_error_of_the_source_in_the_middle_is_never_a_whole_copy() {
     assert_eq!(to.query_text("SELECT count(*) FROM public.t").await, "0");
 }
 
-#[tokio::test]
 async fn a_source_backend_that_is_terminated_leaves_nothing_behind() {
     let (Some(from), Some(to)) = (source(15), destination(15)) else { return };
     let (from, to) = (from.database("ended").await, to.database("ended").await);
@@ -183,7 +179,6 @@ async fn a_source_backend_that_is_terminated_leaves_nothing_behind() {
     assert_eq!(to.query_text("SELECT count(*) FROM public.t").await, "0");
 }
 
-#[tokio::test]
 async fn a_cut_source_connection_fails_the_copy() {
     let (Some(from), Some(to)) = (source(15), destination(15)) else { return };
     let (from, to) = (from.database("cut").await, to.database("cut").await);
@@ -211,7 +206,6 @@ async fn a_cut_source_connection_fails_the_copy() {
     assert_eq!(to.query_text("SELECT count(*) FROM public.t").await, "0");
 }
 
-#[tokio::test]
 async fn a_cancelled_token_stops_both_sides() {
     let (Some(from), Some(to)) = (source(15), destination(15)) else { return };
     let (from, to) = (from.database("token").await, to.database("token").await);
@@ -240,3 +234,24 @@ async fn moving(counters: &Counters) {
     })
     .await;
 }
+
+/// Where the runtime has threads to spare, a long copy goes on outside of its event queue.
+macro_rules! with_one_thread_and_with_many {
+    ($($test:ident),* $(,)?) => {
+        mod one_thread {
+            $(#[tokio::test] async fn $test() { super::$test().await; })*
+        }
+        mod many_threads {
+            $(#[tokio::test(flavor = "multi_thread")] async fn $test() { super::$test().await; })*
+        }
+    };
+}
+
+with_one_thread_and_with_many!(
+    rows_arrive_whole_and_are_counted,
+    a_constraint_of_the_destination_stops_the_source,
+    an_error_of_the_source_in_the_middle_is_never_a_whole_copy,
+    a_source_backend_that_is_terminated_leaves_nothing_behind,
+    a_cut_source_connection_fails_the_copy,
+    a_cancelled_token_stops_both_sides,
+);

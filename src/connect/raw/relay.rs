@@ -10,6 +10,8 @@
 //! the buffer passes through in pieces. CopyDone is sent only after the source's own end of the statement, so a copy
 //! that broke on the way is never taken as complete.
 
+mod quiet;
+
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
@@ -31,6 +33,9 @@ use crate::failure::{Classify, Failure};
 
 /// Writes wait until so much is there: the servers send 8 KiB at a time, and a system call costs more than copying.
 const WRITE_BYTES: usize = 64 * 1024;
+
+/// A copy of more bytes than these goes on outside of the runtime's event queue; for a smaller one it is not worth it.
+const QUIET_FROM: u64 = 1024 * 1024;
 
 /// How much of a cut frame is filled up to keep a destination usable. Beyond that a new connection is cheaper.
 const PAD_BYTES: usize = 1024 * 1024;
@@ -115,8 +120,11 @@ pub async fn relay(
         destination_tags: Vec::new(),
         bytes: 0,
         frames: 0,
+        hung_up: false,
     };
-    let result = match relay.run(counters, cancel).await {
+    let result = relay.run(counters, cancel).await;
+    relay.unquieten();
+    let result = match result {
         Ok(()) => Ok(Relayed {
             bytes: relay.bytes,
             frames: relay.frames,
@@ -173,6 +181,8 @@ struct Relay<'a> {
     destination_tags: Vec<String>,
     bytes: u64,
     frames: u64,
+    /// The source's socket says that nothing more will come.
+    hung_up: bool,
 }
 
 /// What one round of input and output wants.
@@ -186,36 +196,52 @@ struct Wants {
 impl Relay<'_> {
     async fn run(&mut self, counters: &Counters, cancel: &CancellationToken) -> Result<(), Error> {
         let mut cancelled = pin!(cancel.cancelled());
-        loop {
-            self.take_from_source(counters)?;
-            self.take_from_destination()?;
-            if self.from == From::Ready && self.to == To::Ready {
-                return Ok(());
+        while let Some(wants) = self.digest(counters)? {
+            if self.is_quiet() {
+                tokio::task::block_in_place(|| self.quiet_slice(counters, cancel))?;
+                // Whoever shares this task, and counts, has its turn.
+                tokio::task::yield_now().await;
+            } else {
+                poll_fn(|cx| match self.exchange(wants, cx) {
+                    Poll::Pending => cancelled.as_mut().poll(cx).map(|()| Err(Error::Cancelled)),
+                    done => done,
+                })
+                .await?;
+                if self.bytes > QUIET_FROM && quiet::may_block() {
+                    self.quieten()?;
+                }
             }
-            if self.to == To::Taking && self.from >= From::Complete && self.ready_to_send == 0 {
-                frontend::copy_done(&mut self.destination.wire.outgoing);
-                self.to = To::Ending;
-            }
-            let buffered = self.source.wire.incoming.len();
-            let wants = Wants {
-                // With nothing to write, the buffer holds part of a message, however long, and only reading helps.
-                read_source: self.from != From::Ready && (buffered < READ_BYTES || self.ready_to_send == 0),
-                write_rows: self.to == To::Taking
-                    && self.ready_to_send > 0
-                    && (self.ready_to_send >= WRITE_BYTES
-                        || self.from > From::Sending
-                        || buffered > self.ready_to_send + WRITE_BYTES),
-                write_end: self.destination.wire.outgoing.has_remaining(),
-            };
-            poll_fn(|cx| match self.exchange(wants, cx) {
-                Poll::Pending => cancelled.as_mut().poll(cx).map(|()| Err(Error::Cancelled)),
-                done => done,
-            })
-            .await?;
             if cancel.is_cancelled() {
                 return Err(Error::Cancelled);
             }
         }
+        Ok(())
+    }
+
+    /// Takes what was read, and says what is to be done next; `None` when both sides are through.
+    fn digest(&mut self, counters: &Counters) -> Result<Option<Wants>, Error> {
+        self.take_from_source(counters)?;
+        self.take_from_destination()?;
+        if self.from == From::Ready && self.to == To::Ready {
+            return Ok(None);
+        }
+        if self.to == To::Taking && self.from >= From::Complete && self.ready_to_send == 0 {
+            frontend::copy_done(&mut self.destination.wire.outgoing);
+            self.to = To::Ending;
+        }
+        let buffered = self.source.wire.incoming.len();
+        // A quiet source is left alone while there is enough to write: it fills its own buffer meanwhile.
+        let room = buffered < READ_BYTES && !(self.is_quiet() && self.ready_to_send >= WRITE_BYTES);
+        Ok(Some(Wants {
+            // With nothing to write, the buffer holds part of a message, however long, and only reading helps.
+            read_source: self.from != From::Ready && (room || self.ready_to_send == 0 || self.hung_up),
+            write_rows: self.to == To::Taking
+                && self.ready_to_send > 0
+                && (self.ready_to_send >= WRITE_BYTES
+                    || self.from > From::Sending
+                    || buffered > self.ready_to_send + WRITE_BYTES),
+            write_end: self.destination.wire.outgoing.has_remaining(),
+        }))
     }
 
     /// One round of whatever can be done now; ready as soon as something was.
