@@ -81,10 +81,14 @@ impl Pair {
         create(&self.source).await;
     }
 
-    /// An empty destination database beside which nothing is left of earlier runs, and no dirty pages anywhere: what
-    /// one contender left to write is not written in the time of the next.
-    pub(crate) async fn empty_destination(&self) {
-        drop_all(&self.destination).await;
+    /// An empty destination database, and no dirty pages anywhere: what one contender left to write is not written in
+    /// the time of the next. What earlier runs made is dropped, or, if `keep`, put aside until the end.
+    pub(crate) async fn empty_destination(&self, keep: bool) {
+        if keep {
+            put_aside(&self.destination).await;
+        } else {
+            drop_all(&self.destination).await;
+        }
         create(&self.destination).await;
         self.empty_work();
         rustix::fs::sync();
@@ -108,6 +112,20 @@ impl Pair {
 async fn create(server: &Server) {
     let create = sql!("CREATE DATABASE {name} TEMPLATE template0", name = Ident::from(DATABASE));
     server.execute(create.as_str()).await;
+}
+
+async fn put_aside(server: &Server) {
+    let session: Session = server.session().await;
+    let count = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_database";
+    let number = session.query_text(count).await;
+    let exists =
+        format!("SELECT pg_catalog.count(*) FROM pg_catalog.pg_database WHERE datname = '{DATABASE}'");
+    if session.query_text(&exists).await == "1" {
+        let (from, to) = (Ident::from(DATABASE), Ident::new(format!("aside_{number}")));
+        session
+            .execute_all(sql!("ALTER DATABASE {from} RENAME TO {to}", from = from, to = to).as_str())
+            .await;
+    }
 }
 
 async fn drop_all(server: &Server) {

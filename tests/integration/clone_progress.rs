@@ -129,6 +129,41 @@ async fn on_a_pipe_there_are_plain_lines_and_an_end_that_says_how_to_go_back() {
     assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", ""));
 }
 
+#[tokio::test]
+async fn on_a_terminal_there_are_bars_and_they_are_gone_at_the_end() {
+    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+    if installation::program("script").is_none() {
+        return missing("script", "apt-get install bsdutils").unwrap_or_default();
+    }
+    let (from, to) = (source.database("bars").await, destination.absent_database("bars"));
+    from.execute(SMALL).await;
+    // script(1) gives its command a terminal; its output, with all that moves the cursor, comes back on a pipe.
+    let terminal = Binary::of("script").env("TERM", "xterm-256color");
+    let clone = |more: &str| {
+        let program = env!("CARGO_BIN_EXE_multiboard-sync");
+        let line = format!(
+            "stty cols 120 rows 40; {program} {more} clone --from '{}' --to '{}'",
+            from.url(),
+            to.url()
+        );
+        line + &format!(" --confirm {}", to.name())
+    };
+    let output = terminal.run(&["-qec", &clone(""), "/dev/null"]).await;
+    let shown = &output.expect_code(0).stdout;
+    for wanted in ["\u{1b}[32m", "=>", " % ", "\u{1b}[2K", "is in place", "copied    3 tables"] {
+        assert!(shown.contains(wanted), "no {wanted:?} in {shown:?}");
+    }
+    // Behind the last line that was taken away stands the report alone.
+    let (_, report) = shown.rsplit_once('\u{1b}').expect("a control sequence");
+    assert!(report.contains("copied ") && !report.contains(" % "), "{report:?}");
+    let plain = terminal.run(&["-qec", &clone("--no-color"), "/dev/null"]).await;
+    let shown = &plain.expect_code(0).stdout;
+    assert!(shown.contains("=>") && !shown.contains("\u{1b}[32m"), "{shown:?}");
+    // --quiet is quiet on a terminal too.
+    let quiet = terminal.run(&["-qec", &clone("--quiet"), "/dev/null"]).await;
+    assert!(!quiet.expect_code(0).stdout.contains('%'), "{:?}", quiet.stdout);
+}
+
 /// Clones and compares what was shown with what was true: the share of the whole time that had passed.
 async fn is_honest(from: &Database<'_>, to: &Database<'_>, more: &[&str]) {
     let program = Binary::new();
