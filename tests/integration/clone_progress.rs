@@ -223,7 +223,7 @@ async fn the_percentage_of_a_clone_of_many_tables_is_honest() {
     let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
     let (from, to) = (source.database("many").await, destination.absent_database("many"));
     from.execute(
-        "DO $$ BEGIN FOR i IN 1..800 LOOP
+        "DO $$ BEGIN FOR i IN 1..2000 LOOP
              EXECUTE format('CREATE TABLE t%1$s (id int PRIMARY KEY, t text, n int); INSERT INTO t%1$s SELECT g, ''t'', g FROM generate_series(1, 50) g; CREATE INDEX ON t%1$s (n)', i);
          END LOOP; END $$",
     )
