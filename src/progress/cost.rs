@@ -36,13 +36,13 @@ const LOOK: f64 = 0.08;
 /// … and what each relation adds to it.
 const LOOK_RELATION: f64 = 0.0001;
 /// The unit of [`crate::schema::script::Step::effort`] …
-const EFFORT: f64 = 0.0001;
+const EFFORT: f64 = 0.00013;
 /// … of a constraint that needs no scan.
-const CONSTRAINT: f64 = 0.0005;
+const CONSTRAINT: f64 = 0.0006;
 /// Reading, rendering, making and filling a relation, index or sequence of which nothing more is known.
 const RELATION: f64 = 0.0008;
 /// COPY in and out of one table: two COPY commands, ledger row, commit.
-const TABLE_OVERHEAD: f64 = 0.0015;
+const TABLE_OVERHEAD: f64 = 0.0007;
 /// One COPY stream into a bare table, in bytes of the source's disk.
 const COPY_BYTES_S: f64 = 150e6;
 /// An index build reads the table …
@@ -133,7 +133,7 @@ const PRIOR_WEIGHT: f64 = 0.25;
 const SMALL_PRIOR_WEIGHT: f64 = 0.03;
 /// How much of the machine's speed, in its logarithm, is believed of work that was not measured itself. Not all: what
 /// slows a copy may be the network, or a neighbour who is gone when the indexes are built.
-pub(super) const CARRY_OVER: f64 = 0.7;
+pub(super) const CARRY_OVER: f64 = 0.5;
 
 impl Speed {
     /// Work worth `expected` seconds took `measured` seconds of a connection.
@@ -192,7 +192,7 @@ mod tests {
         speed.learn(Kind::Copy, 20.0, 60.0);
         assert!((speed.factor(Kind::Copy) - 3.0).abs() < 0.1);
         // Not wholly: the index may not be as slow as the copy was.
-        assert!((1.8..2.5).contains(&speed.factor(Kind::Index)));
+        assert!((1.5..2.0).contains(&speed.factor(Kind::Index)));
         speed.learn(Kind::Index, 10.0, 5.0);
         assert!(speed.factor(Kind::Index) < 0.6);
     }

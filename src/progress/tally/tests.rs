@@ -57,7 +57,7 @@ impl Default for Clone {
             statement: 0.001,
             copy_bytes_s: 150e6,
             build_bytes_s: 150e6,
-            table: 0.0015,
+            table: 0.0007,
             index_of_copy: 0.35,
             verify_bytes_s: 2e9,
             scan_bytes_s: 1e9,
@@ -285,7 +285,7 @@ const MACHINES: [Machine; 13] = [
         clone.table /= 3.0;
     }),
     ("slow network", |clone| clone.copy_bytes_s = 8e6),
-    ("slow statements", |clone| clone.statement = 0.005),
+    ("slow statements", |clone| clone.statement = 0.004),
     ("cheap indexes", |clone| clone.index_of_copy = 0.2),
     ("dear indexes", |clone| clone.index_of_copy = 0.6),
     ("no verify", |clone| clone.verify = VerifyMode::None),
