@@ -8,9 +8,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
+
+/// The send buffer that is asked for; the kernel bounds it (`net.core.wmem_max`).
+const SEND_BYTES: usize = 256 * 1024;
 
 /// An open socket.
 #[derive(Debug)]
@@ -28,7 +32,15 @@ impl Socket {
     fn quiet(self) -> io::Result<Self> {
         Ok(match self {
             Self::Tcp(socket) => Self::QuietTcp(socket.into_std()?.into()),
-            Self::Unix(socket) => Self::QuietUnix(socket.into_std()?.into()),
+            Self::Unix(socket) => {
+                let socket = OwnedFd::from(socket.into_std()?);
+                // The kernel says that there is room when a quarter is left to read. Of its default buffer the server
+                // reads that up before we are awake; it gives at most twice that.
+                if let Err(error) = SockRef::from(&socket).set_send_buffer_size(SEND_BYTES) {
+                    tracing::debug!(%error, "the socket keeps its send buffer");
+                }
+                Self::QuietUnix(socket)
+            }
             quiet => quiet,
         })
     }

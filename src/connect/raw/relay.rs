@@ -189,6 +189,8 @@ struct Relay<'a> {
 #[derive(Clone, Copy)]
 struct Wants {
     read_source: bool,
+    /// Whether it is worth waking up for the source; outside of the event queue there is the choice.
+    await_source: bool,
     write_rows: bool,
     write_end: bool,
 }
@@ -230,11 +232,13 @@ impl Relay<'_> {
             self.to = To::Ending;
         }
         let buffered = self.source.wire.incoming.len();
-        // A quiet source is left alone while there is enough to write: it fills its own buffer meanwhile.
-        let room = buffered < READ_BYTES && !(self.is_quiet() && self.ready_to_send >= WRITE_BYTES);
+        // With nothing to write, the buffer holds part of a message, however long, and only reading helps.
+        let room = buffered < READ_BYTES || self.ready_to_send == 0;
+        let read_source = self.from != From::Ready && (room || self.hung_up);
         Ok(Some(Wants {
-            // With nothing to write, the buffer holds part of a message, however long, and only reading helps.
-            read_source: self.from != From::Ready && (room || self.ready_to_send == 0 || self.hung_up),
+            read_source,
+            // While there is enough to write the source fills its own buffer.
+            await_source: read_source && self.ready_to_send < WRITE_BYTES,
             write_rows: self.to == To::Taking
                 && self.ready_to_send > 0
                 && (self.ready_to_send >= WRITE_BYTES

@@ -236,10 +236,10 @@ impl Staging {
 
 /// What every session in the staging database is told. Commits need not wait for the disk: nothing there counts
 /// before the swap, and the swap's own commit flushes all that came before it. Function bodies may name what is made
-/// after them.
+/// after them. Compiling the scan that validates a foreign key takes longer than it saves (0.1 s each, measured).
 fn prepare_staging() -> Sql {
     Sql::fixed(
-        "SET check_function_bodies = off; SET synchronous_commit = off; SET client_min_messages = warning; \
+        "SET check_function_bodies = off; SET synchronous_commit = off; SET client_min_messages = warning; SET jit = off; \
          SET default_tablespace = ''; SET default_table_access_method = heap",
     )
 }

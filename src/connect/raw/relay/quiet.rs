@@ -16,6 +16,10 @@ use super::{Counters, Error, Relay, To, Wants};
 /// How long it stays away from the runtime at a time: whoever counts its bytes or stops it waits no longer.
 const SLICE: Duration = Duration::from_millis(50);
 
+/// While the destination is waited for, what the source has sent meanwhile is taken once in this time, so that there is
+/// a full buffer to write when the destination is ready.
+const TOP_UP: Duration = Duration::from_millis(1);
+
 impl Relay<'_> {
     /// Exchanges for a while on this thread alone, sleeping in poll(2) for exactly what is wanted.
     pub(super) fn quiet_slice(
@@ -45,13 +49,15 @@ impl Relay<'_> {
             return Ok(());
         };
         let when = |wanted, flags| if wanted { flags } else { PollFlags::empty() };
-        let reads = when(wants.read_source, PollFlags::IN);
+        let reads = when(wants.await_source, PollFlags::IN);
         let answers = when(self.to != To::Ready, PollFlags::IN);
         let writes = when(wants.write_rows || wants.write_end, PollFlags::OUT);
         let mut sockets = [
             PollFd::from_borrowed_fd(source, reads),
             PollFd::from_borrowed_fd(destination, answers | writes),
         ];
+        let topping_up = wants.read_source && !wants.await_source;
+        let at_most = if topping_up { at_most.min(TOP_UP) } else { at_most };
         let timeout = Timespec::try_from(at_most).unwrap_or_default();
         match poll(&mut sockets, Some(&timeout)) {
             Ok(_) | Err(Errno::INTR) => {}
