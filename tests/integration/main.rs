@@ -39,6 +39,7 @@ mod connect_relay;
 mod connect_sql;
 mod connect_tls;
 mod harness;
+mod schema_clones;
 mod schema_objects;
 mod schema_tables;
 mod verify;

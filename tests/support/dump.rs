@@ -37,17 +37,23 @@ pub struct Allowed {
 /// Fails the test with a readable difference unless the lines are equal.
 #[track_caller]
 pub fn assert_same(expected: &[String], actual: &[String]) {
-    assert_same_but(expected, actual, &[]);
+    assert_same_but::<Allowed>(expected, actual, &[]);
 }
 
 /// [`assert_same`], but for the listed lines. One that is listed and does not differ fails the test too.
 #[track_caller]
-pub fn assert_same_but(expected: &[String], actual: &[String], allowed: &[Allowed]) {
+pub fn assert_same_but<A: std::borrow::Borrow<Allowed>>(
+    expected: &[String],
+    actual: &[String],
+    allowed: &[A],
+) {
     let differing = differences(expected, actual);
-    let unlisted: Vec<&String> =
-        differing.iter().filter(|line| !allowed.iter().any(|entry| entry.line == line.as_str())).collect();
+    let unlisted: Vec<&String> = differing
+        .iter()
+        .filter(|line| !allowed.iter().any(|entry| entry.borrow().line == line.as_str()))
+        .collect();
     assert!(unlisted.is_empty(), "{} lines differ:\n{}", unlisted.len(), unified(expected, actual, 4));
-    for entry in allowed {
+    for entry in allowed.iter().map(std::borrow::Borrow::borrow) {
         let stale = !differing.iter().any(|line| line == entry.line);
         assert!(!stale, "allowed but equal: {} ({})", entry.line, entry.reason);
     }

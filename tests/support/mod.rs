@@ -17,6 +17,7 @@ pub mod database;
 pub mod dump;
 pub mod eventually;
 pub mod fault_proxy;
+pub mod fixture;
 pub mod installation;
 pub mod keeper;
 pub mod log;
@@ -32,6 +33,7 @@ pub use cloning::{Outcome, clone};
 pub use database::{Database, Role, Session};
 pub use eventually::eventually;
 pub use fault_proxy::{Fault, FaultProxy, Point};
+pub use fixture::clones_without_a_differing_line;
 pub use server::{Server, Settings};
 
 /// Which end of a clone a shared server stands for. The two are separate clusters with identifiers of their own.

@@ -1,0 +1,23 @@
+//! Fixtures cloned by the real program, on every version of the run and into the newest: no differing line.
+
+use crate::support::clones_without_a_differing_line;
+
+/// A test of one fixture, from the first version that has its features.
+macro_rules! cloned_without_a_differing_line {
+    ($($name:ident: $since:literal;)*) => { $(
+        #[tokio::test]
+        async fn $name() {
+            clones_without_a_differing_line(stringify!($name), $since, &[]).await;
+        }
+    )* };
+}
+
+cloned_without_a_differing_line! {
+    columns: 15;
+    sequences: 15;
+    partitions: 15;
+    constraints: 15;
+    indexes: 15;
+    tables_18: 18;
+    table_storage: 14;
+}

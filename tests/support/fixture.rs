@@ -1,0 +1,102 @@
+//! One check for every fixture in `tests/schemas`: the real program clones it, and pg_dump finds no differing line.
+//!
+//! Within a version the clone's schema is compared with the source's. Into a newer version it is compared with what
+//! `pg_dump | psql` of that newer version makes of the same source, as a definition may well be printed differently.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::cloning::clone_of;
+use super::dump::{self, Allowed};
+use super::{destination, installation, source};
+
+/// Versions of every run.
+const DAILY: [u16; 2] = [15, 18];
+
+/// Versions of a run with `MULTIBOARD_TEST_MATRIX=full`, whose servers `scripts/setup servers 14 16 17` brings.
+const ALL: [u16; 5] = [14, 15, 16, 17, 18];
+
+/// The version into which every older one is cloned too.
+const NEWEST: u16 = 18;
+
+/// Clones the fixture `tests/schemas/NAME.sql` within each of the versions that this run is about, and from each
+/// older one into the newest. `since` is the first version whose features it holds. A line of `allowed` must differ
+/// in at least one of these clones; every other differing line, and any object that is skipped, fails the test.
+pub async fn clones_without_a_differing_line(name: &str, since: u16, allowed: &[Allowed]) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/schemas/{name}.sql"));
+    let sql = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let mut pairs = pairs(&versions(), since);
+    let all = pairs.len();
+    let mut differed = HashSet::new();
+    let mut compared = 0;
+    for (from, to) in pairs.drain(..) {
+        let Some(lines) = clone_and_compare(name, &sql, from, to, allowed).await else { continue };
+        differed.extend(lines);
+        compared += 1;
+    }
+    // Where a version was not to be had, nothing can be said of lines that may differ there alone.
+    if compared == all {
+        for entry in allowed {
+            assert!(differed.contains(entry.line), "allowed but equal: {} ({})", entry.line, entry.reason);
+        }
+    }
+}
+
+fn versions() -> Vec<u16> {
+    match std::env::var("MULTIBOARD_TEST_MATRIX").as_deref() {
+        Ok("full") => ALL.to_vec(),
+        Ok(other) => panic!("MULTIBOARD_TEST_MATRIX={other}: the one value that it knows is full"),
+        Err(_) => DAILY.to_vec(),
+    }
+}
+
+/// Each version with itself, and each older one with the newest.
+fn pairs(versions: &[u16], since: u16) -> Vec<(u16, u16)> {
+    let has_it = || versions.iter().copied().filter(|major| *major >= since);
+    let upgrades = has_it().filter(|major| *major < NEWEST).map(|major| (major, NEWEST));
+    has_it().map(|major| (major, major)).chain(upgrades).collect()
+}
+
+/// The lines that differ and are allowed to; `None` where a program or server that this takes is not here.
+async fn clone_and_compare(
+    name: &str,
+    sql: &str,
+    from_major: u16,
+    to_major: u16,
+    allowed: &[Allowed],
+) -> Option<Vec<String>> {
+    let (on_source, on_destination) = (source(from_major)?, destination(to_major)?);
+    let client = newest_client(to_major);
+    let (from, to) = (on_source.database(name).await, on_destination.absent_database(name));
+    from.execute(sql).await;
+    let outcome = clone_of(&from, &to, &["--no-neutralize"]).await;
+    assert_eq!(outcome.skipped(), [] as [&str; 0], "{name} from {from_major} to {to_major}");
+    let expected = if from_major == to_major {
+        dump::schema(client, &from.url())?
+    } else {
+        let restored = on_destination.database_with("restored", "TEMPLATE template0").await;
+        dump::copy_with_psql(client, &from.url(), &restored.url())?;
+        dump::schema(client, &restored.url())?
+    };
+    let found = dump::schema(client, &to.url())?;
+    let differing = dump::differences(&expected, &found);
+    let here: Vec<&Allowed> =
+        allowed.iter().filter(|entry| differing.iter().any(|line| line == entry.line)).collect();
+    if differing.len() > here.len() {
+        super::say(&format!("{name} from {from_major} to {to_major}:"));
+    }
+    dump::assert_same_but(&expected, &found, &here);
+    Some(differing)
+}
+
+/// pg_dump of the version itself, or else the oldest newer one that is here: each can read all older servers.
+fn newest_client(major: u16) -> u16 {
+    (major..=NEWEST).find(|major| installation::client("pg_dump", *major).is_some()).unwrap_or(major)
+}
+
+#[test]
+fn every_version_is_cloned_within_itself_and_into_the_newest() {
+    assert_eq!(pairs(&[15, 18], 14), [(15, 15), (18, 18), (15, 18)]);
+    assert_eq!(pairs(&[14, 15, 16, 17, 18], 17), [(17, 17), (18, 18), (17, 18)]);
+    assert_eq!(pairs(&[15, 18], 18), [(18, 18)]);
+}
