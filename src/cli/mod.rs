@@ -68,7 +68,11 @@ fn start(globals: Globals, command: Command) -> Outcome {
         tokio::select! {
             // The command first: one that ends as the second signal comes has still ended.
             biased;
-            outcome = dispatch(&context, command) => outcome,
+            outcome = async {
+                let outcome = dispatch(&context, command).await;
+                crate::connect::all_closed().await;
+                outcome
+            } => outcome,
             () = signals.second_one(&stop) => Ok(Exit::Interrupted),
         }
     });

@@ -26,7 +26,7 @@ pub mod tls;
 mod wire;
 
 pub use cancel::CancelHandle;
-pub use client::{Connection, DestinationConnection, probe, source};
+pub use client::{Connection, DestinationConnection, all_closed, probe, source};
 pub use endpoint::Endpoint;
 pub use error::{Error, ServerError};
 pub use options::{Environment, Options};

@@ -48,7 +48,10 @@ impl crate::failure::Classify for Error {
         match self {
             Self::NotAPattern { .. } => Failure::operator("pattern_invalid", Exit::Usage),
             Self::NothingMatches(_) => Failure::operator("pattern_matches_nothing", Exit::Usage)
-                .hint("names are folded to lower case unless they are in double quotes: '\"Orders\"'"),
+                .hint(
+                "a pattern without a dot is a schema, a table is schema.table; names are folded to lower case unless \
+                 they are in double quotes: '\"Orders\"'",
+            ),
         }
     }
 }

@@ -104,9 +104,9 @@ async fn tables_that_may_not_be_read_are_named_all_of_them() {
         "--exclude",
         "hidden",
         "--exclude",
-        "private",
+        "public.private",
         "--exclude",
-        "policed",
+        "public.policed",
         "--no-owner",
         "--no-privileges",
     ];

@@ -182,6 +182,8 @@ async fn sessions_are_ended_when_asked_for() {
 async fn sessions_that_come_back_at_once_do_not_keep_the_swap_from_happening() {
     let Some((from, to)) = pair().await else { return };
     to.announce("terminating connection due to administrator command");
+    // Those that come in the very moment of the rename.
+    to.announce("It seems to have just been dropped or renamed");
     let url = to.url();
     let mut persistent = tokio::task::JoinSet::new();
     for _ in 0..3 {

@@ -7,7 +7,7 @@ use super::{installation, missing};
 /// `pg_dump --schema-only` of a database as lines, without comments, blank lines and `\restrict` keys; `None` (after
 /// a loud line) where that version's pg_dump is not here.
 pub fn schema(major: u16, url: &str) -> Option<Vec<String>> {
-    let text = run(major, "pg_dump", &["--schema-only", "--no-sync", "--dbname", url])?;
+    let text = run(major, "pg_dump", &["--schema-only", "--no-sync", "--encoding", "UTF8", "--dbname", url])?;
     let keep = |line: &&str| !(line.is_empty() || line.starts_with("--") || is_restrict(line));
     Some(text.lines().filter(keep).map(str::to_owned).collect())
 }

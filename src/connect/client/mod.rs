@@ -5,12 +5,13 @@ mod adopted;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, NoTls, Row, SimpleQueryMessage};
+use tokio_util::task::TaskTracker;
 
 use super::cancel::CancelHandle;
 use super::endpoint::Endpoint;
@@ -49,12 +50,24 @@ impl Drop for Driver {
     fn drop(&mut self) {
         let Some(mut driver) = self.0.take() else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return driver.abort() };
-        runtime.spawn(async move {
+        let leaving = async move {
             if tokio::time::timeout(GOODBYE, &mut driver).await.is_err() {
                 driver.abort();
             }
-        });
+        };
+        LEAVING.spawn_on(leaving, &runtime);
     }
+}
+
+/// The drivers of connections that were dropped and still say goodbye: of all runtimes, as a drop knows no owner.
+static LEAVING: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
+
+/// Waits until every connection dropped so far has said goodbye, for five seconds at most. A program ends with it:
+/// its runtime would cut them off, and the servers would log lost connections.
+pub async fn all_closed() {
+    LEAVING.close();
+    // Whoever does not answer by then is left to find out.
+    let _ = tokio::time::timeout(GOODBYE, LEAVING.wait()).await;
 }
 
 /// A connection that may write. Only a grant opens it.
