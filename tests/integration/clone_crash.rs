@@ -45,6 +45,23 @@ async fn pair(hint: &str) -> Option<Pair> {
 }
 
 impl Pair {
+    /// Waits until no session does anything about the destination or what is made of it.
+    async fn expect_no_session(&self) {
+        let server = self.to.server().session().await;
+        let query = format!(
+            "SELECT coalesce(string_agg(query, '; '), '') FROM pg_stat_activity
+             WHERE pid <> pg_backend_pid() AND strpos(concat(datname, query), '{}') > 0",
+            self.to.name()
+        );
+        eventually("the end of the killed program's sessions", async || {
+            match server.query_text(&query).await {
+                none if none.is_empty() => Ok(()),
+                some => Err(some),
+            }
+        })
+        .await;
+    }
+
     /// The destination is what it was, and nothing was made of it that is still there.
     async fn expect_untouched(&self, why: &str) {
         assert_eq!(checksum::of(&self.to).await, self.before, "{why}");
@@ -160,6 +177,8 @@ async fn kill_9_at_any_moment_leaves_the_old_database_and_clean_finds_the_rest()
         tokio::time::sleep(moment).await;
         running.kill();
         let output = running.finish().await;
+        // A server that is in the middle of CREATE DATABASE ends it before it sees that its client is gone.
+        pair.expect_no_session().await;
         let why = format!("round {round}, killed after {moment:?}, code {:?}", output.code);
         let swapped = checksum::has_relation(to, "public", "fresh").await;
         if swapped {

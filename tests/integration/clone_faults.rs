@@ -55,6 +55,13 @@ fn announce_cuts(databases: &[&Database<'_>]) {
             "canceling statement due to user request",
             "terminating connection due to administrator command",
             "ledger_pkey",
+            // The frame in which a cut falls is filled up with zeros before the copy is given up; whatever the server
+            // makes of them is never committed.
+            "invalid byte sequence for encoding \"UTF8\": 0x00",
+            "COPY file signature not recognized",
+            "unexpected EOF in COPY data",
+            "row field count is",
+            "insufficient data left in message",
         ] {
             database.announce(text);
         }
@@ -129,8 +136,6 @@ async fn cut_source_after(bytes: u64, more: &[&str]) -> Option<Outcome> {
     let program = Binary::new();
     let running = start_clone(&program, &near.url(from.name()), &to.url(), more);
     began.fired().await;
-    // The row in which the cut falls is filled up with zeros before the copy is given up; they are never committed.
-    to.announce("invalid byte sequence for encoding \"UTF8\": 0x00");
     let armed = near.arm(Fault::cut_before(Point::ServerBytes(bytes)));
     near.resume();
     let outcome = Outcome::of(running.finish().await).expect_code(0);
@@ -150,8 +155,6 @@ async fn when_the_snapshot_is_lost_the_clone_fails_and_may_be_repeated() {
     let (from, to) = (source.database("lost").await, destination.database("lost").await);
     announce_cuts(&[&from, &to]);
     from.announce("invalid snapshot identifier");
-    // The frame in which the cut falls is filled up with zeros before the copy is given up; they are never committed.
-    to.announce("COPY file signature not recognized");
     from.execute(TABLES).await;
     to.execute("CREATE TABLE old AS SELECT 1 AS a").await;
     let near = FaultProxy::start(source);
