@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{clean, clone, jobs, undo, verify};
+use super::{clean, clone, diff, jobs, undo, verify};
 
 /// Clones PostgreSQL databases over the wire protocol, with proof and an undo.
 #[derive(Debug, Parser)]
@@ -65,6 +65,8 @@ pub(super) enum Command {
     Undo(undo::Arguments),
     /// Show what earlier clones left behind on the destination, then remove it
     Clean(clean::Arguments),
+    /// Compare two schemas, changing nothing
+    Diff(diff::Arguments),
     /// Compare two databases, changing nothing
     Verify(verify::Arguments),
     /// Show the jobs of this machine

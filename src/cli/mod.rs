@@ -7,6 +7,7 @@ mod clean;
 mod clone;
 mod complain;
 mod context;
+mod diff;
 mod jobs;
 pub mod output;
 mod parties;
@@ -86,6 +87,7 @@ async fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Clone(arguments) => clone::run(context, arguments).await,
         Command::Undo(arguments) => undo::run(context, arguments).await,
         Command::Clean(arguments) => clean::run(context, arguments).await,
+        Command::Diff(arguments) => diff::run(context, arguments).await,
         Command::Verify(arguments) => verify::run(context, arguments).await,
         Command::Jobs(arguments) => jobs::run(context, arguments),
     }

@@ -5,6 +5,7 @@
 //! ```
 
 pub mod binary;
+pub mod diff;
 pub mod model;
 pub mod options;
 pub mod order;

@@ -2,6 +2,7 @@
 
 pub mod clean;
 pub mod clone;
+pub mod diff;
 pub mod party;
 pub mod report;
 mod sums;

@@ -38,6 +38,7 @@ mod connect_auth;
 mod connect_relay;
 mod connect_sql;
 mod connect_tls;
+mod diff;
 mod harness;
 mod schema_clones;
 mod schema_objects;

@@ -1,0 +1,26 @@
+//! Compares the schemas of two databases: read-only on both sides, and says what differs.
+
+use super::Result;
+use super::party::Party;
+use crate::connect::{self, Settings};
+use crate::engine::{introspect, preflight};
+use crate::pg::Sql;
+use crate::schema::diff::{self, Difference};
+use crate::schema::model::Catalog;
+
+/// Reads both catalogs, each in one snapshot, and compares them.
+pub async fn run(first: &Party, second: &Party) -> Result<Vec<Difference>> {
+    let (first, second) = tokio::try_join!(read(first), read(second))?;
+    Ok(diff::compare(&first, &second))
+}
+
+async fn read(party: &Party) -> Result<Catalog> {
+    // Each major version has its own words that it quotes only if they are reserved there.
+    let settings = Settings { quote_all_identifiers: true, ..Settings::default() };
+    let connection = connect::source(&party.options, &settings).await?;
+    let version = preflight::source::facts(connection.client()).await?.version;
+    connection.batch(&Sql::fixed("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")).await?;
+    let catalog = introspect::read(connection.client(), version).await?;
+    connection.batch(&Sql::fixed("COMMIT")).await?;
+    Ok(catalog)
+}
