@@ -36,6 +36,8 @@ async fn pair(hint: &str) -> Option<Pair> {
             "terminating connection",
             "COPY from stdin failed",
             "unexpected EOF on client connection",
+            // The snapshot's holder was gone before a worker's message was read.
+            "invalid snapshot identifier",
         ] {
             database.announce(text);
         }

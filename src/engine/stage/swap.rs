@@ -58,7 +58,9 @@ pub async fn swap(
 ) -> Result<()> {
     let mut seen: Option<Vec<Session>> = None;
     loop {
-        let there = in_the_way(helper, plan).await?;
+        // In the databases that we made only our own sessions can be, on their way out: the rename waits for those.
+        let known = plan.renames.first().filter(|_| plan.renames.len() > 1);
+        let there = in_the_way(helper, known).await?;
         let terminate = *sessions.borrow() == Sessions::Terminate;
         if there.is_empty() || terminate {
             match attempt(client, helper, plan, terminate).await {
@@ -66,7 +68,7 @@ pub async fn swap(
                 done => return done,
             }
         }
-        let there = in_the_way(helper, plan).await?;
+        let there = in_the_way(helper, &plan.renames).await?;
         if !there.is_empty() && seen.as_ref() != Some(&there) {
             waiting(&there);
             seen = Some(there.clone());
@@ -85,13 +87,13 @@ fn in_use(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|code| code.code() == sqlstate::OBJECT_IN_USE)
 }
 
-/// Sessions in the database that everybody knows: the first that is renamed. In the others only our own can be, on
-/// their way out, and the rename waits for those.
-async fn in_the_way(helper: &Client, plan: &Plan) -> Result<Vec<Session>> {
-    match plan.renames.first() {
-        Some(rename) => facts::sessions(helper, rename.from.as_str()).await,
-        None => Ok(Vec::new()),
+/// Sessions in the databases of these renames.
+async fn in_the_way(helper: &Client, renames: impl IntoIterator<Item = &Rename>) -> Result<Vec<Session>> {
+    let mut there = Vec::new();
+    for rename in renames {
+        there.extend(facts::sessions(helper, rename.from.as_str()).await?);
     }
+    Ok(there)
 }
 
 async fn attempt(client: &Client, helper: &Client, plan: &Plan, terminate: bool) -> Result<()> {
