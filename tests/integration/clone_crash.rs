@@ -355,6 +355,8 @@ async fn a_full_disk_leaves_the_destination_as_it_was() {
     let to = destination.database("too_small").await;
     to.execute(OLD).await;
     to.announce("No space left on device");
+    // The other worker's session, ended with the staging database where it has not ended by itself.
+    to.announce("terminating connection due to administrator command");
     let before = checksum::of(&to).await;
     let program = Binary::new();
 
