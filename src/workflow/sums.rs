@@ -9,9 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Error, Result};
 use crate::connect::Connection;
+use crate::engine::copy::holder::Holder;
 use crate::engine::verify::compare::Sum;
 use crate::engine::verify::{self, query};
-use crate::pg::QualifiedName;
+use crate::pg::{QualifiedName, Sql};
 use crate::progress::{Reporter, Side, Update, VerifyMode};
 use crate::tasks::{Ended, TaskGroup};
 
@@ -19,7 +20,7 @@ use crate::tasks::{Ended, TaskGroup};
 #[derive(Clone, Debug)]
 pub(super) struct Question {
     pub(super) table: QualifiedName,
-    pub(super) query: crate::pg::Sql,
+    pub(super) query: Sql,
 }
 
 /// Asks all the questions; each connection takes the next one that is left.
@@ -66,9 +67,21 @@ where
 
 /// All large objects of a database, summed up.
 pub(super) async fn large_objects(connection: &Connection, mode: VerifyMode) -> Result<Sum> {
-    let query = match mode {
+    Ok(verify::sum_up(connection.client(), LARGE_OBJECTS, &large_objects_query(mode)).await?)
+}
+
+/// The same on the source, under the snapshot.
+pub(super) async fn large_objects_of_source(holder: &Holder, mode: VerifyMode) -> Result<Sum> {
+    let answers = holder.ask(&large_objects_query(mode)).await??;
+    let row = answers.into_iter().flat_map(|answer| answer.rows).next();
+    Ok(row.ok_or_else(|| verify::Error::Empty { what: LARGE_OBJECTS.to_owned() })?)
+}
+
+const LARGE_OBJECTS: &str = "the large objects";
+
+fn large_objects_query(mode: VerifyMode) -> Sql {
+    match mode {
         VerifyMode::Checksum => query::large_object_checksum(),
         _ => query::large_object_counts(),
-    };
-    Ok(verify::sum_up(connection.client(), "the large objects", &query).await?)
+    }
 }

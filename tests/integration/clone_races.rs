@@ -125,6 +125,8 @@ impl<'s> Held<'s> {
         let (from, to) = (source.database("waits").await, destination.database("waits").await);
         from.execute(TABLES).await;
         to.execute("CREATE TABLE old AS SELECT 1 AS a").await;
+        // A worker that comes to a table for which somebody waits gives up there, and the holder reads it.
+        from.announce("canceling statement due to lock timeout");
         Some(Self { proxy: FaultProxy::start(destination), from, to })
     }
 
@@ -141,12 +143,12 @@ impl<'s> Held<'s> {
 
 const ALTER: &str = "ALTER TABLE first ADD waited int";
 
-/// Runs [`ALTER`] in the background; the process id is that of its session.
-async fn alter(from: &Database<'_>) -> (String, tokio::task::JoinSet<()>) {
+/// Runs a statement in the background; the process id is that of its session.
+async fn alter(from: &Database<'_>, statement: &'static str) -> (String, tokio::task::JoinSet<()>) {
     let session = from.session().await;
     let pid = session.query_text("SELECT pg_backend_pid()").await;
     let mut task = tokio::task::JoinSet::new();
-    task.spawn(async move { session.execute_all(ALTER).await });
+    task.spawn(async move { session.execute_all(statement).await });
     (pid, task)
 }
 
@@ -157,7 +159,7 @@ async fn who_waits_behind_the_copy_is_named_within_five_seconds() {
     let (mut running, armed) = held.start(&program, &[]);
     armed.fired().await;
     let start = Instant::now();
-    let (pid, mut altered) = alter(&held.from).await;
+    let (pid, mut altered) = alter(&held.from, ALTER).await;
     let warning = running
         .event("a warning about who waits", |line| {
             line["event"] == "warning" && line["data"]["code"] == "source_waits"
@@ -175,6 +177,34 @@ async fn who_waits_behind_the_copy_is_named_within_five_seconds() {
 }
 
 #[tokio::test]
+async fn a_table_that_somebody_waits_for_is_read_by_the_session_that_has_it_locked() {
+    let Some(held) = Held::prepare().await else { return };
+    held.to.announce("COPY from stdin failed");
+    held.to.announce("canceling statement due to user request");
+    let program = Binary::new();
+    // One worker: one of the two tables is being read, and of the other only the holder has a lock.
+    let (mut running, armed) = held.start(&program, &["--jobs", "1", "--verify", "checksum"]);
+    armed.fired().await;
+    let (first, mut altering_first) = alter(&held.from, ALTER).await;
+    let (second, mut altering_second) = alter(&held.from, "ALTER TABLE second ADD waited int").await;
+    for pid in [&first, &second] {
+        running
+            .event("a warning about who waits", |line| {
+                line["data"]["code"] == "source_waits" && line["data"]["message"].to_string().contains(pid)
+            })
+            .await;
+    }
+    held.proxy.resume();
+    Outcome::of(running.finish().await).expect_code(0);
+    altering_first.join_next().await.unwrap().unwrap();
+    altering_second.join_next().await.unwrap().unwrap();
+    for table in ["first", "second"] {
+        let count = format!("SELECT count(*) FROM {table}");
+        assert_eq!(held.from.query_text(&count).await, held.to.query_text(&count).await, "{table}");
+    }
+}
+
+#[tokio::test]
 async fn the_clone_ends_in_favour_of_who_waits_when_told_to() {
     let Some(held) = Held::prepare().await else { return };
     // A copy that is given up in the middle of a row.
@@ -185,7 +215,7 @@ async fn the_clone_ends_in_favour_of_who_waits_when_told_to() {
     let program = Binary::new();
     let (running, armed) = held.start(&program, &["--yield-to-ddl", "1"]);
     armed.fired().await;
-    let (pid, mut altered) = alter(&held.from).await;
+    let (pid, mut altered) = alter(&held.from, ALTER).await;
     // The source is let go first, whatever the destination still has to be told.
     let waited = tokio::time::timeout(Duration::from_secs(60), altered.join_next()).await;
     held.proxy.resume();

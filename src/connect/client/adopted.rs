@@ -1,8 +1,10 @@
 //! A started session in the clothes of a fresh one: the client library begins with a startup message, which is
-//! swallowed, and is answered with what the real start-up had brought. After that bytes pass as they are.
+//! swallowed, and is answered with what the real start-up had brought. After that bytes pass as they are, until the
+//! session is taken back.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::{Buf, BytesMut};
@@ -11,9 +13,26 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::connect::startup::{self, Started};
 use crate::connect::stream::Stream;
 
+/// The way back: what the client library was given, for whoever wants to go on without it.
+#[derive(Clone, Debug)]
+pub(super) struct Lent(Arc<Mutex<Option<Stream>>>);
+
+impl Lent {
+    /// Takes the stream back. The client library sees its end, and what it still sends (its goodbye) goes nowhere.
+    /// Only where no answer is on its way: what the library has read is not given back.
+    pub(super) fn take_back(&self) -> Option<Stream> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn with<T>(&self, gone: T, poll: impl FnOnce(Pin<&mut Stream>) -> T) -> T {
+        let mut stream = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        stream.as_mut().map_or(gone, |stream| poll(Pin::new(stream)))
+    }
+}
+
 /// The stream that the client library gets.
 pub(super) struct Adopted {
-    stream: Stream,
+    stream: Lent,
     /// What it reads first.
     replay: BytesMut,
     swallow: Swallow,
@@ -30,7 +49,12 @@ impl Adopted {
     pub(super) fn new(started: Started) -> Self {
         let mut replay = startup::replay(&started);
         replay.extend_from_slice(&started.wire.incoming);
-        Self { stream: started.wire.stream, replay, swallow: Swallow::Length([0; 4], 0) }
+        let stream = Lent(Arc::new(Mutex::new(Some(started.wire.stream))));
+        Self { stream, replay, swallow: Swallow::Length([0; 4], 0) }
+    }
+
+    pub(super) fn lent(&self) -> Lent {
+        self.stream.clone()
     }
 }
 
@@ -63,7 +87,7 @@ impl AsyncRead for Adopted {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.replay.is_empty() {
-            return Pin::new(&mut this.stream).poll_read(cx, buf);
+            return this.stream.with(Poll::Ready(Ok(())), |stream| stream.poll_read(cx, buf));
         }
         let here = this.replay.len().min(buf.remaining());
         buf.put_slice(this.replay.get(..here).unwrap_or_default());
@@ -76,17 +100,17 @@ impl AsyncWrite for Adopted {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         match this.swallow.take(bytes) {
-            0 => Pin::new(&mut this.stream).poll_write(cx, bytes),
+            0 => this.stream.with(Poll::Ready(Ok(bytes.len())), |stream| stream.poll_write(cx, bytes)),
             taken => Poll::Ready(Ok(taken)),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        self.stream.with(Poll::Ready(Ok(())), |stream| stream.poll_flush(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+        self.stream.with(Poll::Ready(Ok(())), |stream| stream.poll_shutdown(cx))
     }
 }
 

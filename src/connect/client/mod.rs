@@ -18,11 +18,13 @@ use super::endpoint::Endpoint;
 use super::error::{Error, ServerError};
 use super::establish::{self, Session};
 use super::options::Options;
+use super::raw::RawConnection;
 use super::session::{self, Settings};
-use super::wire;
+use super::startup::Started;
+use super::wire::{self, Wire};
 use crate::pg::{Sql, Version};
 use crate::safety::{Address, WriteGrant};
-use adopted::Adopted;
+use adopted::{Adopted, Lent};
 
 /// How long a session may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -32,6 +34,7 @@ const GOODBYE: Duration = Duration::from_secs(5);
 pub struct Connection {
     client: Client,
     driver: Driver,
+    lent: Lent,
     ended: Arc<OnceLock<ServerError>>,
     endpoint: Endpoint,
     address: Address,
@@ -138,8 +141,10 @@ impl Connection {
         let pid = started.pid;
         let mut config = tokio_postgres::Config::new();
         config.user(&options.user).dbname(&options.dbname).ssl_mode(tokio_postgres::config::SslMode::Disable);
+        let adopted = Adopted::new(started);
+        let lent = adopted.lent();
         let (client, mut connection) = config
-            .connect_raw(Adopted::new(started), NoTls)
+            .connect_raw(adopted, NoTls)
             .await
             .map_err(|source| Error::Client { endpoint: endpoint.clone(), source })?;
         let ended = Arc::new(OnceLock::new());
@@ -164,7 +169,8 @@ impl Connection {
             reason = "its owner is the Connection, which ends it on drop and joins it on close"
         )]
         let driver = tokio::spawn(driver);
-        Ok(Self { client, driver: Driver(Some(driver)), ended, endpoint, address, parameters, pid, cancel })
+        let driver = Driver(Some(driver));
+        Ok(Self { client, driver, lent, ended, endpoint, address, parameters, pid, cancel })
     }
 
     /// The client library's own client, for what has no method here; map its errors by [`Connection::error`].
@@ -260,6 +266,20 @@ impl Connection {
             Some(cause) => Error::Lost { endpoint, source: io::Error::new(cause.kind(), cause.to_string()) },
             None => Error::Client { endpoint, source: error },
         }
+    }
+
+    /// Goes on with the same session, its transaction and its locks, as frames.
+    pub async fn into_raw(self) -> Result<RawConnection, Error> {
+        // Answers come in order: with this one nothing more is on its way.
+        self.batch(&Sql::default()).await?;
+        let stream = self.lent.take_back();
+        let Self { client, driver, endpoint, address, parameters, pid, cancel, .. } = self;
+        drop((client, driver));
+        let Some(stream) = stream else {
+            return Err(Error::Lost { endpoint, source: wire::closed() });
+        };
+        let started = Started { wire: Wire::new(stream, endpoint), parameters, pid, key: 0 };
+        RawConnection::resume(Session { started, address, cancel }).await
     }
 
     /// Says goodbye to the server and waits until the socket is closed, for five seconds at most.

@@ -101,6 +101,13 @@ impl RawConnection {
         Ok(connection)
     }
 
+    /// A session in the middle of its life: it is asked where it stands.
+    pub(super) async fn resume(session: Session) -> Result<Self, Error> {
+        let mut connection = Self::new(session);
+        connection.simple(&Sql::default()).await?;
+        Ok(connection)
+    }
+
     pub(super) fn new(session: Session) -> Self {
         let started = session.started;
         Self {

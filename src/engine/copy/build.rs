@@ -89,15 +89,15 @@ impl<D: Dial> Worker<D> {
         self.shared.builds(pid, index);
         let result = interruptible(&mut destination, &text, &self.shared).await;
         self.shared.builds(pid, None);
+        self.settle(destination, result.is_ok());
         match result {
-            Ok(_) => {
-                self.destination = Some(destination);
-                Ok(())
-            }
-            Err(Error::Connect(error)) if is_in_ledger(&error) => Ok(()),
-            Err(Error::Connect(error)) => Err(failed(error)),
-            Err(error) => Err(error),
+            Ok(_) => {}
+            Err(Error::Connect(error)) if is_in_ledger(&error) => {}
+            Err(Error::Connect(error)) => return Err(failed(error)),
+            Err(error) => return Err(error),
         }
+        self.shared.plan.committed.add(steps.len() as u64);
+        Ok(())
     }
 
     /// ANALYZE of one table or of several, which takes a transaction for each in any case. Where one of them fails
@@ -131,9 +131,10 @@ impl<D: Dial> Worker<D> {
             shared.reporter.operation(format!("ANALYZE {first} and others"));
         }
         let mut destination = self.writing().await?;
-        interruptible(&mut destination, &sql!("ANALYZE {t}", t = Sql::join(names, ", ")), &shared).await?;
-        self.destination = Some(destination);
-        Ok(())
+        let statement = sql!("ANALYZE {t}", t = Sql::join(names, ", "));
+        let result = interruptible(&mut destination, &statement, &shared).await;
+        self.settle(destination, result.is_ok());
+        result.map(drop)
     }
 
     /// A table's statistics can fail where an index calls a function that needs a `search_path`: the clone is whole
@@ -145,11 +146,10 @@ impl<D: Dial> Worker<D> {
         let statement = sql!("ANALYZE {t}", t = table.name);
         for attempt in 1.. {
             let mut destination = self.writing().await?;
-            match interruptible(&mut destination, &statement, &shared).await {
-                Ok(_) => {
-                    self.destination = Some(destination);
-                    return Ok(());
-                }
+            let result = interruptible(&mut destination, &statement, &shared).await;
+            self.settle(destination, result.is_ok());
+            match result {
+                Ok(_) => return Ok(()),
                 Err(Error::Connect(error)) if error.classify().next != Next::Retry => {
                     shared.not_analyzed(&table.name, &error);
                     return Ok(());

@@ -10,8 +10,10 @@
 //! COMMIT whose answer was lost is neither repeated nor missed: doing it again meets the number.
 
 mod build;
+pub mod holder;
 pub mod lanes;
 pub mod large_objects;
+pub mod ledger;
 pub mod plan;
 pub mod run;
 pub mod schedule;
@@ -121,6 +123,11 @@ pub enum Error {
     /// Both servers answered, and not the same.
     #[error("{what}: the source sent {sent} rows and the destination took {taken}")]
     RowsDiffer { what: String, sent: u64, taken: u64 },
+    /// The destination forgot what it had acknowledged.
+    #[error(
+        "the destination holds {found} of {expected} transactions that it had committed: it went down and came up again meanwhile"
+    )]
+    CommitsLost { expected: u64, found: i64 },
     /// A connection could not be made.
     #[error(transparent)]
     Connect(#[from] connect::Error),
@@ -140,6 +147,18 @@ pub enum Error {
 /// Shorthand for this module.
 pub type Result<T> = std::result::Result<T, Error>;
 
+impl Error {
+    /// Whether a lock on the source could not be had in the time that a read waits for one.
+    pub fn is_locked_out(&self) -> bool {
+        let code = match self {
+            Self::Transfer { source, .. } | Self::Connect(source) => source.sqlstate(),
+            Self::Source { source, .. } => source.code().map(|code| code.code()),
+            _ => None,
+        };
+        code == Some(sqlstate::LOCK_NOT_AVAILABLE)
+    }
+}
+
 impl Classify for Error {
     fn classify(&self) -> Failure {
         match self {
@@ -156,6 +175,8 @@ impl Classify for Error {
                 .hint("the source's tables were changed again and again while the clone began; try when its migration is over"),
             Self::LockedOnSource { .. } => Failure::operator("source_locked", Exit::Failed)
                 .hint("wait for that session or end it, or leave the table out with --exclude"),
+            Self::CommitsLost { .. } => Failure::retry("destination_restarted")
+                .hint("start the clone again, once it is known why the destination's server went down"),
             Self::SnapshotLost => Failure::retry("snapshot_lost").hint("start the clone again"),
             Self::Transfer { source, .. } | Self::Step { source, .. } | Self::Connect(source) => source.classify(),
             Self::RowsDiffer { .. } => Failure::bug("rows_differ"),

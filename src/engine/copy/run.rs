@@ -7,6 +7,8 @@ use tokio::sync::Notify;
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
+use super::holder::Holder;
+use super::ledger::Committed;
 use super::schedule::{Extras, Next, Rows, Schedule, Work};
 use super::worker::Worker;
 use super::{Error, Result, Table, Transfer};
@@ -17,7 +19,7 @@ use crate::schema::script::{Phase, Step};
 use crate::tasks::{Ended, TaskGroup};
 
 /// What is to be done.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Plan {
     pub tables: Vec<Table>,
     /// Heaviest first.
@@ -26,6 +28,10 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// The exported snapshot.
     pub snapshot: String,
+    /// The session that exported it and has every table locked.
+    pub holder: Arc<Holder>,
+    /// Where the sessions that read the source are noted.
+    pub readers: Readers,
     /// The encoding in which rows travel, where it is not that of the statements (UTF-8): the source database's own,
     /// so that neither end converts them.
     pub row_encoding: Option<String>,
@@ -33,6 +39,8 @@ pub struct Plan {
     pub workers: usize,
     /// Kilobytes of `maintenance_work_mem` for all workers together.
     pub maintenance_kb: u64,
+    /// Where committed transfers and steps are counted.
+    pub committed: Committed,
     /// Where the index builds that are running are noted.
     pub builds: Builds,
 }
@@ -50,8 +58,11 @@ pub struct Copied {
 pub trait Dial: Send + Sync + 'static {
     /// A read-only connection to the source.
     fn source(&self) -> impl Future<Output = std::result::Result<RawConnection, connect::Error>> + Send;
-    /// A connection to the staging database.
-    fn destination(&self) -> impl Future<Output = std::result::Result<RawConnection, connect::Error>> + Send;
+    /// A connection to the staging database, in place of broken ones whose processes may still be there.
+    fn destination(
+        &self,
+        abandoned: &[i32],
+    ) -> impl Future<Output = std::result::Result<RawConnection, connect::Error>> + Send;
 }
 
 /// What the workers share.
@@ -68,9 +79,11 @@ pub(super) struct Shared<D> {
     tallies: Mutex<Vec<Tally>>,
 }
 
-/// What is counted of one table.
+/// What is known of one table.
 #[derive(Default)]
 struct Tally {
+    /// Only the holder's session can still read it: others would have to queue for its lock.
+    locked_out: bool,
     started: bool,
     chunks_left: usize,
     rows: u64,
@@ -108,6 +121,36 @@ impl Builds {
     /// Backends and their indexes.
     pub fn now(&self) -> HashMap<i32, QualifiedName> {
         lock(&self.0).clone()
+    }
+}
+
+/// Process ids of our sessions that hold locks on the source; shared with whoever looks who waits behind those.
+#[derive(Clone, Debug, Default)]
+pub struct Readers(Arc<Mutex<Vec<i32>>>);
+
+/// Keeps a session among the [`Readers`] until dropped.
+#[derive(Debug)]
+pub struct Known(Readers, Option<i32>);
+
+impl Readers {
+    /// Notes a session, if its process is known.
+    pub fn add(&self, pid: Option<i32>) -> Known {
+        lock(&self.0).extend(pid);
+        Known(self.clone(), pid)
+    }
+
+    /// Those of now.
+    pub fn now(&self) -> Vec<i32> {
+        lock(&self.0).clone()
+    }
+}
+
+impl Drop for Known {
+    fn drop(&mut self) {
+        let mut pids = lock(&self.0.0);
+        if let Some(at) = pids.iter().position(|pid| Some(*pid) == self.1) {
+            pids.swap_remove(at);
+        }
     }
 }
 
@@ -285,9 +328,21 @@ impl<D: Dial> Shared<D> {
         self.plan.builds.set(pid, index);
     }
 
-    /// Whether nothing more will be read on the source.
-    pub(super) fn source_is_done(&self) -> bool {
-        self.source_done.is_cancelled()
+    /// Whether a worker that asks may be given something to read on the source.
+    pub(super) fn has_reads_to_give(&self) -> bool {
+        lock(&self.schedule).has_reads_to_give()
+    }
+
+    /// Whether only the holder's session can read this table.
+    pub(super) fn is_locked_out(&self, table: usize) -> bool {
+        lock(&self.tallies).get(table).is_some_and(|tally| tally.locked_out)
+    }
+
+    /// Notes that; false where it was noted before.
+    pub(super) fn lock_out(&self, table: usize) -> bool {
+        lock(&self.tallies)
+            .get_mut(table)
+            .is_some_and(|tally| !std::mem::replace(&mut tally.locked_out, true))
     }
 }
 
@@ -315,10 +370,11 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Statements that set up a worker's session on the source for the snapshot.
+/// Statements that set up a worker's session on the source for the snapshot, and tell its process id.
 pub(super) fn import(snapshot: &str) -> Sql {
     crate::sql!(
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {id}",
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {id}; \
+         SELECT pg_catalog.pg_backend_pid()",
         id = crate::pg::Literal(snapshot)
     )
 }

@@ -227,6 +227,11 @@ impl Schedule {
         self.source_reads_left > 0
     }
 
+    /// Whether there are chunks or hashes that were not given out.
+    pub fn has_reads_to_give(&self) -> bool {
+        self.next_chunk < self.chunks.len() || self.hashes.contains(&State::Open)
+    }
+
     /// Whether every chunk of a table is in, by the table's position.
     pub fn rows_are_in(&self, table: usize) -> bool {
         self.chunks_left.get(table).is_some_and(|left| *left == 0)

@@ -46,25 +46,12 @@ pub async fn read(client: &Client, names: &[QualifiedName]) -> Result<Vec<Value>
     Ok(values)
 }
 
-/// Sets the values on the destination.
-pub async fn write(client: &Client, values: &[Value]) -> Result<()> {
-    for batch in values.chunks(A_STATEMENT) {
-        let calls = batch.iter().map(|value| {
-            let called = if value.is_called { Sql::fixed("TRUE") } else { Sql::fixed("FALSE") };
-            let name = value.name.quoted();
-            sql!(
-                "SELECT pg_catalog.setval({n}, {v}, {c})",
-                n = Literal(&name),
-                v = value.last_value,
-                c = called
-            )
-        });
-        let statement = Sql::join(calls, "; ");
-        let doing = "setting the values of sequences";
-        client
-            .batch_execute(statement.as_str())
-            .await
-            .map_err(|source| Error::Destination { doing, source })?;
-    }
-    Ok(())
+/// The statements that set the values on the destination.
+pub fn statements(values: &[Value]) -> Vec<Sql> {
+    let calls = values.iter().map(|value| {
+        let called = if value.is_called { Sql::fixed("TRUE") } else { Sql::fixed("FALSE") };
+        let name = value.name.quoted();
+        sql!("SELECT pg_catalog.setval({n}, {v}, {c})", n = Literal(&name), v = value.last_value, c = called)
+    });
+    calls.collect()
 }

@@ -27,30 +27,32 @@ pub struct Waiter {
     pub user: String,
     /// The first 200 characters of its statement, empty where we may not see it.
     pub query: String,
-    /// How long the statement has been running.
+    /// How long it has been waiting.
     pub seconds: f64,
 }
 
 /// Tables named in one LOCK statement.
 const TABLES_A_STATEMENT: usize = 500;
 
+/// An exported snapshot.
+#[derive(Clone, Debug)]
+pub struct Exported {
+    /// By which other sessions import it.
+    pub id: String,
+    /// The server's process that holds it; what it announced at the start may be a pooler's invention.
+    pub pid: i32,
+}
+
 /// Opens the transaction whose snapshot everything is read under, and exports it. The snapshot lives as long as
 /// this session's transaction.
-pub async fn export(holder: &Client) -> Result<String> {
+pub async fn export(holder: &Client) -> Result<Exported> {
     let doing = "exporting a snapshot";
     let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
     holder.batch_execute(begin).await.map_err(|source| Error::Source { doing, source })?;
-    let row = holder.query_one("SELECT pg_catalog.pg_export_snapshot()", &[]).await;
-    let row = row.map_err(|source| Error::Source { doing, source })?;
-    row.try_get(0).map_err(|source| Error::Source { doing, source })
-}
-
-/// Lets the snapshot and the locks go.
-pub async fn release(holder: &Client) -> Result<()> {
-    holder
-        .batch_execute("COMMIT")
-        .await
-        .map_err(|source| Error::Source { doing: "letting the snapshot go", source })
+    let query = "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.pg_backend_pid()";
+    let row = holder.query_one(query, &[]).await.map_err(|source| Error::Source { doing, source })?;
+    let read = || Ok(Exported { id: row.try_get(0)?, pid: row.try_get(1)? });
+    read().map_err(|source| Error::Source { doing, source })
 }
 
 /// Every table that could be read, as this session sees it.
@@ -129,6 +131,15 @@ pub async fn outdated(fresh: &Client, locked: &[Relation]) -> Result<Vec<Qualifi
         relations(fresh).await?.into_iter().map(|relation| (relation.oid, relation.state)).collect();
     let changed = locked.iter().filter(|relation| now.get(&relation.oid) != Some(&relation.state));
     Ok(changed.map(|relation| relation.name.clone()).collect())
+}
+
+/// Whether a process of the server still works for a client in this database.
+pub async fn is_there(fresh: &Client, pid: i32) -> Result<bool> {
+    let doing = "looking for the session that holds the snapshot";
+    let query = "SELECT TRUE FROM pg_catalog.pg_stat_activity \
+                 WHERE pid = $1 AND datname = pg_catalog.current_database() AND usename = CURRENT_USER";
+    let row = fresh.query_opt(query, &[&pid]).await.map_err(|source| Error::Source { doing, source })?;
+    Ok(row.is_some())
 }
 
 /// Sessions on the source that wait for locks of ours.

@@ -8,6 +8,7 @@ use futures_util::future::try_join_all;
 use tokio_util::sync::CancellationToken;
 
 use super::lanes::{self, Placed};
+use super::ledger::Committed;
 use super::{Error, Result, is_in_ledger};
 use crate::connect::{self, Connection};
 use crate::pg::{Literal, Sql};
@@ -41,13 +42,14 @@ pub async fn run<S: Session>(
     sessions: &mut [&mut S],
     kind: &'static str,
     steps: &[Placed<'_>],
+    committed: &Committed,
     reporter: &Reporter,
     stop: &CancellationToken,
 ) -> Result<Vec<(String, String)>> {
     let mut problems = Vec::new();
     let numbers = AtomicU64::new(0);
-    let work =
-        Work { kind, numbers: &numbers, most_steps: STEPS_A_BATCH / sessions.len().max(1), reporter, stop };
+    let most_steps = STEPS_A_BATCH / sessions.len().max(1);
+    let work = Work { kind, numbers: &numbers, most_steps, committed, reporter, stop };
     for wave in lanes::waves(steps, sessions.len()) {
         let lanes = sessions.iter_mut().zip(&wave).map(|(session, lane)| work.lane(&mut **session, lane));
         problems.extend(try_join_all(lanes).await?.into_iter().flatten());
@@ -55,11 +57,35 @@ pub async fn run<S: Session>(
     Ok(problems)
 }
 
+/// Runs statements that are no step of the script, once: their transaction writes `kind` into the ledger.
+pub async fn once<S: Session>(
+    session: &mut S,
+    kind: &'static str,
+    statements: &[Sql],
+    committed: &Committed,
+    reporter: &Reporter,
+    stop: &CancellationToken,
+) -> Result<()> {
+    let work = Work { kind, numbers: &AtomicU64::new(0), most_steps: 1, committed, reporter, stop };
+    work.transaction(session, kind, statements).await.map_err(|source| match source {
+        Failed::Statement(source) => Error::Step { object: kind.to_owned(), source },
+        Failed::Other(error) => error,
+    })
+}
+
+/// How a transaction failed.
+enum Failed {
+    /// One of its statements; it is rolled back and the session stands.
+    Statement(connect::Error),
+    Other(Error),
+}
+
 /// What all lanes know.
 struct Work<'a> {
     kind: &'static str,
     numbers: &'a AtomicU64,
     most_steps: usize,
+    committed: &'a Committed,
     reporter: &'a Reporter,
     stop: &'a CancellationToken,
 }
@@ -73,7 +99,7 @@ impl Work<'_> {
                 self.reporter.operation(format!("creating {}", first.label));
             }
             if !self.together(session, &batch).await? {
-                problems.extend(one_by_one(session.connection(), &batch).await?);
+                problems.extend(self.one_by_one(session, &batch).await?);
             }
             let effort = batch.iter().map(|step| step.effort()).sum();
             self.reporter.report(Update::Statements { effort });
@@ -83,6 +109,45 @@ impl Work<'_> {
 
     /// Runs a batch in one transaction; false where one of its statements failed.
     async fn together<S: Session>(&self, session: &mut S, batch: &[&Step]) -> Result<bool> {
+        let what = batch.first().map(|step| format!("{} and others", step.label)).unwrap_or_default();
+        let statements: Vec<Sql> = batch.iter().flat_map(|step| &step.sql).cloned().collect();
+        match self.transaction(session, &what, &statements).await {
+            Ok(()) => Ok(true),
+            Err(Failed::Statement(_)) => Ok(false),
+            Err(Failed::Other(error)) => Err(error),
+        }
+    }
+
+    /// Runs the steps of a batch that failed, each by itself: whatever it was, it is met again, by name.
+    async fn one_by_one<S: Session>(
+        &self,
+        session: &mut S,
+        batch: &[&Step],
+    ) -> Result<Vec<(String, String)>> {
+        let mut problems = Vec::new();
+        for step in batch {
+            match self.transaction(session, &step.label, &step.sql).await {
+                Ok(()) => {}
+                Err(Failed::Statement(source)) if step.tolerated => {
+                    problems.push((step.label.clone(), crate::failure::chain(&source)));
+                }
+                Err(Failed::Statement(source)) => {
+                    return Err(Error::Step { object: step.label.clone(), source });
+                }
+                Err(Failed::Other(error)) => return Err(error),
+            }
+        }
+        Ok(problems)
+    }
+
+    /// One transaction with its row in the ledger; where the connection breaks it is done again on a new one, unless
+    /// the ledger has it.
+    async fn transaction<S: Session>(
+        &self,
+        session: &mut S,
+        what: &str,
+        statements: &[Sql],
+    ) -> std::result::Result<(), Failed> {
         let ledger = sql!(
             "INSERT INTO multiboard_sync.ledger (kind, number) VALUES ({k}, {n})",
             k = Literal(self.kind),
@@ -91,49 +156,31 @@ impl Work<'_> {
         let mut attempt = 1;
         loop {
             if self.stop.is_cancelled() {
-                return Err(Error::Stopped);
+                return Err(Failed::Other(Error::Stopped));
             }
-            let Err(error) = execute(session.connection(), Some(&ledger), batch).await else {
-                return Ok(true);
+            let error = match execute(session.connection(), &ledger, statements).await {
+                Ok(()) => break,
+                Err(error) if is_in_ledger(&error) => break,
+                Err(error) if !error.is_lost() => return Err(Failed::Statement(error)),
+                Err(error) => error,
             };
-            if is_in_ledger(&error) {
-                return Ok(true);
-            }
-            if !error.is_lost() {
-                return Ok(false);
-            }
-            let what = batch.first().map(|step| step.label.clone()).unwrap_or_default();
             if attempt >= ATTEMPTS {
-                return Err(Error::Step { object: what, source: error });
+                return Err(Failed::Other(Error::Step { object: what.to_owned(), source: error }));
             }
             let reason = crate::failure::chain(&error);
-            self.reporter.warn(Warning::new(
-                "repeated",
-                format!("creating {what} and others: trying again after: {reason}"),
-            ));
+            let message = format!("creating {what}: trying again after: {reason}");
+            self.reporter.warn(Warning::new("repeated", message));
             tokio::time::sleep(Duration::from_millis(100) * 2_u32.pow(attempt)).await;
             attempt += 1;
             if let Err(error) = session.reopen().await
                 && attempt >= ATTEMPTS
             {
-                return Err(error.into());
+                return Err(Failed::Other(error.into()));
             }
         }
+        self.committed.add(1);
+        Ok(())
     }
-}
-
-/// Runs the steps of a batch that failed, each by itself: whatever it was, it is met again, by name.
-async fn one_by_one(connection: &Connection, batch: &[&Step]) -> Result<Vec<(String, String)>> {
-    let mut problems = Vec::new();
-    for step in batch {
-        if let Err(source) = execute(connection, None, &[step]).await {
-            if !step.tolerated || source.is_lost() {
-                return Err(Error::Step { object: step.label.clone(), source });
-            }
-            problems.push((step.label.clone(), crate::failure::chain(&source)));
-        }
-    }
-    Ok(problems)
 }
 
 fn batches<'a>(steps: &[Placed<'a>], most_steps: usize) -> Vec<Vec<&'a Step>> {
@@ -157,11 +204,11 @@ fn batches<'a>(steps: &[Placed<'a>], most_steps: usize) -> Vec<Vec<&'a Step>> {
 
 async fn execute(
     connection: &Connection,
-    ledger: Option<&Sql>,
-    steps: &[&Step],
+    ledger: &Sql,
+    statements: &[Sql],
 ) -> std::result::Result<(), connect::Error> {
     let mut text = Sql::fixed("BEGIN;\n");
-    for sql in ledger.into_iter().chain(steps.iter().flat_map(|step| &step.sql)) {
+    for sql in std::iter::once(ledger).chain(statements) {
         text.push(sql);
         text.push_fixed(";\n");
     }

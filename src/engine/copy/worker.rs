@@ -4,11 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::run::{Dial, Shared, import};
+use tokio_util::sync::CancellationToken;
+
+use super::holder::Reading;
+use super::run::{Dial, Known, Shared, import};
 use super::schedule::Work;
 use super::{Error, Result, Table, Transfer, is_in_ledger};
-use crate::connect::raw::relay::{self, Counters, relay};
-use crate::connect::{self, RawConnection};
+use crate::connect::RawConnection;
+use crate::connect::raw::Answer;
+use crate::connect::raw::relay::{self, Counters, Relayed, relay};
 use crate::failure::{Classify, Next};
 use crate::pg::{QualifiedName, Sql};
 use crate::progress::{Meter, Side, Update, Warning};
@@ -20,14 +24,26 @@ const ATTEMPTS: u32 = 5;
 /// Tables read in one transaction on the source before the snapshot is imported again: each stays locked until then.
 const TABLES_A_TRANSACTION: usize = 32;
 
+/// How long a worker waits between two attempts at a table that even the holder cannot lock now.
+const LOCKED_OUT_PAUSE: Duration = Duration::from_secs(5);
+
 /// How often bytes are counted while a transfer runs.
 const COUNT_EVERY: Duration = Duration::from_millis(100);
 
 pub(super) struct Worker<D> {
     pub(super) shared: Arc<Shared<D>>,
-    source: Option<RawConnection>,
-    pub(super) destination: Option<RawConnection>,
-    read_in_transaction: usize,
+    source: Option<Source>,
+    destination: Option<RawConnection>,
+    /// Processes on the destination whose connections broke: they may not know it yet.
+    abandoned: Vec<i32>,
+}
+
+/// A connection to the source, in a transaction with the snapshot.
+struct Source {
+    session: RawConnection,
+    /// Tables read in this transaction.
+    reads: usize,
+    _known: Known,
 }
 
 /// What one attempt showed.
@@ -40,12 +56,19 @@ enum Attempt<T> {
 
 impl<D: Dial> Worker<D> {
     pub(super) fn new(shared: Arc<Shared<D>>) -> Self {
-        Self { shared, source: None, destination: None, read_in_transaction: 0 }
+        Self { shared, source: None, destination: None, abandoned: Vec::new() }
     }
 
     /// Works until nothing is left. Not cancel-safe; the group's token ends it.
     pub(super) async fn run(mut self) -> Result<()> {
-        while let Some(task) = self.shared.next().await {
+        loop {
+            // Its locks would last through an index build, or keep waiting whom another worker waits for.
+            if !self.shared.has_reads_to_give()
+                && let Some(source) = self.source.take()
+            {
+                source.session.close().await;
+            }
+            let Some(task) = self.shared.next().await else { break };
             match task.work {
                 Work::Chunk(at) => self.chunk(at).await?,
                 Work::HashSource(at) => self.hash(at).await?,
@@ -53,13 +76,9 @@ impl<D: Dial> Worker<D> {
                 Work::Analyze(_) => self.analyses(&task).await?,
             }
             self.shared.finished(&task);
-            if self.shared.source_is_done()
-                && let Some(source) = self.source.take()
-            {
-                source.close().await;
-            }
         }
-        for connection in [self.source.take(), self.destination.take()].into_iter().flatten() {
+        let source = self.source.take().map(|source| source.session);
+        for connection in [source, self.destination.take()].into_iter().flatten() {
             connection.close().await;
         }
         if self.shared.stop.is_cancelled() { Err(Error::Stopped) } else { Ok(()) }
@@ -72,26 +91,33 @@ impl<D: Dial> Worker<D> {
         shared.started(transfer, &table.name);
         // Frames of the fullest attempt: one that was committed sent all of them.
         let (mut frames, mut bytes) = (0, 0);
-        for attempt in 1.. {
+        let mut attempt = 0;
+        loop {
             let counters = Counters::default();
             let result = self.transfer(at, transfer, &table.name, &counters).await;
             frames = frames.max(counters.frames.load(Ordering::Relaxed));
             bytes = bytes.max(counters.bytes.load(Ordering::Relaxed));
             match result {
                 Ok(Attempt::Done(rows)) => {
+                    shared.plan.committed.add(1);
                     shared.transferred(transfer, table, rows, counters.bytes.load(Ordering::Relaxed));
                     return Ok(());
                 }
                 Ok(Attempt::WasDone) => {
+                    shared.plan.committed.add(1);
                     shared.transferred(transfer, table, transfer.rows_in(frames), bytes);
                     return Ok(());
                 }
-                Err(error) => self.again(attempt, &transfer.label, error).await?,
+                Err(error) if error.is_locked_out() => self.locked_out(transfer.table, &error).await?,
+                Err(error) => {
+                    attempt += 1;
+                    self.again(attempt, &transfer.label, error).await?;
+                }
             }
         }
-        Ok(())
     }
 
+    /// One COPY, over a session of this worker's own or, where that would have to queue, over the holder's.
     async fn transfer(
         &mut self,
         at: usize,
@@ -99,41 +125,45 @@ impl<D: Dial> Worker<D> {
         name: &QualifiedName,
         counters: &Counters,
     ) -> Result<Attempt<u64>> {
-        let failed = |source| Error::Transfer { what: transfer.label.clone(), source };
-        let encoding = self.shared.plan.row_encoding.as_deref();
+        let shared = Arc::clone(&self.shared);
+        let encoding = shared.plan.row_encoding.as_deref();
         let out = in_encoding(&transfer.out, encoding);
         let into = sql!(
             "BEGIN; INSERT INTO multiboard_sync.ledger (kind, number) VALUES ('chunk', {n}); {into}; COMMIT",
             n = at as u64,
             into = in_encoding(&transfer.into, encoding)
         );
+        let meter = shared.reporter.meter(name);
+        let copy = Copy { out, into, counters, meter: &meter, stop: &shared.stop };
         // Taken out, so that whatever goes wrong leaves no half-used connection behind.
-        let mut source = self.reading().await?;
         let mut destination = self.writing().await?;
-        self.read_in_transaction += 1;
-        source.send(&out).await.map_err(failed)?;
-        destination.send(&into).await.map_err(failed)?;
-        let meter = self.shared.reporter.meter(name);
-        let counted =
-            counting(&meter, counters, relay(&mut source, &mut destination, counters, &self.shared.stop));
-        let relayed = match counted.await {
+        let relayed = if shared.is_locked_out(transfer.table) {
+            let mut reading = self.over_holder().await?;
+            let relayed = copy.relay(&mut reading.session, &mut destination).await;
+            reading.end(relayed.is_ok()).await?;
+            relayed
+        } else {
+            let mut source = self.reading().await?;
+            let relayed = copy.relay(&mut source.session, &mut destination).await;
+            self.keep(source, relayed.is_ok()).await;
+            relayed
+        };
+        self.settle(destination, relayed.is_ok());
+        let relayed = match relayed {
             Ok(relayed) => relayed,
             Err(relay::Error::Cancelled) => return Err(Error::Stopped),
             Err(relay::Error::Destination(error)) if is_in_ledger(&error) => return Ok(Attempt::WasDone),
-            Err(relay::Error::Source(error) | relay::Error::Destination(error)) => return Err(failed(error)),
+            Err(relay::Error::Source(source) | relay::Error::Destination(source)) => {
+                return Err(Error::Transfer { what: transfer.label.clone(), source });
+            }
         };
         let sent = rows_of(&relayed.source_tag);
-        let taken = relayed
-            .destination_tags
-            .iter()
-            .filter(|tag| tag.starts_with("COPY "))
-            .filter_map(|tag| rows_of(tag))
-            .next();
+        let mut copies = relayed.destination_tags.iter().filter(|tag| tag.starts_with("COPY "));
+        let taken = copies.find_map(|tag| rows_of(tag));
         if transfer.keeps_rows && sent != taken {
             let (sent, taken) = (sent.unwrap_or_default(), taken.unwrap_or_default());
             return Err(Error::RowsDiffer { what: transfer.label.clone(), sent, taken });
         }
-        (self.source, self.destination) = (Some(source), Some(destination));
         Ok(Attempt::Done(sent.unwrap_or_default()))
     }
 
@@ -142,15 +172,9 @@ impl<D: Dial> Worker<D> {
         let Some(Table { name, hash: Some(query), .. }) = shared.plan.tables.get(at) else { return Ok(()) };
         let what = format!("hashing {name} on the source");
         shared.reporter.operation(what.clone());
-        for attempt in 1.. {
-            let answer = async {
-                let mut source = self.reading().await?;
-                let answer = interruptible(&mut source, query, &shared).await?;
-                self.source = Some(source);
-                self.read_in_transaction += 1;
-                Ok::<_, Error>(answer)
-            };
-            match answer.await {
+        let mut attempt = 0;
+        loop {
+            match self.hashed(at, query).await {
                 Ok(answers) => {
                     let row = answers.into_iter().flat_map(|answer| answer.rows).next();
                     shared.keep_hash(at, row.unwrap_or_default());
@@ -158,37 +182,96 @@ impl<D: Dial> Worker<D> {
                     shared.reporter.report(Update::Summarized { table, side: Side::Source });
                     return Ok(());
                 }
-                Err(error) => self.again(attempt, &what, error).await?,
+                Err(error) if error.is_locked_out() => self.locked_out(at, &error).await?,
+                Err(error) => {
+                    attempt += 1;
+                    self.again(attempt, &what, error).await?;
+                }
             }
         }
-        Ok(())
+    }
+
+    async fn hashed(&mut self, at: usize, query: &Sql) -> Result<Vec<Answer>> {
+        let shared = Arc::clone(&self.shared);
+        if shared.is_locked_out(at) {
+            let mut reading = self.over_holder().await?;
+            let answers = interruptible(&mut reading.session, query, &shared).await;
+            reading.end(answers.is_ok()).await?;
+            return answers;
+        }
+        let mut source = self.reading().await?;
+        let answers = interruptible(&mut source.session, query, &shared).await;
+        self.keep(source, answers.is_ok()).await;
+        answers
     }
 
     /// The connection to the source, in a transaction with the snapshot.
-    async fn reading(&mut self) -> Result<RawConnection> {
-        let lost = |error: connect::Error| match error.sqlstate() {
-            // "invalid snapshot identifier", "could not import the requested snapshot"
-            Some("22023" | "55000" | "42704") => Error::SnapshotLost,
-            _ => Error::Connect(error),
-        };
-        let begin = import(&self.shared.plan.snapshot);
-        let mut source = match self.source.take() {
-            Some(source) if self.read_in_transaction < TABLES_A_TRANSACTION => return Ok(source),
-            Some(mut source) => {
-                source.simple(&Sql::fixed("COMMIT")).await?;
-                source
+    async fn reading(&mut self) -> Result<Source> {
+        let mut session = match self.source.take() {
+            Some(source) if source.reads < TABLES_A_TRANSACTION => return Ok(source),
+            Some(Source { mut session, .. }) => {
+                session.simple(&Sql::fixed("COMMIT")).await?;
+                session
             }
             None => self.shared.dial.source().await?,
         };
-        source.simple(&begin).await.map_err(lost)?;
-        self.read_in_transaction = 0;
-        Ok(source)
+        let begin = import(&self.shared.plan.snapshot);
+        let answers = session.simple(&begin).await.map_err(|error| match error.sqlstate() {
+            // "invalid snapshot identifier", "could not import the requested snapshot"
+            Some("22023" | "55000" | "42704") => Error::SnapshotLost,
+            _ => Error::Connect(error),
+        })?;
+        let pid = answers.last().and_then(Answer::value).and_then(|pid| pid.parse().ok());
+        Ok(Source { session, reads: 0, _known: self.shared.plan.readers.add(pid) })
     }
 
+    /// Keeps a connection for the next table; one whose transaction failed is closed, and lets its locks go with that.
+    async fn keep(&mut self, source: Source, well: bool) {
+        if well {
+            self.source = Some(Source { reads: source.reads + 1, ..source });
+        } else if !source.session.is_broken() {
+            source.session.close().await;
+        }
+    }
+
+    /// The holder's session, once no other worker reads over it.
+    async fn over_holder(&self) -> Result<Reading<'_>> {
+        tokio::select! {
+            reading = self.shared.plan.holder.reading() => reading,
+            () = self.shared.stop.cancelled() => Err(Error::Stopped),
+        }
+    }
+
+    /// A lock on the source could not be had in time: somebody waits there behind the holder's. The table is read over
+    /// the holder's session. That may have to wait too, for an index that is being rebuilt, but not for ever.
+    async fn locked_out(&mut self, table: usize, error: &Error) -> Result<()> {
+        if self.shared.lock_out(table) {
+            tracing::info!(error = %crate::failure::chain(error), "reading over the holder's session");
+            return Ok(());
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOCKED_OUT_PAUSE) => Ok(()),
+            () = self.shared.stop.cancelled() => Err(Error::Stopped),
+        }
+    }
+
+    /// The connection to the destination. A new one ends what is left of those that broke: a server that has not noticed
+    /// keeps their transaction open, and with it their number in the ledger.
     pub(super) async fn writing(&mut self) -> Result<RawConnection> {
-        match self.destination.take() {
-            Some(destination) => Ok(destination),
-            None => Ok(self.shared.dial.destination().await?),
+        if let Some(destination) = self.destination.take() {
+            return Ok(destination);
+        }
+        let destination = self.shared.dial.destination(&self.abandoned).await?;
+        self.abandoned.clear();
+        Ok(destination)
+    }
+
+    /// Keeps a connection to the destination for the next piece of work; one on which something failed is given up.
+    pub(super) fn settle(&mut self, destination: RawConnection, well: bool) {
+        if well {
+            self.destination = Some(destination);
+        } else if destination.is_broken() {
+            self.abandoned.push(destination.backend_pid());
         }
     }
 
@@ -203,7 +286,6 @@ impl<D: Dial> Worker<D> {
         }
         let reason = crate::failure::chain(&error);
         self.shared.reporter.warn(Warning::new("repeated", format!("{what}: trying again after: {reason}")));
-        (self.source, self.destination) = (None, None);
         let pause = Duration::from_millis(100) * 2_u32.pow(attempt.min(5));
         tokio::select! {
             () = tokio::time::sleep(pause) => Ok(()),
@@ -217,7 +299,7 @@ pub(super) async fn interruptible<D>(
     connection: &mut RawConnection,
     statements: &Sql,
     shared: &Shared<D>,
-) -> Result<Vec<connect::raw::Answer>> {
+) -> Result<Vec<Answer>> {
     let cancel = connection.cancel_handle();
     tokio::select! {
         answers = connection.simple(statements) => Ok(answers?),
@@ -227,6 +309,27 @@ pub(super) async fn interruptible<D>(
             }
             Err(Error::Stopped)
         }
+    }
+}
+
+/// One COPY from a source's session to a destination's.
+struct Copy<'a> {
+    out: Sql,
+    into: Sql,
+    counters: &'a Counters,
+    meter: &'a Meter,
+    stop: &'a CancellationToken,
+}
+
+impl Copy<'_> {
+    async fn relay(
+        &self,
+        source: &mut RawConnection,
+        destination: &mut RawConnection,
+    ) -> std::result::Result<Relayed, relay::Error> {
+        source.send(&self.out).await.map_err(relay::Error::Source)?;
+        destination.send(&self.into).await.map_err(relay::Error::Destination)?;
+        counting(self.meter, self.counters, relay(source, destination, self.counters, self.stop)).await
     }
 }
 

@@ -5,6 +5,7 @@ use super::load::warn_about;
 use super::plan::Plan;
 use super::{Building, Context, Request, Staging};
 use crate::connect::DestinationConnection;
+use crate::engine::copy::ledger::{self, Committed};
 use crate::engine::copy::statements;
 use crate::engine::stage::facts;
 use crate::pg::Sql;
@@ -29,18 +30,19 @@ pub(super) async fn finish(
     let reporter = &context.reporter;
     reporter.phase(Phase::PostData);
     let after = plan.steps(script::Phase::PostData);
-    let problems = statements::run(&mut [building], "post-data", &after, reporter, &context.stop).await?;
+    let committed = &staging.committed;
+    let problems =
+        statements::run(&mut [&mut *building], "post-data", &after, committed, reporter, &context.stop)
+            .await?;
     warn_about(context, problems);
-    let connection = &building.connection;
     settings(context, destination, plan, staging).await?;
     reporter.phase(Phase::Neutralize);
     if request.neutralize {
-        neutralize(context, plan, connection).await?;
+        neutralize(context, plan, building, committed).await?;
     }
     reporter.phase(Phase::Analyze);
-    analyze_the_rest(context, plan, connection).await?;
-    connection.batch(&Sql::fixed(include_str!("../../../sql/destination/ledger_drop.sql"))).await?;
-    Ok(())
+    analyze_the_rest(context, plan, &building.connection).await?;
+    Ok(ledger::close(building, committed).await?)
 }
 
 /// `ALTER DATABASE .. SET` values: the source's, and over them the destination's own, on the staging database, where
@@ -84,15 +86,22 @@ async fn settings(
 
 /// Switches off what the rows themselves would start: pg_cron's jobs. What the schema would start (webhook triggers,
 /// subscriptions) was not created, or created switched off.
-async fn neutralize(context: &Context, plan: &Plan, connection: &DestinationConnection) -> Result<()> {
+async fn neutralize(
+    context: &Context,
+    plan: &Plan,
+    building: &mut Building<'_>,
+    committed: &Committed,
+) -> Result<()> {
     for object in &plan.neutralized {
         context.reporter.log(crate::progress::Level::Info, format!("switched off: {object}"));
     }
     let query = "SELECT pg_catalog.to_regclass('cron.job') IS NOT NULL";
+    let connection = &building.connection;
     let row = connection.client().query_one(query, &[]).await.map_err(|error| connection.error(error))?;
     let has_jobs: bool = row.try_get(0).map_err(|error| connection.error(error))?;
     if has_jobs {
-        connection.batch(&Sql::fixed("UPDATE cron.job SET active = FALSE WHERE active")).await?;
+        let off = [Sql::fixed("UPDATE cron.job SET active = FALSE WHERE active")];
+        statements::once(building, "neutralize", &off, committed, &context.reporter, &context.stop).await?;
         context.reporter.log(crate::progress::Level::Info, "switched off: every job of pg_cron");
     }
     Ok(())

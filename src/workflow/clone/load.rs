@@ -1,29 +1,32 @@
 //! Fills the staging database: schema first, then rows, large objects, indexes and constraints, at last sequences.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::plan::Plan;
-use super::{Building, Context, Request, Staging, prepare_staging};
+use super::waiters::Held;
+use super::{Building, Context, Request, Staging, end_abandoned, prepare_staging};
 use crate::connect::{self, DestinationConnection, Encoding, Options, RawConnection, Settings};
-use crate::engine::copy::{self, lanes, large_objects, plan as chunks, run, sequences, snapshot, statements};
+use crate::engine::copy::ledger::Committed;
+use crate::engine::copy::{self, holder, lanes, large_objects, plan as chunks, run, sequences, statements};
 use crate::engine::verify::compare::Sum;
 use crate::pg::{QualifiedName, Sql};
 use crate::progress::{Phase, Reporter, VerifyMode, Warning};
 use crate::safety::WriteGrant;
 use crate::schema::script;
-use crate::workflow::party::{Destination, Source};
+use crate::workflow::Result;
+use crate::workflow::party::Destination;
 use crate::workflow::sums;
-use crate::workflow::{Error, Result};
 
 /// `maintenance_work_mem` of all workers together. Beyond 64 MB a build gains little (performance notes), and a
 /// VPS of 4 GB has other things to do.
 const MAINTENANCE_KB: u64 = 256 << 10;
 
-/// How often the source is asked whether somebody waits behind our locks; the contract is a warning within 5 s.
-const LOOK_FOR_WAITERS: Duration = Duration::from_secs(2);
+/// How long the sequences' locks are waited for at first.
+const SEQUENCE_WAIT: Duration = Duration::from_secs(2);
 
 /// How often the destination is asked how far index builds are.
 const LOOK_AT_BUILDS: Duration = Duration::from_millis(500);
@@ -41,7 +44,7 @@ pub(super) struct Loaded {
 pub(super) async fn load<'a>(
     request: &Request,
     context: &Context,
-    source: &Source,
+    held: &Held,
     destination: &'a Destination,
     plan: &Plan,
     staging: &'a Staging,
@@ -63,37 +66,76 @@ pub(super) async fn load<'a>(
     let builds = run::Builds::default();
     let source_done = CancellationToken::new();
     let copying = run::run(
-        copy_plan(request, plan, &builds),
+        copy_plan(request, plan, held, &staging.committed, &builds),
         dial,
         reporter.clone(),
         source_done.clone(),
         &context.stop,
     );
-    let watching = watch_source(request, context, source, plan, &source_done);
-    let releasing = async {
-        let large_objects = match request.verify {
-            VerifyMode::None => None,
-            _ if plan.large_objects.is_empty() => None,
-            mode => Some(sums::large_objects(&plan.holder, mode).await?),
-        };
-        source_done.cancelled().await;
-        // Last of all reads, so that no sequence is behind the rows that were copied.
-        let values = sequences::read(source.connection.client(), &plan.sequences).await?;
-        snapshot::release(plan.holder.client()).await?;
-        Ok::<_, Error>((values, large_objects))
-    };
     let copied_all = CancellationToken::new();
+    let releasing = release(request, context, plan, held, &source_done, &copied_all);
     let copying = async {
         let copied = copying.await;
         copied_all.cancel();
         Ok(copied?)
     };
-    let building = watch_builds(reporter, connection, &builds, &copied_all);
-    let watching = async { Ok(watching.await?) };
-    let (copied, (sequences, large_objects), (), ()) =
-        tokio::try_join!(copying, releasing, watching, building)?;
-    sequences::write(connection.client(), &sequences).await?;
+    let watching = async {
+        watch_builds(reporter, connection, &builds, &copied_all).await;
+        Ok(())
+    };
+    let (copied, (sequences, large_objects), ()) = tokio::try_join!(copying, releasing, watching)?;
+    let values = sequences::statements(&sequences);
+    statements::once(building, "sequences", &values, &staging.committed, reporter, &context.stop).await?;
     Ok(Loaded { copied, sequences, large_objects })
+}
+
+/// The last reads on the source, and the end of its snapshot and locks. When the run is stopped they go first of all,
+/// whatever the destination still has to be told.
+async fn release(
+    request: &Request,
+    context: &Context,
+    plan: &Plan,
+    held: &Held,
+    source_done: &CancellationToken,
+    copied_all: &CancellationToken,
+) -> Result<(Vec<sequences::Value>, Option<Sum>)> {
+    let reading = async {
+        let large_objects = match request.verify {
+            VerifyMode::None => None,
+            _ if plan.large_objects.is_empty() => None,
+            mode => Some(sums::large_objects_of_source(&plan.holder, mode).await?),
+        };
+        source_done.cancelled().await;
+        // Last of all reads, so that no sequence is behind the rows that were copied.
+        let mut values = last_values(request, plan).await;
+        held.no_more();
+        plan.holder.release().await?;
+        if matches!(&values, Err(error) if error.is_locked_out()) {
+            // Whoever has a sequence locked may have waited for our locks.
+            values = last_values(request, plan).await;
+        }
+        Ok((values?, large_objects))
+    };
+    tokio::select! {
+        biased;
+        result = reading => result,
+        () = context.stop.cancelled() => {
+            held.no_more();
+            plan.holder.give_up().await;
+            copied_all.cancelled().await;
+            Err(copy::Error::Stopped.into())
+        }
+    }
+}
+
+/// Reads the sequences on a session that has no lock and waits for none for long.
+async fn last_values(request: &Request, plan: &Plan) -> copy::Result<Vec<sequences::Value>> {
+    if plan.sequences.is_empty() {
+        return Ok(Vec::new());
+    }
+    let settings = Settings { lock_timeout: Some(SEQUENCE_WAIT), ..Settings::default() };
+    let connection = connect::source(&request.source.options, &settings).await?;
+    sequences::read(connection.client(), &plan.sequences).await
 }
 
 /// Runs the script up to the bare tables, over as many connections as there is work for.
@@ -111,8 +153,15 @@ async fn make_tables<'a>(
         others.push(Building { staging, destination, connection: staging.connect(destination).await? });
     }
     let mut sessions: Vec<&mut Building<'a>> = std::iter::once(building).chain(&mut others).collect();
-    let problems =
-        statements::run(&mut sessions, "pre-data", &steps, &context.reporter, &context.stop).await?;
+    let problems = statements::run(
+        &mut sessions,
+        "pre-data",
+        &steps,
+        &staging.committed,
+        &context.reporter,
+        &context.stop,
+    )
+    .await?;
     warn_about(context, problems);
     for other in others {
         other.connection.close().await;
@@ -127,7 +176,13 @@ pub(super) fn warn_about(context: &Context, problems: Vec<(String, String)>) {
     }
 }
 
-fn copy_plan(request: &Request, plan: &Plan, builds: &run::Builds) -> run::Plan {
+fn copy_plan(
+    request: &Request,
+    plan: &Plan,
+    held: &Held,
+    committed: &Committed,
+    builds: &run::Builds,
+) -> run::Plan {
     let mut hashes: HashMap<usize, Sql> = HashMap::new();
     if request.verify == VerifyMode::Checksum {
         let subjects = plan.subjects().into_iter();
@@ -167,66 +222,32 @@ fn copy_plan(request: &Request, plan: &Plan, builds: &run::Builds) -> run::Plan 
         transfers,
         steps: plan.script.steps.clone(),
         snapshot: plan.snapshot.clone(),
+        holder: Arc::clone(&plan.holder),
+        readers: held.readers.clone(),
         row_encoding: Some(plan.like.encoding.clone()).filter(|name| name != "UTF8" && name != "SQL_ASCII"),
         workers: request.jobs,
         maintenance_kb: MAINTENANCE_KB,
+        committed: committed.clone(),
         builds: builds.clone(),
     }
 }
 
-/// Warns of sessions that wait behind our locks on the source, and gives way to them where that was asked for.
-async fn watch_source(
-    request: &Request,
-    context: &Context,
-    source: &Source,
-    plan: &Plan,
-    source_done: &CancellationToken,
-) -> copy::Result<()> {
-    let client = source.connection.client();
-    let mut known: Vec<i32> = Vec::new();
-    loop {
-        tokio::select! {
-            () = source_done.cancelled() => return Ok(()),
-            () = context.stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(LOOK_FOR_WAITERS) => {}
-        }
-        let waiting = snapshot::waiting_behind(client, &[plan.holder.backend_pid()]).await?;
-        for waiter in &waiting {
-            if request.yield_to_ddl.is_some_and(|limit| waiter.seconds >= limit) {
-                return Err(copy::Error::Yielded {
-                    pid: waiter.pid,
-                    user: waiter.user.clone(),
-                    seconds: waiter.seconds,
-                    query: waiter.query.escape_debug().to_string(),
-                });
-            }
-            if !known.contains(&waiter.pid) {
-                let message = format!(
-                    "pid {} (user {}) on the source waits behind our ACCESS SHARE locks: {}",
-                    waiter.pid,
-                    waiter.user,
-                    waiter.query.escape_debug()
-                );
-                context.reporter.warn(Warning::new("source_waits", message));
-            }
-        }
-        known = waiting.iter().map(|waiter| waiter.pid).collect();
-    }
-}
-
-/// Reports how far index builds are, until all is copied and built.
+/// Reports how far index builds are, until all is copied and built. Where that cannot be asked any more the copy goes on.
 async fn watch_builds(
     reporter: &Reporter,
     connection: &DestinationConnection,
     builds: &run::Builds,
     done: &CancellationToken,
-) -> Result<()> {
+) {
     loop {
         tokio::select! {
-            () = done.cancelled() => return Ok(()),
+            () = done.cancelled() => return,
             () = tokio::time::sleep(LOOK_AT_BUILDS) => {}
         }
-        run::report_builds(connection.client(), builds, reporter).await?;
+        if let Err(error) = run::report_builds(connection.client(), builds, reporter).await {
+            tracing::debug!(error = %crate::failure::chain(&error), "cannot see how far index builds are");
+            return;
+        }
     }
 }
 
@@ -240,14 +261,21 @@ struct Workers {
 
 impl run::Dial for Workers {
     async fn source(&self) -> std::result::Result<RawConnection, connect::Error> {
-        let settings = Settings { encoding: self.encoding.clone(), ..Settings::default() };
+        let settings = Settings {
+            encoding: self.encoding.clone(),
+            lock_timeout: Some(holder::LOCK_WAIT),
+            ..Settings::default()
+        };
         RawConnection::source(&self.source, &settings).await
     }
 
-    async fn destination(&self) -> std::result::Result<RawConnection, connect::Error> {
+    async fn destination(&self, abandoned: &[i32]) -> std::result::Result<RawConnection, connect::Error> {
         let settings = Settings { encoding: self.encoding.clone(), ..Settings::default() };
         let mut connection = RawConnection::destination(&self.grant, &self.destination, &settings).await?;
         connection.simple(&prepare_staging()).await?;
+        if !abandoned.is_empty() {
+            connection.simple(&end_abandoned(abandoned)).await?;
+        }
         Ok(connection)
     }
 }

@@ -13,6 +13,7 @@ mod load;
 mod look;
 mod plan;
 mod replace;
+mod waiters;
 
 pub(in crate::workflow) use check::by_name;
 pub(in crate::workflow) use plan::summed;
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use super::party::{Destination, OtherSource, Party, Source};
 use super::{Error, Result};
 use crate::connect::{self, Connection, DestinationConnection};
+use crate::engine::copy::ledger::Committed;
 use crate::engine::copy::statements;
 use crate::engine::stage::registry::Registry;
 use crate::engine::stage::{create, facts, mark::Mark, swap::Sessions};
@@ -34,6 +36,8 @@ use crate::progress::{Phase, Report, Reporter, VerifyMode};
 use crate::safety::{Destinations, MadeFor, made_name};
 use crate::schema::model::database::Database;
 use crate::schema::select::Selection;
+use crate::sql;
+use waiters::Held;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -63,6 +67,7 @@ pub struct Request {
 }
 
 /// What a run works with.
+#[derive(Clone)]
 pub struct Context {
     pub registry: Arc<dyn Registry>,
     pub reporter: Reporter,
@@ -79,24 +84,27 @@ pub async fn run(request: &Request, context: &Context) -> Result<Report> {
     let reporter = &context.reporter;
     reporter.phase(Phase::Preflight);
     let (source, destination) = look::look(request, context).await?;
-    reporter.phase(Phase::Plan);
-    let plan = stoppable(context, plan::plan(request, context, &source, &destination)).await?;
-    reporter.phase(Phase::Stage);
-    let staging = Staging::create(request, context, &destination, &plan.like).await?;
-    let result = fill_and_swap(request, context, &source, &destination, plan, &staging).await;
-    match result {
-        Ok(report) => {
-            reporter.phase(Phase::Done);
-            Ok(report)
+    let held = Held::default();
+    let report = waiters::beside(request, context, &held, async |context: &Context| {
+        reporter.phase(Phase::Plan);
+        let plan = stoppable(context, plan::plan(request, context, &source, &destination, &held)).await?;
+        reporter.phase(Phase::Stage);
+        let staging = Staging::create(request, context, &destination, &plan.like).await?;
+        match fill_and_swap(request, context, &source, &held, &destination, plan, &staging).await {
+            Ok(report) => Ok(report),
+            Err(error) => Err(staging.remove(context, error).await),
         }
-        Err(error) => Err(staging.remove(context, error).await),
-    }
+    });
+    let report = report.await?;
+    reporter.phase(Phase::Done);
+    Ok(report)
 }
 
 async fn fill_and_swap(
     request: &Request,
     context: &Context,
     source: &Source,
+    held: &Held,
     destination: &Destination,
     plan: plan::Plan,
     staging: &Staging,
@@ -111,11 +119,11 @@ async fn fill_and_swap(
     let connection = staging.connect(destination).await?;
     let mut building = Building { staging, destination, connection };
     // Not in `stoppable`: its workers see the token themselves, and interrupt the servers' work.
-    let loaded = match load::load(request, context, source, destination, &plan, staging, &mut building).await
-    {
+    let loaded = match load::load(request, context, held, destination, &plan, staging, &mut building).await {
         Ok(loaded) => loaded,
         Err(error) => {
-            interrupt(&plan.holder).await;
+            held.no_more();
+            plan.holder.give_up().await;
             return Err(error);
         }
     };
@@ -127,13 +135,6 @@ async fn fill_and_swap(
     building.connection.close().await;
     report.undo = replace::replace(request, context, destination, staging, plan.comment.as_deref()).await?;
     Ok(report)
-}
-
-/// Ends what a session of ours may still be doing on the source, so that its locks go at once.
-async fn interrupt(connection: &Connection) {
-    if let Err(error) = connection.cancel_handle().cancel().await {
-        tracing::debug!(%error, "could not interrupt the snapshot's holder");
-    }
 }
 
 /// Runs a part of the work until it ends or the run is stopped; what it leaves is cleaned up by [`run`].
@@ -158,8 +159,9 @@ impl statements::Session for Building<'_> {
     }
 
     async fn reopen(&mut self) -> std::result::Result<(), connect::Error> {
+        let abandoned = self.connection.backend_pid();
         self.connection = self.staging.reconnect(self.destination).await?;
-        Ok(())
+        self.connection.batch(&end_abandoned(&[abandoned])).await
     }
 }
 
@@ -171,6 +173,8 @@ struct Staging {
     name: Ident,
     oid: Oid,
     maintenance: DestinationConnection,
+    /// What it was told to keep.
+    committed: Committed,
 }
 
 impl Staging {
@@ -196,7 +200,8 @@ impl Staging {
         )?;
         let oid = create::create(maintenance.client(), &name, like, &mark).await?;
         context.registry.record_created(&request.job, name.as_str(), oid)?;
-        Ok(Self { job: request.job.clone(), cluster: cluster.to_owned(), name, oid, maintenance })
+        let (job, cluster) = (request.job.clone(), cluster.to_owned());
+        Ok(Self { job, cluster, name, oid, maintenance, committed: Committed::default() })
     }
 
     /// A connection to it that suits building a schema.
@@ -241,5 +246,16 @@ fn prepare_staging() -> Sql {
     Sql::fixed(
         "SET check_function_bodies = off; SET synchronous_commit = off; SET client_min_messages = warning; SET jit = off; \
          SET default_tablespace = ''; SET default_table_access_method = heap",
+    )
+}
+
+/// Ends what is left of sessions of ours in the staging database whose connections broke: a server that has not noticed
+/// keeps their transactions open, and whoever repeats their work would wait for those.
+fn end_abandoned(pids: &[i32]) -> Sql {
+    let pids = pids.iter().map(|pid| sql!("{p}", p = i64::from(*pid)));
+    sql!(
+        "SELECT pg_catalog.pg_terminate_backend(pid, 5000) FROM pg_catalog.pg_stat_activity \
+         WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid() AND pid IN ({l})",
+        l = Sql::join(pids, ", ")
     )
 }

@@ -1,10 +1,12 @@
 //! The plan: one snapshot with its locks, the catalog read under it, and the script and the chunks made of it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Context, Request};
+use super::{Context, Request, waiters};
 use crate::connect::{self, Connection, Settings};
+use crate::engine::copy::holder::Holder;
 use crate::engine::copy::snapshot::{self, Measure};
 use crate::engine::copy::{self, lanes, large_objects, plan as chunks};
 use crate::engine::introspect;
@@ -33,7 +35,7 @@ const BLOCK: u64 = 8192;
 /// What the clone will do.
 pub(super) struct Plan {
     /// Holds the snapshot and the locks until the last read.
-    pub(super) holder: Connection,
+    pub(super) holder: Arc<Holder>,
     pub(super) snapshot: String,
     pub(super) catalog: Catalog,
     pub(super) script: Script,
@@ -55,8 +57,9 @@ pub(super) async fn plan(
     context: &Context,
     source: &Source,
     destination: &Destination,
+    watched: &waiters::Held,
 ) -> Result<Plan> {
-    let (held, mut catalog) = read(request, context, source, destination).await?;
+    let (held, mut catalog) = read(request, context, source, destination, watched).await?;
     let data = if request.schema_only { HashSet::new() } else { held.with_data.clone() };
     let options = schema_options(request, &catalog, destination);
     let rendering = render::render(&catalog, &options);
@@ -92,7 +95,7 @@ pub(super) async fn plan(
         comment: catalog.database.comment.take(),
         options,
         sequences: sequences(&catalog, &script),
-        holder: held.holder,
+        holder: Arc::new(Holder::new(held.holder).await?),
         snapshot: held.snapshot,
         neutralized: Vec::new(),
         catalog,
@@ -113,11 +116,12 @@ async fn read(
     context: &Context,
     source: &Source,
     destination: &Destination,
+    watched: &waiters::Held,
 ) -> Result<(Held, Catalog)> {
     let mut attempt = 0;
     loop {
         attempt += 1;
-        let held = hold(request, context, source, destination).await?;
+        let held = hold(request, context, source, destination, watched).await?;
         context.reporter.operation("reading the source's catalog");
         match introspect::read(held.holder.client(), source.facts.version).await {
             Ok(catalog) => return Ok((held, catalog)),
@@ -127,6 +131,7 @@ async fn read(
                     chain(&error)
                 );
                 context.reporter.warn(Warning::new("snapshot_retaken", message));
+                watched.no_more();
                 held.holder.close().await;
             }
             Err(error) => return Err(error.into()),
@@ -198,6 +203,7 @@ async fn hold(
     context: &Context,
     source: &Source,
     destination: &Destination,
+    watched: &waiters::Held,
 ) -> Result<Held> {
     let settings = Settings {
         lock_timeout: Some(LOCK_TIMEOUT),
@@ -210,7 +216,8 @@ async fn hold(
     for attempt in 1..=SNAPSHOTS {
         context.reporter.operation("taking a snapshot of the source");
         let holder = connect::source(&request.source.options, &settings).await?;
-        let id = snapshot::export(holder.client()).await?;
+        let snapshot::Exported { id, pid } = snapshot::export(holder.client()).await?;
+        watched.by(pid);
         let relations = snapshot::relations(holder.client()).await?;
         let names: Vec<QualifiedName> = relations.iter().map(|relation| relation.name.clone()).collect();
         let schemas = snapshot::schemas(holder.client()).await?;
@@ -249,6 +256,7 @@ async fn hold(
                 changed = outdated.iter().map(ToString::to_string).collect();
             }
         }
+        watched.no_more();
         let message = format!(
             "tables changed while they were being locked, taking a new snapshot: {}",
             changed.join(", ")
