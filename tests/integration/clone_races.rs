@@ -212,6 +212,8 @@ async fn the_clone_ends_in_favour_of_who_waits_when_told_to() {
     held.to.announce("protocol synchronization was lost");
     // Its session is ended with the staging database where it has not ended by itself.
     held.to.announce("terminating connection due to administrator command");
+    // A worker may be about to import the snapshot that is let go.
+    held.from.announce("invalid snapshot identifier");
     let program = Binary::new();
     let (running, armed) = held.start(&program, &["--yield-to-ddl", "1"]);
     armed.fired().await;

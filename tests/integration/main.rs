@@ -26,6 +26,7 @@ mod clone_consistent;
 mod clone_crash;
 mod clone_faults;
 mod clone_nasty;
+mod clone_neutralize;
 mod clone_progress;
 mod clone_races;
 mod clone_refusals;

@@ -33,6 +33,8 @@ pub struct Rendering {
     pub pieces: Vec<Piece>,
     /// What is not made, or not as it was, and why.
     pub skipped: Vec<Skipped>,
+    /// What is made, but switched off so that a copy does not act on the outside world; one sentence each.
+    pub neutralized: Vec<String>,
     /// Objects that cannot be made on this destination, with the reason: whatever needs them is left out too. To be
     /// joined with what the user left out and given to [`crate::schema::order::arrange`].
     pub left_out: HashMap<Address, String>,

@@ -23,7 +23,7 @@ pub(super) fn render(catalog: &Catalog, options: &Options, to: &mut Rendering) {
             && trigger.state != Firing::Disabled
             && CALLING_OUT.contains(&trigger.function_schema.as_str());
         if switched_off {
-            to.skip(&label, "made but disabled, since it calls out to the network");
+            to.neutralized.push(format!("{label}: made but disabled, it calls out to the network"));
         }
         let state = if switched_off { Firing::Disabled } else { trigger.state };
         to.push(piece(trigger, state, label, locked_with(trigger.relation, &partitions)));
@@ -106,7 +106,7 @@ mod tests {
         let mut to = Rendering::default();
         render(&catalog, &options, &mut to);
         let sql = to.pieces.iter().flat_map(|piece| &piece.sql).map(|sql| sql.as_str().to_owned());
-        (sql.collect(), to.skipped.len())
+        (sql.collect(), to.neutralized.len())
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::load::Loaded;
+use super::neutralize::left_out;
 use super::plan::Plan;
 use super::{Context, Request, Staging};
 use crate::engine::copy::sequences;
@@ -55,7 +56,7 @@ pub(super) async fn check(
         mode: request.verify,
         equal: findings.equal,
         different: Vec::new(),
-        left_out: Vec::new(),
+        left_out: plan.jobs.iter().filter(|_| request.verify == VerifyMode::Checksum).map(left_out).collect(),
     }))
 }
 

@@ -1,14 +1,12 @@
-//! What comes after the rows: views' data, triggers, rules, policies, grants, settings, and switching off what would
-//! act on the outside world.
+//! What comes after the rows: views' data, triggers, rules, policies, grants, settings, statistics.
 
 use super::load::warn_about;
 use super::plan::Plan;
-use super::{Building, Context, Request, Staging};
+use super::{Building, Context, Staging, neutralize};
 use crate::connect::DestinationConnection;
-use crate::engine::copy::ledger::{self, Committed};
+use crate::engine::copy::ledger;
 use crate::engine::copy::statements;
 use crate::engine::stage::facts;
-use crate::pg::Sql;
 use crate::progress::{Phase, Warning};
 use crate::schema::model::database::Setting;
 use crate::schema::model::{Address, class};
@@ -20,7 +18,6 @@ use crate::workflow::party::Destination;
 
 /// Runs the phases post-data, neutralize and analyze, and removes what we put into the staging database.
 pub(super) async fn finish(
-    request: &Request,
     context: &Context,
     destination: &Destination,
     plan: &Plan,
@@ -37,9 +34,7 @@ pub(super) async fn finish(
     warn_about(context, problems);
     settings(context, destination, plan, staging).await?;
     reporter.phase(Phase::Neutralize);
-    if request.neutralize {
-        neutralize(context, plan, building, committed).await?;
-    }
+    neutralize::neutralize(context, plan, building, committed).await?;
     reporter.phase(Phase::Analyze);
     analyze_the_rest(context, plan, &building.connection).await?;
     Ok(ledger::close(building, committed).await?)
@@ -80,29 +75,6 @@ async fn settings(
                 format!("a setting of the database was not taken: {}", crate::failure::chain(&error));
             context.reporter.warn(Warning::new("setting_not_taken", reason));
         }
-    }
-    Ok(())
-}
-
-/// Switches off what the rows themselves would start: pg_cron's jobs. What the schema would start (webhook triggers,
-/// subscriptions) was not created, or created switched off.
-async fn neutralize(
-    context: &Context,
-    plan: &Plan,
-    building: &mut Building<'_>,
-    committed: &Committed,
-) -> Result<()> {
-    for object in &plan.neutralized {
-        context.reporter.log(crate::progress::Level::Info, format!("switched off: {object}"));
-    }
-    let query = "SELECT pg_catalog.to_regclass('cron.job') IS NOT NULL";
-    let connection = &building.connection;
-    let row = connection.client().query_one(query, &[]).await.map_err(|error| connection.error(error))?;
-    let has_jobs: bool = row.try_get(0).map_err(|error| connection.error(error))?;
-    if has_jobs {
-        let off = [Sql::fixed("UPDATE cron.job SET active = FALSE WHERE active")];
-        statements::once(building, "neutralize", &off, committed, &context.reporter, &context.stop).await?;
-        context.reporter.log(crate::progress::Level::Info, "switched off: every job of pg_cron");
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ mod check;
 mod finish;
 mod load;
 mod look;
+mod neutralize;
 mod plan;
 mod replace;
 mod waiters;
@@ -127,7 +128,7 @@ async fn fill_and_swap(
             return Err(error);
         }
     };
-    let finished = finish::finish(request, context, destination, &plan, &mut building, staging);
+    let finished = finish::finish(context, destination, &plan, &mut building, staging);
     stoppable(context, finished).await?;
     report.verification =
         stoppable(context, check::check(request, context, destination, staging, &plan, &loaded)).await?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Context, Request, waiters};
+use super::{Context, Request, neutralize, waiters};
 use crate::connect::{self, Connection, Settings};
 use crate::engine::copy::holder::Holder;
 use crate::engine::copy::snapshot::{self, Measure};
@@ -48,7 +48,10 @@ pub(super) struct Plan {
     pub(super) comment: Option<String>,
     pub(super) options: schema::Options,
     pub(super) skipped: Vec<Skipped>,
+    /// What is switched off, one sentence each.
     pub(super) neutralized: Vec<String>,
+    /// The table of pg_cron's jobs, if its rows are copied and the jobs are to be switched off.
+    pub(super) jobs: Option<QualifiedName>,
 }
 
 /// Takes the snapshot, reads the catalog, and makes the plan; nothing is changed anywhere.
@@ -63,6 +66,7 @@ pub(super) async fn plan(
     let data = if request.schema_only { HashSet::new() } else { held.with_data.clone() };
     let options = schema_options(request, &catalog, destination);
     let rendering = render::render(&catalog, &options);
+    let mut neutralized = rendering.neutralized;
     let mut left_out = left_out(&catalog, &held);
     left_out.extend(rendering.left_out);
     let script = order::arrange(rendering.pieces, &catalog.dependencies, &left_out);
@@ -90,6 +94,11 @@ pub(super) async fn plan(
     } else {
         large_objects::ranges(held.holder.client()).await?
     };
+    let jobs = if request.neutralize { neutralize::jobs(&catalog, &tables) } else { None };
+    neutralized.extend(jobs.as_ref().map(|table| format!("every job in {table}: made inactive")));
+    for line in &neutralized {
+        context.reporter.log(Level::Info, format!("to be switched off: {line}"));
+    }
     let plan = Plan {
         like: like(request, &catalog),
         comment: catalog.database.comment.take(),
@@ -97,7 +106,8 @@ pub(super) async fn plan(
         sequences: sequences(&catalog, &script),
         holder: Arc::new(Holder::new(held.holder).await?),
         snapshot: held.snapshot,
-        neutralized: Vec::new(),
+        neutralized,
+        jobs,
         catalog,
         script,
         tables,
@@ -166,11 +176,15 @@ impl Plan {
         for (name, tables) in grouped {
             let Some(table) = by_name.get(name) else { continue };
             let rows = if table.partitioned { query::Rows::Tree } else { query::Rows::Own };
+            let mut summed = summed(table);
+            if self.jobs.as_ref() == Some(name) {
+                summed.columns.retain(|column| column.name.as_str() != neutralize::ACTIVE);
+            }
             subjects.push(Subject {
                 name: name.clone(),
                 tables,
                 counts: query::counts(name, rows),
-                checksum: query::checksum(&summed(table), rows),
+                checksum: query::checksum(&summed, rows),
             });
         }
         subjects

@@ -1,0 +1,58 @@
+//! What a copy must not start: jobs of pg_cron, and webhooks. Both are imitated by what they look like in a catalog.
+
+use crate::support::cloning::clone_of;
+use crate::support::{destination, source};
+
+const SOURCE: &str = "CREATE SCHEMA cron; CREATE TABLE cron.job (jobid bigint PRIMARY KEY, command text, active boolean DEFAULT true);
+    INSERT INTO cron.job VALUES (1, 'SELECT 1', true), (2, 'SELECT 2', true), (3, 'SELECT 3', false);
+    CREATE SCHEMA supabase_functions;
+    CREATE FUNCTION supabase_functions.http_request() RETURNS trigger LANGUAGE plpgsql
+        AS 'BEGIN RAISE EXCEPTION ''it called out''; END';
+    CREATE TABLE orders (id int); INSERT INTO orders VALUES (1);
+    CREATE TRIGGER hook AFTER INSERT ON orders FOR EACH ROW
+        EXECUTE FUNCTION supabase_functions.http_request('http://127.0.0.1:1', 'POST')";
+
+const STATE: &str = "SELECT concat((SELECT tgenabled FROM pg_trigger WHERE tgname = 'hook'), ' ',
+    (SELECT string_agg(active::text, ',' ORDER BY jobid) FROM cron.job))";
+
+#[tokio::test]
+async fn jobs_and_webhooks_are_switched_off_and_said_in_plan_report_and_verification() {
+    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+    let (from, to) = (source.database("neutral").await, destination.absent_database("neutral"));
+    from.execute(SOURCE).await;
+
+    // What is switched off is no loss: `--strict` does not mind.
+    let outcome = clone_of(&from, &to, &["--verify", "checksum", "--strict"]).await;
+
+    assert_eq!(to.query_text(STATE).await, "D false,false,false");
+    to.execute("INSERT INTO orders VALUES (2)").await;
+    let report = outcome.report();
+    let lines = [
+        "trigger hook on public.orders: made but disabled, it calls out to the network",
+        "every job in cron.job: made inactive",
+    ];
+    assert_eq!(report["neutralized"], serde_json::json!(lines));
+    assert_eq!(report["skipped"], serde_json::json!([]));
+    assert_eq!(
+        report["verification"]["left_out"],
+        serde_json::json!([{"object": "column active of cron.job", "reason": "every job was made inactive"}])
+    );
+    for line in lines {
+        let said = format!("to be switched off: {line}");
+        assert!(outcome.text().contains(&said), "{}", outcome.text());
+    }
+    assert_eq!(from.query_text(STATE).await, "O true,true,false", "the source is as it was");
+}
+
+#[tokio::test]
+async fn nothing_is_switched_off_when_told_so() {
+    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+    let (from, to) = (source.database("not_neutral").await, destination.absent_database("not_neutral"));
+    from.execute(SOURCE).await;
+
+    let outcome = clone_of(&from, &to, &["--verify", "checksum", "--no-neutralize"]).await;
+
+    assert_eq!(to.query_text(STATE).await, "O true,true,false");
+    assert_eq!(outcome.report()["neutralized"], serde_json::json!([]));
+    assert_eq!(outcome.report()["verification"]["left_out"], serde_json::json!([]));
+}
