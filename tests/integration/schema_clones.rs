@@ -20,4 +20,9 @@ cloned_without_a_differing_line! {
     indexes: 15;
     tables_18: 18;
     table_storage: 14;
+    types: 14;
+    functions: 14;
+    views: 15;
+    extensions: 14;
+    no_public: 14;
 }
