@@ -15,6 +15,7 @@ macro_rules! cloned_without_a_differing_line {
 cloned_without_a_differing_line! {
     columns: 15;
     sequences: 15;
+    inheritance: 15;
     partitions: 15;
     constraints: 15;
     indexes: 15;

@@ -51,6 +51,17 @@ impl Made<'_> {
         if self.constraint.excluding {
             return self.excluding_key(index).into_iter().collect();
         }
+        // From 18 on ADD PRIMARY KEY USING INDEX makes a NOT NULL of the table's own where one is inherited.
+        if self.constraint.kind == Kind::PrimaryKey && !self.table.inherits.is_empty() {
+            let mut piece = self.piece(Rank::Key, Phase::Constraint);
+            piece.also_makes.push(index.address());
+            piece.builds = Some(index.name.clone());
+            piece.needs_rows_of = vec![self.table.oid];
+            piece.sql.push(self.add(Only::Yes, &self.constraint.definition));
+            self.lock(&mut piece, LockMode::AccessExclusive);
+            finish(index, self.relations, &mut piece);
+            return vec![piece];
+        }
         if self.table.partitioned {
             let mut piece = self.piece(Rank::Key, Phase::Index);
             piece.also_makes.push(index.address());

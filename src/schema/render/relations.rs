@@ -88,7 +88,9 @@ impl<'a> Relations<'a> {
                     .index
                     .and_then(|index| self.indexes.get(&index))
                     .is_some_and(|index| index.options.is_empty());
+                // Inside CREATE TABLE a primary key makes an inherited NOT NULL the child's own (from 18 on).
                 options.inline_keys.contains(&table.oid)
+                    && !(constraint.kind == Kind::PrimaryKey && !table.inherits.is_empty())
                     && !table.partitioned
                     && !constraint.excluding
                     && plain_index
