@@ -90,7 +90,7 @@ impl<'a> Relations<'a> {
                     .is_some_and(|index| index.options.is_empty());
                 // Inside CREATE TABLE a primary key makes an inherited NOT NULL the child's own (from 18 on).
                 options.inline_keys.contains(&table.oid)
-                    && !(constraint.kind == Kind::PrimaryKey && !table.inherits.is_empty())
+                    && (constraint.kind != Kind::PrimaryKey || table.inherits.is_empty())
                     && !table.partitioned
                     && !constraint.excluding
                     && plain_index
