@@ -94,14 +94,6 @@ WITH member AS (
        AND NOT EXISTS (
            SELECT FROM pg_catalog.pg_type AS element
             WHERE element.typarray OPERATOR(pg_catalog.=) t.oid)
-    UNION ALL
-    SELECT 826, d.oid, 'default privileges', NULL, pg_catalog.concat(
-               'of role ', pg_catalog.pg_get_userbyid(d.defaclrole), ' on ',
-               CASE d.defaclobjtype WHEN 'r' THEN 'tables' WHEN 'S' THEN 'sequences' WHEN 'f' THEN 'functions'
-                    WHEN 'T' THEN 'types' WHEN 'n' THEN 'schemas' WHEN 'L' THEN 'large objects' END,
-               ' in schema ' OPERATOR(pg_catalog.||) n.nspname)
-      FROM pg_catalog.pg_default_acl AS d
-      LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) d.defaclnamespace
 )
 SELECT o.class::pg_catalog.oid AS class,
        o.oid,

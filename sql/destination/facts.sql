@@ -10,6 +10,14 @@ SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4 AS vers
             THEN pg_catalog.current_setting('data_directory') END AS data_directory,
        ARRAY(SELECT e.name::text FROM pg_catalog.pg_available_extensions AS e ORDER BY 1) AS extensions,
        ARRAY(SELECT o.rolname::text FROM pg_catalog.pg_roles AS o ORDER BY 1) AS roles,
+       -- Becoming a role (a right of its own from 16 on) and having what it has are two things; both are needed.
+       ARRAY(SELECT o.rolname::text
+               FROM pg_catalog.pg_roles AS o
+              WHERE pg_catalog.pg_has_role(o.oid, 'USAGE')
+                AND pg_catalog.pg_has_role(o.oid, CASE
+                    WHEN pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 160000 THEN 'SET'
+                    ELSE 'MEMBER' END)
+              ORDER BY 1) AS assumable,
        ARRAY(SELECT t.spcname::text FROM pg_catalog.pg_tablespace AS t ORDER BY 1) AS tablespaces
   FROM pg_catalog.pg_roles AS r
  WHERE r.rolname = CURRENT_USER

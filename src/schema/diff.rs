@@ -3,12 +3,11 @@
 //! Both are rendered with the same options, so an object is what it is called and the statements that make it: names
 //! only, no oid. A kind that [`render`] knows is compared without a line here. Pure.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::pg::Version;
-use crate::schema::model::privilege::{Grantee, Grantor, Privilege};
 use crate::schema::model::{Catalog, Rank};
 use crate::schema::options::Options;
 use crate::schema::render;
@@ -85,26 +84,9 @@ fn options(sides: [&Catalog; 2]) -> Options {
     for catalog in sides {
         let extensions = catalog.extensions.iter().map(|extension| extension.name.as_str().to_owned());
         options.available_extensions.extend(extensions);
-        options.roles.extend(catalog.owners.iter().map(|owner| owner.owner.as_str().to_owned()));
-        let of_policies = catalog.policies.iter().flat_map(|policy| &policy.roles);
-        options.roles.extend(of_policies.map(|role| role.as_str().to_owned()));
-        for privilege in &catalog.privileges {
-            roles_of(privilege, &mut options.roles);
-        }
+        options.roles.extend(catalog.roles().into_iter().map(|role| role.as_str().to_owned()));
     }
     options
-}
-
-fn roles_of(privilege: &Privilege, roles: &mut HashSet<String>) {
-    roles.insert(privilege.owner.as_str().to_owned());
-    for grant in privilege.was.iter().chain(&privilege.is) {
-        if let Grantor::Role(role) = &grant.grantor {
-            roles.insert(role.as_str().to_owned());
-        }
-        if let Grantee::Role(role) = &grant.grantee {
-            roles.insert(role.as_str().to_owned());
-        }
-    }
 }
 
 #[cfg(test)]

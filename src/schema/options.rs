@@ -21,6 +21,8 @@ pub struct Options {
     pub available_extensions: HashSet<String>,
     /// Roles that exist on the destination.
     pub roles: HashSet<String>,
+    /// Those of them that the role which runs the script may act as (`SET ROLE`, and with their privileges).
+    pub assumable: HashSet<String>,
     /// The role that runs the script on the destination: what it makes is its own already. `None`: not known.
     pub role: Option<Ident>,
     /// Whether the destination's role is a superuser.
@@ -38,8 +40,31 @@ impl Options {
             destination_version,
             available_extensions: HashSet::new(),
             roles: HashSet::new(),
+            assumable: HashSet::new(),
             role: None,
             superuser: false,
         }
     }
+    /// How a role of the source stands on the destination.
+    pub fn standing(&self, role: &Ident) -> Standing {
+        if self.role.as_ref() == Some(role) {
+            return Standing::Ours;
+        }
+        match (self.roles.contains(role.as_str()), self.superuser || self.assumable.contains(role.as_str())) {
+            (false, _) => Standing::Absent,
+            (true, false) => Standing::Other,
+            (true, true) => Standing::Ours,
+        }
+    }
+}
+
+/// How a role stands on the destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// There is no such role.
+    Absent,
+    /// It is there, and the role that runs the script may not act as it.
+    Other,
+    /// It is that role, or one that it may act as.
+    Ours,
 }

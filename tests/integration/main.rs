@@ -22,6 +22,7 @@
 mod support;
 
 mod cli;
+mod clone_access;
 mod clone_consistent;
 mod clone_crash;
 mod clone_faults;

@@ -25,5 +25,8 @@ cloned_without_a_differing_line! {
     functions: 14;
     views: 15;
     extensions: 14;
+    privileges: 15;
+    default_privileges: 14;
+    default_privileges_18: 18;
     no_public: 14;
 }

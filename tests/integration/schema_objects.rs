@@ -10,23 +10,11 @@ use multiboard_sync::schema::script::{Phase, Script, Skipped};
 use multiboard_sync::schema::{Options, order, parse, render};
 
 use crate::support::dump::{self, Allowed};
-use crate::support::{Database, Session, destination, source};
-
-/// Roles that the fixtures name. They belong to the cluster, so several tests share them.
-const ROLES: [&str; 6] = ["mbs_owner", "mbs_alice", "mbs_bob", "mbs Carol", "mbs_reader", "mbs Writer"];
+use crate::support::fixture::make_roles;
+use crate::support::{Database, destination, source};
 
 /// From and to which major version.
 const PAIRS: [(u16, u16); 3] = [(15, 15), (18, 18), (15, 18)];
-
-async fn make_roles(session: &Session) {
-    for role in ROLES {
-        let made = format!(
-            "DO $$ BEGIN CREATE ROLE {}; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$",
-            Ident::from(role).quoted()
-        );
-        session.execute_all(&made).await;
-    }
-}
 
 /// Reads the schema of a database as a clone does.
 async fn catalog(database: &Database<'_>, other: u16) -> multiboard_sync::schema::model::Catalog {
@@ -88,8 +76,8 @@ async fn same_after_copy(name: &str, fixture: &str, allowed: &[Allowed]) {
         let (Some(from_server), Some(to_server)) = (source(from_major), destination(to_major)) else {
             continue;
         };
-        make_roles(&from_server.session().await).await;
-        make_roles(&to_server.session().await).await;
+        make_roles(from_server).await;
+        make_roles(to_server).await;
         let from = from_server.database(name).await;
         from.execute(fixture).await;
         let to = to_server.database(name).await;
@@ -129,16 +117,6 @@ async fn triggers_and_policies_are_made_anew() {
 }
 
 #[tokio::test]
-async fn owners_and_privileges_are_made_anew() {
-    same_after_copy("privileges", include_str!("../schemas/privileges.sql"), &[]).await;
-}
-
-#[tokio::test]
-async fn a_missing_public_stays_missing() {
-    same_after_copy("no_public", include_str!("../schemas/no_public.sql"), &[]).await;
-}
-
-#[tokio::test]
 async fn extensions_come_without_their_members() {
     same_after_copy("extensions", include_str!("../schemas/extensions.sql"), &[]).await;
 }
@@ -146,8 +124,8 @@ async fn extensions_come_without_their_members() {
 /// Databases on the shared servers of version 15, with the roles of the fixtures.
 async fn pair<'s>(name: &str) -> Option<(Database<'s>, Database<'s>)> {
     let (from_server, to_server) = (source(15)?, destination(15)?);
-    make_roles(&from_server.session().await).await;
-    make_roles(&to_server.session().await).await;
+    make_roles(from_server).await;
+    make_roles(to_server).await;
     Some((from_server.database(name).await, to_server.database(name).await))
 }
 

@@ -6,9 +6,12 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use multiboard_sync::pg::Ident;
+use multiboard_sync::sql;
+
 use super::cloning::clone_of;
 use super::dump::{self, Allowed};
-use super::{destination, installation, source};
+use super::{Server, destination, installation, source};
 
 /// Versions of every run.
 const DAILY: [u16; 2] = [15, 18];
@@ -16,8 +19,23 @@ const DAILY: [u16; 2] = [15, 18];
 /// Versions of a run with `MULTIBOARD_TEST_MATRIX=full`, whose servers `scripts/setup servers 14 16 17` brings.
 const ALL: [u16; 5] = [14, 15, 16, 17, 18];
 
+/// Roles that the fixtures name. They belong to the cluster, so several tests share them.
+pub const ROLES: [&str; 6] = ["mbs_owner", "mbs_alice", "mbs_bob", "mbs Carol", "mbs_reader", "mbs Writer"];
+
 /// The version into which every older one is cloned too.
 const NEWEST: u16 = 18;
+
+/// Makes the roles of the fixtures where they are not there yet.
+pub async fn make_roles(server: &Server) {
+    let session = server.session().await;
+    for role in ROLES {
+        let made = sql!(
+            "DO $$ BEGIN CREATE ROLE {role}; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$",
+            role = Ident::from(role)
+        );
+        session.execute_all(made.as_str()).await;
+    }
+}
 
 /// Clones the fixture `tests/schemas/NAME.sql` within each of the versions that this run is about, and from each
 /// older one into the newest. `since` is the first version whose features it holds. A line of `allowed` must differ
@@ -66,6 +84,8 @@ async fn clone_and_compare(
     allowed: &[Allowed],
 ) -> Option<Vec<String>> {
     let (on_source, on_destination) = (source(from_major)?, destination(to_major)?);
+    make_roles(on_source).await;
+    make_roles(on_destination).await;
     let client = newest_client(to_major);
     let (from, to) = (on_source.database(name).await, on_destination.absent_database(name));
     from.execute(sql).await;

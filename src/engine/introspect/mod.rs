@@ -120,6 +120,7 @@ pub async fn read(client: &Client, version: Version) -> Result<Catalog, Error> {
             comment::read(client, version),
             privilege::read_owners(client),
             privilege::read(client, version),
+            privilege::read_defaults(client),
             large_object::read(client, version),
         )
     };
@@ -140,6 +141,7 @@ pub async fn read(client: &Client, version: Version) -> Result<Catalog, Error> {
         comments,
         owners,
         privileges,
+        default_privileges,
         large_objects,
     ) = objects;
     let tables = relation::assemble(tables, columns, &unsafe_types);
@@ -163,6 +165,7 @@ pub async fn read(client: &Client, version: Version) -> Result<Catalog, Error> {
         comments,
         owners,
         privileges,
+        default_privileges,
         large_objects,
         unsupported,
     })

@@ -163,6 +163,7 @@ mod tests {
             data_directory: None,
             extensions: HashSet::new(),
             roles: HashSet::new(),
+            assumable: HashSet::new(),
             tablespaces: HashSet::new(),
         }
     }

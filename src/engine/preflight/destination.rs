@@ -22,6 +22,8 @@ pub struct Facts {
     pub data_directory: Option<String>,
     pub extensions: HashSet<String>,
     pub roles: HashSet<String>,
+    /// Roles that ours may act as.
+    pub assumable: HashSet<String>,
     pub tablespaces: HashSet<String>,
 }
 
@@ -46,6 +48,7 @@ pub async fn facts(client: &Client) -> Result<Facts> {
             data_directory: row.try_get("data_directory")?,
             extensions: set("extensions")?,
             roles: set("roles")?,
+            assumable: set("assumable")?,
             tablespaces: set("tablespaces")?,
         })
     };

@@ -14,6 +14,7 @@ pub mod namespace;
 pub mod policy;
 pub mod privilege;
 pub mod relation;
+pub mod role;
 pub mod rule;
 pub mod sequence;
 pub mod trigger;
@@ -60,6 +61,8 @@ impl Address {
 pub mod class {
     use crate::pg::Oid;
 
+    /// `pg_default_acl`.
+    pub const DEFAULT_PRIVILEGE: Oid = 826;
     pub const TYPE: Oid = 1247;
     pub const FUNCTION: Oid = 1255;
     pub const RELATION: Oid = 1259;
@@ -109,6 +112,7 @@ pub enum Rank {
     DatabaseSetting,
     Owner,
     Grant,
+    DefaultPrivilege,
     Comment,
     EventTrigger,
 }
@@ -153,6 +157,7 @@ pub struct Catalog {
     pub comments: Vec<comment::Comment>,
     pub owners: Vec<privilege::Owner>,
     pub privileges: Vec<privilege::Privilege>,
+    pub default_privileges: Vec<privilege::DefaultPrivilege>,
     pub large_objects: Vec<large_object::LargeObject>,
     /// Objects of the user that this program does not reproduce, by name: never skipped in silence.
     pub unsupported: Vec<Unsupported>,
@@ -181,6 +186,7 @@ impl Catalog {
             comments: Vec::new(),
             owners: Vec::new(),
             privileges: Vec::new(),
+            default_privileges: Vec::new(),
             large_objects: Vec::new(),
             unsupported: Vec::new(),
         }

@@ -1,6 +1,6 @@
 //! Owners and privileges, of every kind alike.
 
-use crate::pg::{Ident, Sql};
+use crate::pg::{Ident, Oid, Sql};
 use crate::schema::model::Address;
 
 /// Who owns an object.
@@ -26,6 +26,47 @@ pub struct Privilege {
     pub was: Vec<Grant>,
     /// What it has and a freshly made one has not, in the order of the catalog. (Of schema public both are whole.)
     pub is: Vec<Grant>,
+}
+
+/// `ALTER DEFAULT PRIVILEGES`: what objects that a role makes later are given, beside or in place of the usual.
+#[derive(Clone, Debug)]
+pub struct DefaultPrivilege {
+    pub oid: Oid,
+    /// Whose objects.
+    pub role: Ident,
+    /// Only objects in this schema, for which the privileges are added to those without a schema.
+    pub schema: Option<(Oid, Ident)>,
+    pub objects: ObjectsToCome,
+    /// As [`Privilege::kinds`].
+    pub kinds: usize,
+    pub was: Vec<Grant>,
+    pub is: Vec<Grant>,
+}
+
+/// Which objects default privileges are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ObjectsToCome {
+    Tables,
+    Sequences,
+    Functions,
+    Types,
+    Schemas,
+    /// From PostgreSQL 18 on.
+    LargeObjects,
+}
+
+impl ObjectsToCome {
+    /// As SQL calls them.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Tables => "TABLES",
+            Self::Sequences => "SEQUENCES",
+            Self::Functions => "FUNCTIONS",
+            Self::Types => "TYPES",
+            Self::Schemas => "SCHEMAS",
+            Self::LargeObjects => "LARGE OBJECTS",
+        }
+    }
 }
 
 /// One privilege of one grantee.

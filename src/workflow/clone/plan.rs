@@ -291,6 +291,7 @@ fn schema_options(request: &Request, catalog: &Catalog, destination: &Destinatio
         role: Some(Ident::new(&destination.facts.role)),
         available_extensions: destination.facts.extensions.clone(),
         roles: destination.facts.roles.clone(),
+        assumable: destination.facts.assumable.clone(),
         superuser: destination.facts.superuser,
         ..schema::Options::new(destination.facts.version)
     }

@@ -1,0 +1,99 @@
+//! Who may do what in the clone: owners and privileges where the destination's role is no superuser, roles that are
+//! missing, and grantors who cannot reach what they granted.
+
+use crate::support::cloning::clone_of;
+use crate::support::{Binary, Database, Server, clone, destination, source};
+
+/// Owner and privileges of each relation, with the names of the roles.
+async fn access(database: &Database<'_>, schema: &str) -> String {
+    let query = format!(
+        "SELECT string_agg(concat_ws(' ', c.relname, c.relowner::regrole, (SELECT array_agg(a ORDER BY a::text) FROM unnest(c.relacl) AS a)), E'\\n' ORDER BY c.relname)
+           FROM pg_class AS c WHERE c.relnamespace = '{schema}'::regnamespace AND c.relkind IN ('r', 'v', 'S')"
+    );
+    database.query_text(&query).await
+}
+
+async fn servers() -> Option<(&'static Server, &'static Server)> {
+    Some((source(15)?, destination(15)?))
+}
+
+#[tokio::test]
+async fn a_role_without_superuser_hands_everything_to_its_owners() {
+    for major in [15, 18] {
+        let (Some(on_source), Some(on_destination)) = (source(major), destination(major)) else { return };
+        let owner = on_source.role("owner", "").await;
+        let reader = on_source.role("reader", "").await;
+        let (owner_there, reader_there) =
+            (owner.on(on_destination, "").await, reader.on(on_destination, "").await);
+        let cloner = on_destination.role("cloner", "LOGIN CREATEDB").await;
+        on_destination
+            .execute(&format!("GRANT {}, {} TO {}", owner_there.name(), reader_there.name(), cloner.name()))
+            .await;
+        let (from, to) = (on_source.database("hands").await, on_destination.absent_database("hands"));
+        let (owner, reader) = (owner.name(), reader.name());
+        from.execute(&format!(
+            "CREATE SCHEMA s AUTHORIZATION {owner}; SET ROLE {owner};
+             CREATE TABLE s.t (id serial PRIMARY KEY, secret text); INSERT INTO s.t (secret) SELECT 'x' FROM generate_series(1, 100);
+             CREATE VIEW s.v AS SELECT id FROM s.t; CREATE MATERIALIZED VIEW s.m AS SELECT count(*) FROM s.t; CREATE SEQUENCE s.free;
+             GRANT USAGE ON SCHEMA s TO {reader}; GRANT SELECT ON s.v TO {reader} WITH GRANT OPTION; GRANT SELECT (id) ON s.t TO {reader};
+             REVOKE INSERT ON s.t FROM {owner}; ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT SELECT ON TABLES TO {reader};
+             RESET ROLE; SET ROLE {reader}; GRANT SELECT ON s.v TO PUBLIC; RESET ROLE"
+        ))
+        .await;
+        let outcome =
+            clone(&Binary::new(), &from.url(), &to.url_as(cloner.name(), "x"), &["--verify", "checksum"])
+                .await;
+        let outcome = outcome.expect_code(0);
+        assert_eq!(outcome.skipped(), [""; 0]);
+        assert_eq!(outcome.warnings("not_created"), Vec::<&serde_json::Value>::new());
+        assert_eq!(access(&to, "s").await, access(&from, "s").await, "{major}");
+        let defaults =
+            "SELECT string_agg(defaclrole::regrole::text || defaclacl::text, ' ') FROM pg_default_acl";
+        assert_eq!(to.query_text(defaults).await, from.query_text(defaults).await);
+    }
+}
+
+#[tokio::test]
+async fn what_the_role_may_not_give_away_stays_its_own_and_is_said() {
+    let Some((on_source, on_destination)) = servers().await else { return };
+    let owner = on_source.role("owner", "").await;
+    let _there = owner.on(on_destination, "").await;
+    let cloner = on_destination.role("cloner", "LOGIN CREATEDB").await;
+    let (from, to) = (on_source.database("keeps").await, on_destination.absent_database("keeps"));
+    from.execute(&format!(
+        "CREATE TABLE t (id int); ALTER TABLE t OWNER TO {0}; CREATE FUNCTION c() RETURNS trigger LANGUAGE internal AS 'suppress_redundant_updates_trigger'",
+        owner.name()
+    ))
+    .await;
+    let url = to.url_as(cloner.name(), "x");
+    let strict = clone(&Binary::new(), &from.url(), &url, &["--strict"]).await.expect_code(3);
+    strict.expect_error(&["strict", owner.name(), "not a member", "language internal needs a superuser"]);
+    assert_eq!(to.related_databases().await, [""; 0]);
+    let outcome = clone(&Binary::new(), &from.url(), &url, &[]).await.expect_code(0);
+    // The source's superuser is there too, and no more ours than the other.
+    let mut skipped = outcome.skipped();
+    skipped.sort_unstable();
+    assert_eq!(skipped, ["function public.c()", "role postgres", &format!("role {}", owner.name())]);
+    let owner_of_t = "SELECT relowner::regrole::text FROM pg_class WHERE relname = 't'";
+    assert_eq!(to.query_text(owner_of_t).await, cloner.name());
+}
+
+#[tokio::test]
+async fn a_grantor_who_cannot_reach_the_object_costs_its_grants_alone() {
+    let Some((on_source, on_destination)) = servers().await else { return };
+    let grantor = on_source.role("grantor", "").await;
+    let _there = grantor.on(on_destination, "").await;
+    let (from, to) = (on_source.database("reach").await, on_destination.absent_database("reach"));
+    from.execute(&format!(
+        "CREATE SCHEMA s; GRANT USAGE ON SCHEMA s TO {0}; CREATE TABLE s.t (id int); GRANT SELECT ON s.t TO {0} WITH GRANT OPTION;
+         SET ROLE {0}; GRANT SELECT ON s.t TO PUBLIC; RESET ROLE; REVOKE USAGE ON SCHEMA s FROM {0}",
+        grantor.name()
+    ))
+    .await;
+    to.announce("permission denied for schema s");
+    let outcome = clone_of(&from, &to, &[]).await;
+    let warnings = outcome.warnings("not_created");
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].to_string().contains("privileges on TABLE s.t"), "{}", warnings[0]);
+    assert!(access(&to, "s").await.contains(&format!("{}=r*/", grantor.name())));
+}
