@@ -1,5 +1,6 @@
 -- The user's ordinary and partitioned tables, with their size. Left out: system schemas, temporary tables, members
--- of extensions. An item of "inherits" is a parent's oid, in the order of INHERITS.
+-- of extensions, but for tables whose rows an extension leaves to the user ("extension", "condition": manual,
+-- "Extension Configuration Tables"). An item of "inherits" is a parent's oid, in the order of INHERITS.
 SELECT c.oid,
        n.nspname AS schema,
        c.relname AS name,
@@ -28,6 +29,8 @@ SELECT c.oid,
               AND at.typtype NOT IN ('b', 'p')
        ) OR COALESCE(pk.partstrat OPERATOR(pg_catalog.=) 'h' AND pk.partexprs IS NOT NULL, false), false)
            AS hashes_oids,
+       configuration.extension,
+       configuration.condition,
        c.relreplident::pg_catalog.text AS replica_identity,
        c.relrowsecurity AS row_security,
        c.relforcerowsecurity AS row_security_forced,
@@ -41,6 +44,11 @@ SELECT c.oid,
   LEFT JOIN pg_catalog.pg_tablespace AS ts ON ts.oid OPERATOR(pg_catalog.=) c.reltablespace
   LEFT JOIN pg_catalog.pg_class AS toast ON toast.oid OPERATOR(pg_catalog.=) c.reltoastrelid
   LEFT JOIN pg_catalog.pg_partitioned_table AS pk ON pk.partrelid OPERATOR(pg_catalog.=) c.oid
+  LEFT JOIN (
+       SELECT u.oid, e.oid AS extension, u.condition
+         FROM pg_catalog.pg_extension AS e
+        CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(e.extconfig), pg_catalog.unnest(e.extcondition)) AS u (oid, condition)
+  ) AS configuration ON configuration.oid OPERATOR(pg_catalog.=) c.oid AND c.relkind OPERATOR(pg_catalog.=) 'r'
   LEFT JOIN (
        SELECT i.inhrelid, pg_catalog.array_agg(i.inhparent ORDER BY i.inhseqno) AS parents
          FROM pg_catalog.pg_inherits AS i
@@ -56,9 +64,9 @@ SELECT c.oid,
    AND n.nspname OPERATOR(pg_catalog.!~) '^pg_'
    AND n.nspname OPERATOR(pg_catalog.<>) 'information_schema'
    AND c.oid OPERATOR(pg_catalog.>=) 16384
-   AND NOT EXISTS (
+   AND (configuration.oid IS NOT NULL OR NOT EXISTS (
        SELECT FROM pg_catalog.pg_depend AS d
         WHERE d.classid OPERATOR(pg_catalog.=) 1259
           AND d.objid OPERATOR(pg_catalog.=) c.oid
-          AND d.deptype OPERATOR(pg_catalog.=) 'e')
+          AND d.deptype OPERATOR(pg_catalog.=) 'e'))
  ORDER BY c.oid

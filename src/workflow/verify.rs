@@ -85,16 +85,19 @@ async fn sum_up(
 /// One question for each table with rows; partitions whose rows may lie in other leaves are asked for at their root.
 fn questions(request: &Request, catalog: &Catalog) -> Vec<Question> {
     let by_oid = catalog.tables_by_oid();
+    let nothing = Sql::default();
+    let tables = catalog.tables.iter().filter(|table| table.has_rows()).map(|table| (table, &nothing));
+    let of_extensions = catalog.configurations.iter().map(|one| (&one.table, &one.condition));
     let mut asked = BTreeMap::new();
-    for table in catalog.tables.iter().filter(|table| table.has_rows()) {
+    for (table, condition) in tables.chain(of_extensions) {
         if request.selection.matches(&table.name) != Choice::Kept {
             continue;
         }
         let root = by_oid.get(&table.root).filter(|_| table.load_through_root);
         let (table, rows) = root.map_or((table, Rows::Own), |root| (*root, Rows::Tree));
         asked.entry(table.name.clone()).or_insert_with(|| match request.mode {
-            VerifyMode::Checksum => query::checksum(&summed(table), rows),
-            _ => query::counts(&table.name, rows),
+            VerifyMode::Checksum => query::checksum(&summed(table, condition), rows),
+            _ => query::counts(&summed(table, condition), rows),
         });
     }
     asked.into_iter().map(|(table, query)| Question { table, query }).collect()

@@ -5,7 +5,7 @@ use multiboard_sync::connect::{self, Connection, Settings};
 use multiboard_sync::engine::verify::compare::{Summary, compare};
 use multiboard_sync::engine::verify::query::{self, Column, Rows, Table};
 use multiboard_sync::engine::verify::sum_up;
-use multiboard_sync::pg::{Ident, QualifiedName};
+use multiboard_sync::pg::{Ident, QualifiedName, Sql};
 
 use crate::connect_sql::options;
 use crate::support::{Database, destination, source};
@@ -142,12 +142,12 @@ fn all_types() -> Table {
         .collect();
     columns.push(Column { name: Ident::new("which"), is_bytea: false });
     columns.rotate_left(7);
-    Table { name: QualifiedName::new("public", "t"), columns }
+    Table { name: QualifiedName::new("public", "t"), columns, condition: Sql::default() }
 }
 
 fn bare(name: &str, columns: &[&str]) -> Table {
     let columns = columns.iter().map(|name| Column { name: Ident::new(*name), is_bytea: false }).collect();
-    Table { name: QualifiedName::new("public", name), columns }
+    Table { name: QualifiedName::new("public", name), columns, condition: Sql::default() }
 }
 
 async fn reader(database: &Database<'_>) -> Connection {

@@ -112,9 +112,14 @@ impl Folder {
         self.0.keep()
     }
 
-    /// Writes a file only the server's user may read, as PostgreSQL wants it for keys.
+    /// Writes a file only the server's user may read, as PostgreSQL wants it for keys; also into a folder below.
     pub fn write(&self, name: &str, bytes: &[u8]) {
         let path = self.path().join(name);
+        let below = path.parent().filter(|parent| *parent != self.path());
+        if let Some(below) = below {
+            std::fs::create_dir_all(below).unwrap();
+            give_to_server_user(below);
+        }
         std::fs::write(&path, bytes).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         give_to_server_user(&path);

@@ -29,7 +29,8 @@ impl Settings {
         Self::default()
     }
 
-    /// A line of `postgresql.conf`; it wins over the common settings.
+    /// A line of `postgresql.conf`; it wins over the common settings. `$FOLDER` stands for the folder of
+    /// [`Settings::file`], where a setting wants an absolute path.
     pub fn set(mut self, name: &str, value: &str) -> Self {
         self.lines.push((name.to_owned(), value.to_owned()));
         self
@@ -304,6 +305,7 @@ fn start(bin: &Path, settings: &Settings) -> Result<(Keeper, PathBuf, u16), Stri
     let own = own.iter().map(|(name, value)| (*name, value.as_str()));
     let extra = settings.lines.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     for (name, value) in common.chain(own).chain(extra) {
+        let value = value.replace("$FOLDER", folder.path().to_str().unwrap());
         writeln!(lines, "{name} = '{}'", value.replace('\'', "''")).unwrap();
     }
     folder.write("settings.conf", lines.as_bytes());

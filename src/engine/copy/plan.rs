@@ -33,12 +33,24 @@ pub struct Table {
     pub bytes: u64,
     /// Blocks of the heap itself, from `pg_relation_size` under the lock; ranges are planned over them.
     pub blocks: u32,
+    /// Where `CREATE EXTENSION` made it, and perhaps put rows into it: which of them are the user's.
+    pub configuration: Option<Configuration>,
+}
+
+/// The user's rows in a table of an extension.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// A WHERE clause, or nothing for all rows.
+    pub condition: Sql,
+    /// Whether our role on the destination may keep the extension's triggers and foreign keys from acting on each row
+    /// as it comes (`session_replication_role`, superusers only).
+    pub as_replica: bool,
 }
 
 impl Table {
     /// Whether its rows can be, and are worth being, frozen as they come when it is copied as a whole.
     fn frozen(&self) -> bool {
-        self.into == self.name && self.bytes > SMALL_TABLE
+        self.into == self.name && self.bytes > SMALL_TABLE && self.configuration.is_none()
     }
 }
 
@@ -113,6 +125,9 @@ pub fn plan(tables: &[Table], splitting: Splitting) -> Vec<Chunk> {
 }
 
 fn parts(table: &Table, fair_share: u64, splitting: Splitting) -> u32 {
+    if table.configuration.is_some() {
+        return 1;
+    }
     let wanted = match splitting.above_bytes {
         Some(limit) if table.bytes > limit => table.bytes.div_ceil(limit.max(1)),
         Some(_) => 1,
@@ -156,6 +171,15 @@ fn copy_out(table: &Table, chunk: &Chunk) -> Sql {
         );
     }
     let columns = Sql::join(&table.columns, ", ");
+    if let Some(Configuration { condition, .. }) = &table.configuration {
+        return sql!(
+            "COPY (SELECT {c} FROM ONLY {t} {w}) TO STDOUT ({f})",
+            c = columns,
+            t = table.name,
+            w = condition,
+            f = format
+        );
+    }
     if chunk.blocks.is_none() {
         return sql!("COPY {t} ({c}) TO STDOUT ({f})", t = table.name, c = columns, f = format);
     }
@@ -182,7 +206,14 @@ fn copy_in(table: &Table, chunk: &Chunk) -> Sql {
             f = format
         );
     }
-    sql!("COPY {t}{c} FROM STDIN ({f})", t = table.into, c = columns, f = format)
+    let copy = sql!("COPY {t}{c} FROM STDIN ({f})", t = table.into, c = columns, f = format);
+    let Some(Configuration { condition, as_replica }) = &table.configuration else { return copy };
+    // The extension's own script may have put some there.
+    let replace = sql!("DELETE FROM ONLY {t} {w}; {copy}", t = table.into, w = condition, copy = copy);
+    match as_replica {
+        true => sql!("SET LOCAL session_replication_role = replica; {replace}", replace = replace),
+        false => replace,
+    }
 }
 
 fn format_option(format: Format) -> Sql {
@@ -225,6 +256,7 @@ mod tests {
             format: Format::Binary,
             bytes,
             blocks,
+            configuration: None,
         }
     }
 

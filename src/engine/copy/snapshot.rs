@@ -17,6 +17,8 @@ use crate::sql;
 pub struct Relation {
     pub oid: Oid,
     pub name: QualifiedName,
+    /// The extension it belongs to: rows of the user in a table of that.
+    pub extension: Option<String>,
     state: String,
 }
 
@@ -63,7 +65,12 @@ pub async fn relations(client: &Client) -> Result<Vec<Relation>> {
     rows.iter()
         .map(|row| {
             let name = QualifiedName::new(row.try_get::<_, &str>("schema")?, row.try_get::<_, &str>("name")?);
-            Ok(Relation { oid: row.try_get("oid")?, name, state: row.try_get("state")? })
+            Ok(Relation {
+                oid: row.try_get("oid")?,
+                name,
+                extension: row.try_get("extension")?,
+                state: row.try_get("state")?,
+            })
         })
         .collect::<std::result::Result<_, _>>()
         .map_err(|source| Error::Source { doing, source })

@@ -88,11 +88,9 @@ impl Classify for Error {
 /// # Errors
 /// [`Error`] for a query that fails or an answer that is not understood.
 pub async fn read(client: &Client, version: Version) -> Result<Catalog, Error> {
-    // Compiling the larger of these queries takes seconds, running them far less.
-    let jit = "SET LOCAL jit = off";
-    client.batch_execute(jit).await.map_err(|source| Error::Query { kind: "settings", source })?;
-    // The planner takes catalog queries for long ones; compiling them costs more than it saves.
-    let settings = async { query(client, "settings", "SET LOCAL jit = off").await };
+    // The planner takes catalog queries for long ones; compiling them costs seconds, running them far less.
+    let jit = client.batch_execute("SET LOCAL jit = off").await;
+    jit.map_err(|source| Error::Query { kind: "settings", source })?;
     let relations = async {
         tokio::try_join!(
             relation::read(client),
@@ -124,7 +122,7 @@ pub async fn read(client: &Client, version: Version) -> Result<Catalog, Error> {
             large_object::read(client, version),
         )
     };
-    let (_, relations, objects) = tokio::try_join!(settings, relations, objects)?;
+    let (relations, objects) = tokio::try_join!(relations, objects)?;
     let (tables, columns, sequences, indexes, constraints, dependencies, unsupported, unsafe_types) =
         relations;
     let (
@@ -144,7 +142,7 @@ pub async fn read(client: &Client, version: Version) -> Result<Catalog, Error> {
         default_privileges,
         large_objects,
     ) = objects;
-    let tables = relation::assemble(tables, columns, &unsafe_types);
+    let (tables, configurations) = relation::assemble(tables, columns, &unsafe_types);
     Ok(Catalog {
         version,
         dependencies,
@@ -166,6 +164,7 @@ pub async fn read(client: &Client, version: Version) -> Result<Catalog, Error> {
         owners,
         privileges,
         default_privileges,
+        configurations,
         large_objects,
         unsupported,
     })

@@ -4,9 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use tokio_postgres::{Client, Row};
 
-use crate::engine::introspect::{Error, get, qualified, query};
+use crate::engine::introspect::{Error, get, printed, qualified, query};
 use crate::pg::{Ident, Oid, Sql};
 use crate::schema::model::column::Column;
+use crate::schema::model::extension::Configuration;
 use crate::schema::model::relation::{Partition, ReplicaIdentity, RowSecurity, Table};
 
 const SQL: &str = include_str!("../../../sql/catalog/relation.sql");
@@ -14,6 +15,8 @@ const SQL: &str = include_str!("../../../sql/catalog/relation.sql");
 /// What the query of tables alone tells.
 pub(super) struct Tables {
     tables: Vec<Table>,
+    /// Those that belong to an extension: its oid and the condition on the user's rows.
+    of_extensions: HashMap<Oid, (Oid, Sql)>,
     /// Partitioned tables that place rows by the hash of something that differs between servers.
     hashing_oids: HashSet<Oid>,
 }
@@ -21,21 +24,25 @@ pub(super) struct Tables {
 pub(super) async fn read(client: &Client) -> Result<Tables, Error> {
     let rows = query(client, "tables", SQL).await?;
     let tables = rows.iter().map(table).collect::<Result<_, _>>()?;
-    let mut hashing_oids = HashSet::new();
+    let (mut hashing_oids, mut of_extensions) = (HashSet::new(), HashMap::new());
     for row in &rows {
+        if let Some(extension) = get::<Option<Oid>>(row, "extension")? {
+            of_extensions.insert(get(row, "oid")?, (extension, printed(row, "condition")?));
+        }
         if get(row, "hashes_oids")? {
             hashing_oids.insert(get(row, "oid")?);
         }
     }
-    Ok(Tables { tables, hashing_oids })
+    Ok(Tables { tables, of_extensions, hashing_oids })
 }
 
-/// Gives each table its columns and finds each partition's root. `unsafe_types` cannot travel in binary form.
+/// Gives each table its columns and finds each partition's root; apart from them, those of extensions. `unsafe_types`
+/// cannot travel in binary form.
 pub(super) fn assemble(
-    Tables { mut tables, hashing_oids }: Tables,
+    Tables { mut tables, mut of_extensions, hashing_oids }: Tables,
     columns: Vec<(Oid, Column)>,
     unsafe_types: &HashSet<Oid>,
-) -> Vec<Table> {
+) -> (Vec<Table>, Vec<Configuration>) {
     let mut of_table: HashMap<Oid, Vec<Column>> = HashMap::with_capacity(tables.len());
     for (table, column) in columns {
         of_table.entry(table).or_default().push(column);
@@ -53,7 +60,13 @@ pub(super) fn assemble(
         let safe = table.copied_columns().all(|column| !unsafe_types.contains(&column.type_oid));
         table.binary_safe = safe;
     }
-    tables
+    let (configurations, tables) =
+        tables.into_iter().partition::<Vec<_>, _>(|table| of_extensions.contains_key(&table.oid));
+    let configurations = configurations.into_iter().filter_map(|table| {
+        let (extension, condition) = of_extensions.remove(&table.oid)?;
+        Some(Configuration { extension, table, condition })
+    });
+    (tables, configurations.collect())
 }
 
 fn table(row: &Row) -> Result<Table, Error> {

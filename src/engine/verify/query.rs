@@ -9,6 +9,8 @@ pub struct Table {
     pub name: QualifiedName,
     /// Every column, generated ones too, in any order.
     pub columns: Vec<Column>,
+    /// A WHERE clause where only some of its rows count, else nothing.
+    pub condition: Sql,
 }
 
 /// A column and how its values are hashed.
@@ -38,8 +40,13 @@ impl Rows {
 }
 
 /// One column, the number of rows.
-pub fn counts(table: &QualifiedName, rows: Rows) -> Sql {
-    sql!("SELECT pg_catalog.count(*)::pg_catalog.text FROM {o}{t}", o = rows.only(), t = table)
+pub fn counts(table: &Table, rows: Rows) -> Sql {
+    sql!(
+        "SELECT pg_catalog.count(*)::pg_catalog.text FROM {o}{t} {w}",
+        o = rows.only(),
+        t = table.name,
+        w = table.condition
+    )
 }
 
 /// Number and hash of the rows: two columns.
@@ -53,9 +60,10 @@ pub fn checksum(table: &Table, rows: Rows) -> Sql {
     columns.sort_by(|a, b| a.name.cmp(&b.name));
     if columns.is_empty() {
         return sql!(
-            "SELECT pg_catalog.count(*)::pg_catalog.text, NULL::pg_catalog.text FROM {o}{t}",
+            "SELECT pg_catalog.count(*)::pg_catalog.text, NULL::pg_catalog.text FROM {o}{t} {w}",
             o = rows.only(),
-            t = table.name
+            t = table.name,
+            w = table.condition
         );
     }
     let values = columns.iter().map(|column| {
@@ -68,10 +76,11 @@ pub fn checksum(table: &Table, rows: Rows) -> Sql {
     sql!(
         "SELECT pg_catalog.count(*)::pg_catalog.text, \
          pg_catalog.sum(pg_catalog.hashtextextended(ROW({v})::pg_catalog.text, 0))::pg_catalog.text \
-         FROM {o}{t} AS r",
+         FROM (SELECT * FROM {o}{t} {w}) AS r",
         o = rows.only(),
         v = Sql::join(values, ", "),
-        t = table.name
+        t = table.name,
+        w = table.condition
     )
 }
 

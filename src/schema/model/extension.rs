@@ -1,6 +1,7 @@
 //! Extensions: never their members, which `CREATE EXTENSION` makes.
 
-use crate::pg::{Ident, Oid};
+use crate::pg::{Ident, Oid, QualifiedName, Sql};
+use crate::schema::model::relation::Table;
 
 /// An installed extension.
 #[derive(Clone, Debug)]
@@ -12,4 +13,18 @@ pub struct Extension {
     pub schema: Ident,
     /// Whether its schema is itself one of its members.
     pub brings_schema: bool,
+    /// Its sequences whose positions belong to the user.
+    pub sequences: Vec<QualifiedName>,
+    /// Those of them that our role may not read.
+    pub hidden_sequences: Vec<QualifiedName>,
+}
+
+/// A table that `CREATE EXTENSION` makes and whose rows, or some of them, belong to the user (manual, "Extension
+/// Configuration Tables").
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    pub extension: Oid,
+    pub table: Table,
+    /// Which rows: a WHERE clause, or nothing for all of them.
+    pub condition: Sql,
 }

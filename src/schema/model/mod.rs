@@ -158,6 +158,8 @@ pub struct Catalog {
     pub owners: Vec<privilege::Owner>,
     pub privileges: Vec<privilege::Privilege>,
     pub default_privileges: Vec<privilege::DefaultPrivilege>,
+    /// Tables of extensions with rows of the user.
+    pub configurations: Vec<extension::Configuration>,
     pub large_objects: Vec<large_object::LargeObject>,
     /// Objects of the user that this program does not reproduce, by name: never skipped in silence.
     pub unsupported: Vec<Unsupported>,
@@ -187,6 +189,7 @@ impl Catalog {
             owners: Vec::new(),
             privileges: Vec::new(),
             default_privileges: Vec::new(),
+            configurations: Vec::new(),
             large_objects: Vec::new(),
             unsupported: Vec::new(),
         }

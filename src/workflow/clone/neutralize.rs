@@ -20,7 +20,8 @@ pub(super) const ACTIVE: &str = "active";
 /// The table of pg_cron's jobs, if its rows are copied.
 pub(super) fn jobs(catalog: &Catalog, copied: &[Table]) -> Option<QualifiedName> {
     let jobs = QualifiedName::new("cron", "job");
-    let table = catalog.tables.iter().find(|table| table.name == jobs)?;
+    let of_extensions = catalog.configurations.iter().map(|one| &one.table);
+    let table = catalog.tables.iter().chain(of_extensions).find(|table| table.name == jobs)?;
     let has_switch = table.columns.iter().any(|column| column.name.as_str() == ACTIVE);
     (has_switch && copied.iter().any(|table| table.name == jobs)).then_some(jobs)
 }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_postgres::Client;
+
 use super::{Context, Request, neutralize, waiters};
 use crate::connect::{self, Connection, Settings};
 use crate::engine::copy::holder::Holder;
@@ -88,7 +90,7 @@ pub(super) async fn plan(
     }
     let oids: Vec<Oid> = data.iter().copied().chain(catalog.indexes.iter().map(|index| index.oid)).collect();
     let measures = snapshot::measures(held.holder.client(), &oids).await?;
-    let tables = tables(&catalog, &script, &data, &measures);
+    let tables = tables(&catalog, &script, &data, &measures, destination.facts.superuser);
     let large_objects = if request.schema_only || catalog.large_objects.is_empty() {
         Vec::new()
     } else {
@@ -134,7 +136,14 @@ async fn read(
         let held = hold(request, context, source, destination, watched).await?;
         context.reporter.operation("reading the source's catalog");
         match introspect::read(held.holder.client(), source.facts.version).await {
-            Ok(catalog) => return Ok((held, catalog)),
+            Ok(catalog) => {
+                for extension in &catalog.extensions {
+                    for name in &extension.hidden_sequences {
+                        not_read(context, source, extension.name.as_str(), name);
+                    }
+                }
+                return Ok((held, catalog));
+            }
             Err(error) if error.may_have_vanished() && attempt < SNAPSHOTS => {
                 let message = format!(
                     "the source's schema changed while it was read, reading it again: {}",
@@ -166,24 +175,27 @@ impl Plan {
 
     /// Everything whose rows are copied, each row once.
     pub(super) fn subjects(&self) -> Vec<Subject> {
-        let by_name: HashMap<&QualifiedName, &model::relation::Table> =
-            self.catalog.tables.iter().map(|table| (&table.name, table)).collect();
+        let nothing = Sql::default();
+        let tables = self.catalog.tables.iter().map(|table| (table, &nothing));
+        let of_extensions = self.catalog.configurations.iter().map(|one| (&one.table, &one.condition));
+        let by_name: HashMap<&QualifiedName, (&model::relation::Table, &Sql)> =
+            tables.chain(of_extensions).map(|one| (&one.0.name, one)).collect();
         let mut grouped: BTreeMap<&QualifiedName, Vec<usize>> = BTreeMap::new();
         for (at, table) in self.tables.iter().enumerate() {
             grouped.entry(&table.into).or_default().push(at);
         }
         let mut subjects = Vec::with_capacity(grouped.len());
         for (name, tables) in grouped {
-            let Some(table) = by_name.get(name) else { continue };
+            let Some((table, condition)) = by_name.get(name) else { continue };
             let rows = if table.partitioned { query::Rows::Tree } else { query::Rows::Own };
-            let mut summed = summed(table);
+            let mut summed = summed(table, condition);
             if self.jobs.as_ref() == Some(name) {
                 summed.columns.retain(|column| column.name.as_str() != neutralize::ACTIVE);
             }
             subjects.push(Subject {
                 name: name.clone(),
                 tables,
-                counts: query::counts(name, rows),
+                counts: query::counts(&summed, rows),
                 checksum: query::checksum(&summed, rows),
             });
         }
@@ -191,12 +203,12 @@ impl Plan {
     }
 }
 
-/// A table as verification sees it.
-pub(in crate::workflow) fn summed(table: &model::relation::Table) -> query::Table {
+/// A table as verification sees it; `condition` says which rows, if not all.
+pub(in crate::workflow) fn summed(table: &model::relation::Table, condition: &Sql) -> query::Table {
     let columns = table.columns.iter();
     let columns =
         columns.map(|column| query::Column { name: column.name.clone(), is_bytea: column.type_oid == BYTEA });
-    query::Table { name: table.name.clone(), columns: columns.collect() }
+    query::Table { name: table.name.clone(), columns: columns.collect(), condition: condition.clone() }
 }
 
 /// `pg_type.oid` of bytea, fixed in every PostgreSQL.
@@ -238,7 +250,11 @@ async fn hold(
         request.selection.check_all_match(&names, &schemas)?;
         let (mut kept, mut with_data) = (Vec::new(), HashSet::new());
         let (mut left_out, mut without_rows) = (HashSet::new(), HashSet::new());
+        let barred = barred(request, context, source, holder.client(), &relations).await?;
         for relation in relations {
+            if barred.contains(&relation.oid) {
+                continue;
+            }
             match request.selection.matches(&relation.name) {
                 Choice::LeftOut => {
                     left_out.insert(relation.oid);
@@ -279,6 +295,40 @@ async fn hold(
         context.reporter.warn(Warning::new("snapshot_retaken", message));
     }
     Err(copy::Error::SnapshotOutdated { tables: changed }.into())
+}
+
+fn not_read(context: &Context, source: &Source, extension: &str, name: &QualifiedName) {
+    let role = &source.facts.role;
+    let reason = format!(
+        "holds what users put into extension {extension}, which role {role} may not read, or not all of it, on the source"
+    );
+    context.reporter.warn(Warning::new("rows_of_extension_not_read", reason).about(name));
+}
+
+/// Tables of extensions that our role may not read whole: no reason to give the clone up, but a line in the report.
+async fn barred(
+    request: &Request,
+    context: &Context,
+    source: &Source,
+    holder: &Client,
+    relations: &[snapshot::Relation],
+) -> Result<HashSet<Oid>> {
+    let of_extensions = relations.iter().filter(|relation| {
+        relation.extension.is_some() && request.selection.matches(&relation.name) == Choice::Kept
+    });
+    let of_extensions: Vec<&snapshot::Relation> = of_extensions.collect();
+    if request.schema_only || of_extensions.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let oids: Vec<Oid> = of_extensions.iter().map(|relation| relation.oid).collect();
+    let unreadable = readable::unreadable(holder, &oids).await?;
+    let mut barred = HashSet::new();
+    for relation in of_extensions.iter().filter(|one| unreadable.iter().any(|bad| bad.name == one.name)) {
+        let extension = relation.extension.as_deref().unwrap_or_default();
+        not_read(context, source, extension, &relation.name);
+        barred.insert(relation.oid);
+    }
+    Ok(barred)
 }
 
 fn schema_options(request: &Request, catalog: &Catalog, destination: &Destination) -> schema::Options {
@@ -325,38 +375,59 @@ fn left_out(catalog: &Catalog, held: &Held) -> HashMap<Address, String> {
     left_out
 }
 
-/// The tables whose rows are copied: those that the script makes and the selection wants with their rows.
+/// The tables whose rows are copied: those that the script makes and the selection wants with their rows. Tables of
+/// extensions come with the extension.
 fn tables(
     catalog: &Catalog,
     script: &Script,
     data: &HashSet<Oid>,
     measures: &HashMap<Oid, Measure>,
+    superuser: bool,
 ) -> Vec<chunks::Table> {
     let by_oid = catalog.tables_by_oid();
     let wanted = catalog
         .tables
         .iter()
         .filter(|table| table.has_rows() && data.contains(&table.oid) && script.makes(table.address()));
-    wanted
-        .map(|table| {
-            let root = by_oid.get(&table.root).filter(|_| table.load_through_root);
-            chunks::Table {
-                oid: table.oid,
-                name: table.name.clone(),
-                into: root.map_or_else(|| table.name.clone(), |root| root.name.clone()),
-                columns: table.copied_columns().map(|column| column.name.clone()).collect(),
-                format: if table.binary_safe { chunks::Format::Binary } else { chunks::Format::Text },
-                bytes: table.bytes,
-                blocks: measures.get(&table.oid).copied().unwrap_or_default().blocks,
-            }
-        })
-        .collect()
+    let of_users = wanted.map(|table| {
+        let root = by_oid.get(&table.root).filter(|_| table.load_through_root);
+        chunks::Table {
+            into: root.map_or_else(|| table.name.clone(), |root| root.name.clone()),
+            ..chunk_table(table, measures)
+        }
+    });
+    let of_extensions = catalog.configurations.iter().filter(|one| {
+        let extension = Address::new(model::class::EXTENSION, one.extension);
+        data.contains(&one.table.oid) && script.makes(extension)
+    });
+    let of_extensions = of_extensions.map(|one| {
+        let condition = one.condition.clone();
+        let configuration = Some(chunks::Configuration { condition, as_replica: superuser });
+        chunks::Table { configuration, ..chunk_table(&one.table, measures) }
+    });
+    of_users.chain(of_extensions).collect()
+}
+
+fn chunk_table(table: &model::relation::Table, measures: &HashMap<Oid, Measure>) -> chunks::Table {
+    chunks::Table {
+        oid: table.oid,
+        name: table.name.clone(),
+        into: table.name.clone(),
+        columns: table.copied_columns().map(|column| column.name.clone()).collect(),
+        format: if table.binary_safe { chunks::Format::Binary } else { chunks::Format::Text },
+        bytes: table.bytes,
+        blocks: measures.get(&table.oid).copied().unwrap_or_default().blocks,
+        configuration: None,
+    }
 }
 
 /// The sequences that the script makes; a sequence of its own or one that comes with its identity column.
 fn sequences(catalog: &Catalog, script: &Script) -> Vec<QualifiedName> {
     let made = catalog.sequences.iter().filter(|sequence| script.makes(sequence.address()));
-    made.map(|sequence| sequence.name.clone()).collect()
+    let extensions = catalog.extensions.iter();
+    let extensions = extensions.filter(|one| script.makes(Address::new(model::class::EXTENSION, one.oid)));
+    let of_extensions = extensions.flat_map(|one| &one.sequences).cloned();
+    made.map(|sequence| sequence.name.clone()).chain(of_extensions).collect()
 }
 
 fn like(request: &Request, catalog: &Catalog) -> Database {

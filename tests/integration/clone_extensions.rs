@@ -1,0 +1,83 @@
+//! Extensions: tables of theirs in which rows of the user lie, and what may not be read of them.
+
+use crate::support::cloning::clone_of;
+use crate::support::{Binary, Database, Outcome, Server, Settings, clone};
+
+const CONTROL: &[u8] = b"default_version = '1.0'\nrelocatable = false\nschema = conf\n";
+
+/// `internal` is not marked, so that its rows stay with the extension; the rest as pg_cron, PostGIS and pg_partman do.
+const SCRIPT: &[u8] = b"CREATE TABLE conf.parent (id int PRIMARY KEY, name text, builtin boolean DEFAULT false);
+INSERT INTO conf.parent VALUES (1, 'brought along', true), (2, 'brought along', false);
+CREATE TABLE conf.child (id serial PRIMARY KEY, parent int REFERENCES conf.parent, twice int GENERATED ALWAYS AS (parent * 2) STORED);
+CREATE TABLE conf.internal (a int);
+SELECT pg_catalog.pg_extension_config_dump('conf.parent', 'WHERE NOT builtin');
+SELECT pg_catalog.pg_extension_config_dump('conf.child', '');
+SELECT pg_catalog.pg_extension_config_dump('conf.child_id_seq', '');
+";
+
+const SOURCE: &str = "CREATE EXTENSION conf; DELETE FROM conf.parent WHERE id = 2;
+    INSERT INTO conf.parent SELECT g, 'mine ' || g FROM generate_series(3, 2000) g;
+    INSERT INTO conf.child (parent) SELECT id FROM conf.parent; INSERT INTO conf.internal VALUES (1);
+    CREATE TABLE uses (id int REFERENCES conf.parent); INSERT INTO uses VALUES (1), (3)";
+
+const ROWS: &str = "SELECT concat((SELECT sum(hashtext(p::text)) || '/' || count(*) FROM conf.parent p), ' ',
+    (SELECT sum(hashtext(c::text)) || '/' || count(*) FROM conf.child c), ' ', (SELECT last_value FROM conf.child_id_seq))";
+
+/// A server that can make the extension: from 18 on one may lie outside of the installation.
+fn server() -> Option<Server> {
+    let settings = Settings::new()
+        .file("extension/conf.control", CONTROL)
+        .file("extension/conf--1.0.sql", SCRIPT)
+        .set("extension_control_path", "$system:$FOLDER");
+    Server::with(18, settings)
+}
+
+#[tokio::test]
+async fn rows_of_the_user_in_tables_of_an_extension_come_along() {
+    let (Some(source), Some(destination)) = (server(), server()) else { return };
+    let (from, to) = (source.database("conf").await, destination.absent_database("conf"));
+    from.execute(SOURCE).await;
+
+    let outcome = clone_of(&from, &to, &["--verify", "checksum", "--strict"]).await;
+
+    assert_eq!(to.query_text(ROWS).await, from.query_text(ROWS).await);
+    assert_eq!(to.query_text("SELECT count(*) FROM conf.internal").await, "0");
+    assert_eq!(outcome.report()["verification"]["different"], serde_json::json!([]));
+    let arguments = ["verify", "--json", "--from", &from.url(), "--to", &to.url(), "--mode", "checksum"];
+    Outcome::of(Binary::new().run(&arguments).await).expect_code(0);
+    to.execute("UPDATE conf.parent SET name = 'other' WHERE id = 7").await;
+    let different = Outcome::of(Binary::new().run(&arguments).await).expect_code(5);
+    assert!(different.text().contains("conf.parent"), "{}", different.text());
+}
+
+#[tokio::test]
+async fn a_table_of_an_extension_that_may_not_be_read_is_a_line_in_the_report() {
+    let (Some(source), Some(destination)) = (server(), server()) else { return };
+    let (from, to) = (source.database("barred").await, destination.absent_database("barred"));
+    from.execute("CREATE EXTENSION conf; CREATE TABLE t (a int); INSERT INTO t VALUES (1); ALTER TABLE conf.parent ENABLE ROW LEVEL SECURITY").await;
+    let reader = source.role("reader", "LOGIN").await;
+    from.execute(&format!(
+        "GRANT SELECT ON t, conf.parent TO {0}; GRANT USAGE ON SCHEMA conf TO {0}",
+        reader.name()
+    ))
+    .await;
+
+    let outcome = read_by(&from, reader.name(), &to).await.expect_code(0);
+
+    let named: Vec<&str> = outcome
+        .warnings("rows_of_extension_not_read")
+        .iter()
+        .map(|warning| warning["object"].as_str().unwrap())
+        .collect();
+    assert_eq!(named, ["conf.parent", "conf.child", "conf.child_id_seq"]);
+    assert_eq!(to.query_text("SELECT count(*) FROM t").await, "1");
+    assert_eq!(
+        to.query_text("SELECT count(*) FROM conf.parent").await,
+        "2",
+        "those that come with the extension"
+    );
+}
+
+async fn read_by(from: &Database<'_>, role: &str, to: &Database<'_>) -> Outcome {
+    clone(&Binary::new(), &from.url_as(role, "x"), &to.url(), &[]).await
+}
