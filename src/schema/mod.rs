@@ -13,5 +13,6 @@ pub mod parse;
 pub mod render;
 pub mod script;
 pub mod select;
+pub mod unselected;
 
 pub use options::Options;

@@ -94,11 +94,20 @@ impl Selection {
         }
     }
 
+    /// Whether `--exclude` names a relation.
+    pub fn excludes(&self, name: &QualifiedName) -> bool {
+        self.excludes.iter().any(|pattern| pattern.matches(name))
+    }
+
+    /// Whether `--exclude` names a schema as a whole.
+    pub fn excludes_schema(&self, schema: &str) -> bool {
+        self.excludes.iter().any(|p| p.is_whole_schema() && p.schema.matches(schema))
+    }
+
     /// Whether a schema itself is taken: not excluded as a whole, and reached by some include.
     pub fn keeps_schema(&self, schema: &str) -> bool {
-        let excluded = self.excludes.iter().any(|p| p.is_whole_schema() && p.schema.matches(schema));
         let included = self.includes.is_empty() || self.includes.iter().any(|p| p.schema.matches(schema));
-        included && !excluded
+        included && !self.excludes_schema(schema)
     }
 
     /// Checks that every pattern matches something: one of the tables, or for a whole-schema pattern a schema.

@@ -57,6 +57,44 @@ async fn only_what_is_included_comes() {
     assert_eq!(to.query_text("SELECT last_value FROM app.orders_id_seq").await, "20");
 }
 
+/// Schemas, types, functions, views and sequences of the user, by schema.
+const OBJECTS: &str = "SELECT string_agg(o, ' ' ORDER BY o) FROM (
+    SELECT nspname::text FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN ('public', 'information_schema')
+    UNION ALL SELECT typnamespace::regnamespace || '.' || typname FROM pg_type WHERE typtype = 'e'
+    UNION ALL SELECT pronamespace::regnamespace || '.' || proname FROM pg_proc WHERE oid >= 16384
+    UNION ALL SELECT relnamespace::regnamespace || '.' || relname FROM pg_class WHERE oid >= 16384 AND relkind IN ('v', 'S', 'r')) AS o (o)";
+
+const SCHEMAS: &str = "CREATE SCHEMA app; CREATE SCHEMA shared; CREATE SCHEMA audit; CREATE SCHEMA deep;
+    CREATE TYPE deep.level AS ENUM ('low', 'high'); CREATE TYPE shared.mood AS ENUM ('ok'); CREATE TYPE audit.kind AS ENUM ('x');
+    CREATE FUNCTION shared.fresh() RETURNS deep.level LANGUAGE sql BEGIN ATOMIC SELECT 'low'::deep.level; END;
+    CREATE FUNCTION shared.unused() RETURNS int LANGUAGE sql AS 'SELECT 1';
+    CREATE FUNCTION audit.note() RETURNS int LANGUAGE sql AS 'SELECT 1';
+    CREATE SEQUENCE audit.counter; CREATE SEQUENCE shared.numbers; CREATE VIEW audit.nothing AS SELECT 1 AS one;
+    CREATE TABLE audit.log (id int DEFAULT audit.note(), kind audit.kind);
+    CREATE TABLE app.t (id int DEFAULT nextval('shared.numbers'), m shared.mood, l text DEFAULT shared.fresh()::text);
+    CREATE VIEW app.over_audit AS SELECT audit.note() AS n";
+
+#[tokio::test]
+async fn of_schemas_that_are_not_included_comes_what_the_chosen_tables_need() {
+    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+    let (from, to) = (source.database("schemas").await, destination.absent_database("schemas"));
+    from.execute(SCHEMAS).await;
+    let outcome = clone_of(&from, &to, &["--include", "app", "--strict"]).await;
+    let expected = "app app.over_audit app.t audit audit.note deep deep.level shared shared.fresh shared.mood shared.numbers";
+    assert_eq!(to.query_text(OBJECTS).await, expected, "{}", outcome.text());
+}
+
+#[tokio::test]
+async fn of_an_excluded_schema_comes_nothing_and_what_needs_it_is_named() {
+    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+    let (from, to) = (source.database("schemas").await, destination.absent_database("schemas"));
+    from.execute(SCHEMAS).await;
+    let outcome = clone_of(&from, &to, &["--exclude", "audit", "--exclude", "shared.n*"]).await;
+    let expected = "app app.t deep deep.level shared shared.fresh shared.mood shared.unused";
+    assert_eq!(to.query_text(OBJECTS).await, expected, "{}", outcome.text());
+    assert_eq!(outcome.skipped(), ["default of app.t.id", "view app.over_audit"]);
+}
+
 #[tokio::test]
 async fn what_needs_a_table_that_is_left_out_is_not_made_and_named() {
     let Some((from, to)) = pair().await else { return };

@@ -76,6 +76,17 @@ pub async fn relations(client: &Client) -> Result<Vec<Relation>> {
         .map_err(|source| Error::Source { doing, source })
 }
 
+/// Views, sequences and other relations without rows of their own to copy, for patterns that name one.
+pub async fn other_relations(client: &Client) -> Result<Vec<QualifiedName>> {
+    let doing = "reading the list of views and sequences";
+    let rows = client.query(include_str!("../../../sql/source/other_relations.sql"), &[]).await;
+    let rows = rows.map_err(|source| Error::Source { doing, source })?;
+    let names = rows.iter().map(|row| {
+        Ok(QualifiedName::new(row.try_get::<_, &str>("schema")?, row.try_get::<_, &str>("name")?))
+    });
+    names.collect::<std::result::Result<_, _>>().map_err(|source| Error::Source { doing, source })
+}
+
 /// The schemas of users, for patterns that name whole schemas.
 pub async fn schemas(client: &Client) -> Result<Vec<String>> {
     let doing = "reading the list of schemas";

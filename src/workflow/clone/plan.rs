@@ -20,7 +20,8 @@ use crate::progress::{IndexWork, Level, Skipped, TableWork, Update, VerifyMode, 
 use crate::schema::model::database::{Database, LocaleProvider};
 use crate::schema::model::{self, Address, Catalog};
 use crate::schema::script::{Phase, Script};
-use crate::schema::select::Choice;
+use crate::schema::select::{Choice, Selection};
+use crate::schema::unselected::unselected;
 use crate::schema::{self, order, parse, render};
 use crate::workflow::party::{Destination, Source};
 use crate::workflow::{Error, Result};
@@ -69,7 +70,7 @@ pub(super) async fn plan(
     let options = schema_options(request, &catalog, destination);
     let rendering = render::render(&catalog, &options);
     let mut neutralized = rendering.neutralized;
-    let mut left_out = left_out(&catalog, &held);
+    let mut left_out = left_out(&catalog, &held, &request.selection);
     left_out.extend(rendering.left_out);
     let script = order::arrange(rendering.pieces, &catalog.dependencies, &left_out);
     judge(&script, &catalog, context)?;
@@ -245,9 +246,12 @@ async fn hold(
         let snapshot::Exported { id, pid } = snapshot::export(holder.client()).await?;
         watched.by(pid);
         let relations = snapshot::relations(holder.client()).await?;
-        let names: Vec<QualifiedName> = relations.iter().map(|relation| relation.name.clone()).collect();
-        let schemas = snapshot::schemas(holder.client()).await?;
-        request.selection.check_all_match(&names, &schemas)?;
+        if !request.selection.is_everything() {
+            let mut names: Vec<QualifiedName> = relations.iter().map(|one| one.name.clone()).collect();
+            names.extend(snapshot::other_relations(holder.client()).await?);
+            let schemas = snapshot::schemas(holder.client()).await?;
+            request.selection.check_all_match(&names, &schemas)?;
+        }
         let (mut kept, mut with_data) = (Vec::new(), HashSet::new());
         let (mut left_out, mut without_rows) = (HashSet::new(), HashSet::new());
         let barred = barred(request, context, source, holder.client(), &relations).await?;
@@ -352,13 +356,16 @@ const BY_SELECTION: &str = "left out by the selection";
 
 /// What the selection leaves out: tables and views, sequences of their columns, and foreign keys whose rows point to
 /// rows that do not come.
-fn left_out(catalog: &Catalog, held: &Held) -> HashMap<Address, String> {
+fn left_out(catalog: &Catalog, held: &Held, selection: &Selection) -> HashMap<Address, String> {
     let by_selection = || BY_SELECTION.to_owned();
     let mut left_out: HashMap<Address, String> = held
         .left_out
         .iter()
         .map(|oid| (Address::new(model::class::RELATION, *oid), by_selection()))
         .collect();
+    let tables: HashSet<Address> = left_out.keys().copied().collect();
+    let others = unselected(catalog, selection, &tables);
+    left_out.extend(others.into_iter().map(|address| (address, by_selection())));
     for sequence in &catalog.sequences {
         if sequence.owned_by.is_some_and(|owner| held.left_out.contains(&owner.table)) {
             left_out.insert(sequence.address(), by_selection());
