@@ -23,6 +23,9 @@ pub enum Error {
     Preflight(#[from] preflight::Error),
     #[error(transparent)]
     Denied(#[from] safety::Denied),
+    /// The confirmation is missing; with what the database holds that would be replaced.
+    #[error("{denied}")]
+    Unconfirmed { denied: safety::Denied, relations: Vec<crate::pg::QualifiedName> },
     #[error(transparent)]
     Introspect(#[from] crate::engine::introspect::Error),
     #[error(transparent)]
@@ -75,6 +78,7 @@ impl Classify for Error {
             Self::Connect(error) => error.classify(),
             Self::Preflight(error) => error.classify(),
             Self::Denied(error) => error.classify(),
+            Self::Unconfirmed { denied, .. } => denied.classify(),
             Self::Introspect(error) => error.classify(),
             Self::Copy(error) => error.classify(),
             Self::Stage(error) => error.classify(),

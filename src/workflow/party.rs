@@ -109,7 +109,13 @@ impl Destination {
         let mut sources = vec![probe.compare(source).await?];
         let others = others.iter().filter(|other| Some(&other.name) != source.party.name.as_ref());
         sources.extend(probe.compare_others(others, registry).await?);
-        probe.decide(party, &sources, Purpose::Replace, confirm)
+        let relations = probe.relations.clone();
+        probe.decide(party, &sources, Purpose::Replace, confirm).map_err(|error| match error {
+            super::Error::Denied(denied @ safety::Denied::Unconfirmed(_)) => {
+                super::Error::Unconfirmed { denied, relations }
+            }
+            other => other,
+        })
     }
 
     /// For `undo` and `clean`, which touch only what carries our mark.

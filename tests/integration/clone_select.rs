@@ -1,7 +1,7 @@
 //! Clones of a part: what is chosen, what cannot come without what was left out, and what the old database loses.
 
 use crate::support::cloning::{clone, clone_of};
-use crate::support::{Binary, Database, Outcome, checksum, destination, source};
+use crate::support::{Binary, Database, Outcome, Server, Settings, checksum, destination, source};
 
 const SOURCE: &str = "CREATE SCHEMA app; CREATE SCHEMA logs; CREATE SCHEMA \"Odd Schema\";
     CREATE TABLE app.users (id int PRIMARY KEY, name text); INSERT INTO app.users SELECT g, 'u' || g FROM generate_series(1, 50) g;
@@ -207,12 +207,24 @@ async fn over_a_filled_destination_the_plan_says_what_will_be_lost() {
     let Some(destination) = destination(15) else { return };
     let to = destination.database("filled").await;
     to.execute("CREATE SCHEMA logs; CREATE TABLE logs.events (a int); CREATE TABLE precious (a int)").await;
-    let more = ["--exclude", "logs"];
-    clone(&Binary::new(), &from.url(), &to.url(), &more).await.expect_code(7);
+    to.execute("CREATE SCHEMA app; CREATE TABLE app.users (a int); CREATE TABLE app.settings (a int)").await;
+    let more = ["--exclude", "logs", "--exclude-data", "app.users"];
+    let lost = |outcome: &Outcome| {
+        let warnings = outcome.warnings("lost_by_selection").into_iter();
+        let lines = warnings.map(|one| format!("{} {}", one["object"], one["message"]).replace('"', ""));
+        lines.collect::<Vec<_>>()
+    };
+    let expected = [
+        "app.users in the database that is replaced; the new one gets it without rows",
+        "logs.events in the database that is replaced, and left out of the new one by the selection",
+        "public.precious in the database that is replaced, and left out of the new one by the selection",
+    ];
+    // First without a confirmation: the list is what there is to confirm.
+    let outcome = clone(&Binary::new(), &from.url(), &to.url(), &more).await.expect_code(7);
+    assert_eq!(lost(&outcome), expected);
     assert!(checksum::has_relation(&to, "public", "precious").await);
-    let outcome = clone_of(&from, &to, &["--exclude", "logs", "--confirm", to.name()]).await;
-    let said = outcome.text();
-    assert!(said.contains("public.precious") && said.contains("logs.events"), "{said}");
+    let outcome = clone_of(&from, &to, &[&more[..], &["--confirm", to.name()]].concat()).await;
+    assert_eq!(lost(&outcome), expected);
     assert!(!checksum::has_relation(&to, "public", "precious").await);
 }
 
@@ -264,4 +276,27 @@ async fn kinds_of_objects_that_are_not_known_yet_are_named() {
     let strict = ["--strict", "--confirm", to.name()];
     let again = clone(&Binary::new(), &from.url(), &to.url(), &strict).await;
     assert_eq!(again.output.code, Some(if report == "[]" { 0 } else { 3 }), "{}", again.text());
+}
+
+#[tokio::test]
+async fn a_disk_without_room_for_everything_may_have_room_for_a_part() {
+    let (Some(source), Some(destination)) =
+        (Server::with(15, Settings::new()), Server::with(15, Settings::new()))
+    else {
+        return;
+    };
+    let (from, to) = (source.database("huge").await, destination.absent_database("huge"));
+    from.execute("CREATE TABLE small (a int); INSERT INTO small VALUES (1)").await;
+    // A file without blocks, which the server counts as the database's.
+    let oid = from.query_text("SELECT oid FROM pg_database WHERE datname = current_database()").await;
+    let file = source.folder().join("data/base").join(oid).join("4000000000");
+    std::fs::File::create(file).unwrap().set_len(8 << 40).unwrap();
+
+    let outcome = clone(&Binary::new(), &from.url(), &to.url(), &[]).await.expect_code(3);
+    outcome.expect_error(&["not_enough_space", "8388", "--exclude-data"]);
+    assert_eq!(to.related_databases().await, [""; 0]);
+    for more in [["--include", "public.small"], ["--exclude-data", "public.small"]] {
+        clone_of(&from, &to, &[&more[..], &["--confirm", to.name()]].concat()).await;
+    }
+    clone_of(&from, &to, &["--schema-only", "--confirm", to.name()]).await;
 }

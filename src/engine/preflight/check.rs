@@ -97,7 +97,7 @@ pub fn space(needed_bytes: u64, free_bytes: Option<u64>) -> Option<Finding> {
                 needed_bytes >> 20,
                 free >> 20
             ),
-            "free space there; `multiboard-sync clean` names what is left of earlier clones",
+            "free space there (`multiboard-sync clean` names what is left of earlier clones), or take less: --exclude, --exclude-data",
         )
     })
 }

@@ -1,6 +1,6 @@
 //! Preflight: both servers are looked at, the policy decides, and everything that rules the clone out is found.
 
-use super::{Context, Request};
+use super::{Context, Request, losses};
 use crate::connect::pooler::{self, Pooling};
 use crate::engine::preflight::check;
 use crate::engine::preflight::{self, destination as facts};
@@ -30,23 +30,34 @@ pub(super) async fn look(request: &Request, context: &Context) -> Result<(Source
         context.registry.as_ref(),
         request.confirm.as_deref(),
     )
-    .await?;
+    .await;
+    if let Err(Error::Unconfirmed { relations, .. }) = &destination {
+        losses::foresee(request, context, &source, relations).await?;
+    }
+    let destination = destination?;
     for note in &destination.notes {
         reporter.log(Level::Info, note.clone());
     }
     preflight::fail_on(check::servers(&source.facts, &destination.facts))?;
     replaceable(&destination)?;
-    let free = facts::free_bytes(&destination.facts, destination.on_this_machine);
-    if free.is_none() {
-        reporter.log(Level::Info, "free space on the destination's disk is unknown");
+    // With a selection only the plan knows how much that is.
+    if request.selection.is_everything() && !request.schema_only {
+        has_room(context, &destination, source.facts.database_bytes)?;
     }
-    let needed = if request.schema_only { 0 } else { source.facts.database_bytes };
-    preflight::fail_on(check::space(needed, free).into_iter().collect())?;
     if source.facts.in_recovery {
         let message = "the source is a standby: its primary's activity may cancel long reads";
         reporter.warn(Warning::new("source_is_standby", message));
     }
     Ok((source, destination))
+}
+
+/// Fails where the destination's disk is known to have no room for so much.
+pub(super) fn has_room(context: &Context, destination: &Destination, needed: u64) -> Result<()> {
+    let free = facts::free_bytes(&destination.facts, destination.on_this_machine);
+    if free.is_none() {
+        context.reporter.log(Level::Info, "free space on the destination's disk is unknown");
+    }
+    Ok(preflight::fail_on(check::space(needed, free).into_iter().collect())?)
 }
 
 /// Whether the destination database may be renamed away by our role.

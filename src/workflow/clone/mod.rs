@@ -11,6 +11,7 @@ mod check;
 mod finish;
 mod load;
 mod look;
+mod losses;
 mod neutralize;
 mod plan;
 mod replace;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio_postgres::Client;
 
-use super::{Context, Request, neutralize, waiters};
+use super::{Context, Request, look, losses, neutralize, waiters};
 use crate::connect::{self, Connection, Settings};
 use crate::engine::copy::holder::Holder;
 use crate::engine::copy::snapshot::{self, Measure};
@@ -117,8 +117,15 @@ pub(super) async fn plan(
         large_objects,
         skipped,
     };
+    if !request.selection.is_everything() && !request.schema_only {
+        let indexes = plan.catalog.indexes.iter().filter(|index| data.contains(&index.table));
+        let of_indexes = indexes.filter_map(|index| measures.get(&index.oid));
+        let of_indexes: u64 = of_indexes.map(|measure| u64::from(measure.blocks) * BLOCK).sum();
+        let of_tables: u64 = plan.tables.iter().map(|table| table.bytes).sum();
+        look::has_room(context, destination, of_tables + of_indexes)?;
+    }
     announce(request, context, &plan, &measures);
-    tell_losses(request, context, destination, &plan);
+    losses::tell(request, context, destination, &plan);
     Ok(plan)
 }
 
@@ -457,25 +464,6 @@ fn judge(script: &Script, catalog: &Catalog, context: &Context) -> Result<()> {
         context.reporter.warn(Warning::new("not_parsed", finding.message).about(finding.label));
     }
     Ok(())
-}
-
-/// With a selection: what the old database holds and the new one will not. The confirmation was asked for before.
-fn tell_losses(request: &Request, context: &Context, destination: &Destination, plan: &Plan) {
-    if !request.selection.leaves_out() {
-        return;
-    }
-    let made = |address| plan.script.makes(address);
-    let tables = plan.catalog.tables.iter().filter(|table| made(table.address())).map(|table| &table.name);
-    let sequences =
-        plan.catalog.sequences.iter().filter(|s| made(s.address())).map(|sequence| &sequence.name);
-    let views = plan.catalog.views.iter();
-    let views =
-        views.filter(|view| made(Address::new(model::class::RELATION, view.oid))).map(|view| &view.name);
-    let new: HashSet<&QualifiedName> = tables.chain(sequences).chain(views).collect();
-    for lost in destination.relations.iter().filter(|name| !new.contains(name)) {
-        let reason = "in the database that is replaced, and left out of the new one by the selection";
-        context.reporter.warn(Warning::new("lost_by_selection", reason).about(lost));
-    }
 }
 
 fn announce(request: &Request, context: &Context, plan: &Plan, measures: &HashMap<Oid, Measure>) {
