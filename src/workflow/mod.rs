@@ -25,7 +25,7 @@ pub enum Error {
     Denied(#[from] safety::Denied),
     /// The confirmation is missing; with what the database holds that would be replaced.
     #[error("{denied}")]
-    Unconfirmed { denied: safety::Denied, relations: Vec<crate::pg::QualifiedName> },
+    Unconfirmed { denied: Box<safety::Denied>, relations: Vec<crate::pg::QualifiedName> },
     #[error(transparent)]
     Introspect(#[from] crate::engine::introspect::Error),
     #[error(transparent)]

@@ -112,7 +112,7 @@ impl Destination {
         let relations = probe.relations.clone();
         probe.decide(party, &sources, Purpose::Replace, confirm).map_err(|error| match error {
             super::Error::Denied(denied @ safety::Denied::Unconfirmed(_)) => {
-                super::Error::Unconfirmed { denied, relations }
+                super::Error::Unconfirmed { denied: Box::new(denied), relations }
             }
             other => other,
         })

@@ -173,7 +173,12 @@ async fn rows_that_point_to_rows_that_did_not_come_are_no_failure() {
 #[tokio::test]
 async fn the_schema_alone_has_every_object_and_no_row() {
     let Some((from, to)) = pair().await else { return };
+    from.execute("SELECT lo_from_bytea(77, 'bytes'); COMMENT ON LARGE OBJECT 77 IS 'seven'").await;
     let outcome = clone_of(&from, &to, &["--schema-only"]).await;
+    let kept = "SELECT concat((SELECT count(*) FROM pg_largeobject_metadata), ' ', (SELECT is_called FROM app.orders_id_seq), ' ',
+        (SELECT relispopulated FROM pg_class WHERE relname = 'totals'))";
+    assert_eq!(from.query_text(kept).await, "1 t t");
+    assert_eq!(to.query_text(kept).await, "0 f f");
     assert!(tables(&to).await.iter().all(|line| line.ends_with(" 0")), "{}", outcome.text());
     assert_eq!(outcome.skipped(), [""; 0]);
     let (Some(expected), Some(found)) =

@@ -195,6 +195,18 @@ impl Catalog {
         }
     }
 
+    /// The schema alone: no large objects, and materialized views as if they had never been filled.
+    pub fn forget_rows(&mut self) {
+        let kept = |of: Address| of.class != class::LARGE_OBJECT;
+        self.large_objects.clear();
+        self.owners.retain(|owner| kept(owner.of));
+        self.privileges.retain(|privilege| kept(privilege.of));
+        self.comments.retain(|comment| kept(comment.of));
+        for view in self.views.iter_mut().filter_map(|view| view.materialized.as_mut()) {
+            view.populated = false;
+        }
+    }
+
     /// The tables by oid, for lookups.
     pub fn tables_by_oid(&self) -> HashMap<Oid, &relation::Table> {
         self.tables.iter().map(|table| (table.oid, table)).collect()

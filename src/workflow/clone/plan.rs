@@ -67,6 +67,9 @@ pub(super) async fn plan(
 ) -> Result<Plan> {
     let (held, mut catalog) = read(request, context, source, destination, watched).await?;
     let data = if request.schema_only { HashSet::new() } else { held.with_data.clone() };
+    if request.schema_only {
+        catalog.forget_rows();
+    }
     let options = schema_options(request, &catalog, destination);
     let rendering = render::render(&catalog, &options);
     let mut neutralized = rendering.neutralized;
@@ -106,7 +109,7 @@ pub(super) async fn plan(
         like: like(request, &catalog),
         comment: catalog.database.comment.take(),
         options,
-        sequences: sequences(&catalog, &script),
+        sequences: if request.schema_only { Vec::new() } else { sequences(&catalog, &script) },
         holder: Arc::new(Holder::new(held.holder).await?),
         snapshot: held.snapshot,
         neutralized,
