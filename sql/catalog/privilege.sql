@@ -42,7 +42,9 @@ WITH carriers AS (
     JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
     UNION ALL
     SELECT 'pg_catalog.pg_namespace'::pg_catalog.regclass, n.oid, 0, n.nspowner, n.nspacl,
-        pg_catalog.acldefault('n'::pg_catalog."char", n.nspowner), 'SCHEMA ' || pg_catalog.quote_ident(n.nspname), NULL
+        pg_catalog.acldefault('n'::pg_catalog."char", n.nspowner), 
+        -- Known by this very text, even where all identifiers are quoted.
+        CASE WHEN n.nspname = 'public' THEN 'SCHEMA public' ELSE 'SCHEMA ' || pg_catalog.quote_ident(n.nspname) END, NULL
     FROM pg_catalog.pg_namespace AS n
     WHERE n.nspname::pg_catalog.text !~ '^pg_(temp|toast)' AND n.nspname <> 'information_schema'
     UNION ALL

@@ -1,5 +1,5 @@
 -- Triggers of the user, as the server prints them: none of the internal ones that hold foreign keys, and a
--- partition's copy of its parent's trigger only where its state differs.
+-- partition's copy of its parent's trigger (internal too, up to PostgreSQL 14) only where its state differs.
 SELECT
     t.oid,
     t.tgname::pg_catalog.text AS name,
@@ -16,8 +16,10 @@ JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_proc AS f ON f.oid = t.tgfoid
 JOIN pg_catalog.pg_namespace AS fn ON fn.oid = f.pronamespace
 LEFT JOIN pg_catalog.pg_trigger AS parent ON parent.oid = t.tgparentid
-WHERE NOT t.tgisinternal
-  AND (t.tgparentid = 0 OR t.tgenabled <> parent.tgenabled)
+WHERE (t.tgparentid = 0 AND NOT t.tgisinternal
+       OR t.tgenabled <> parent.tgenabled AND NOT EXISTS (
+           SELECT 1 FROM pg_catalog.pg_constraint AS k
+           WHERE k.oid = t.tgconstraint AND k.contype = 'f'))
   AND n.nspname::pg_catalog.text !~ '^pg_'
   AND n.nspname <> 'information_schema'
   AND NOT EXISTS (

@@ -26,6 +26,7 @@ cloned_without_a_differing_line! {
     views: 15;
     extensions: 14;
     privileges: 15;
+    triggers: 14;
     default_privileges: 14;
     default_privileges_18: 18;
     no_public: 14;
