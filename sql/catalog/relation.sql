@@ -21,14 +21,25 @@ SELECT c.oid,
             THEN pg_catalog.pg_get_expr(c.relpartbound, c.oid) END AS bound,
        CASE WHEN c.relkind OPERATOR(pg_catalog.=) 'p'
             THEN pg_catalog.pg_get_partkeydef(c.oid) END AS partition_key,
-       COALESCE(pk.partstrat OPERATOR(pg_catalog.=) 'h' AND EXISTS (
-           SELECT FROM pg_catalog.pg_attribute AS a
-             JOIN pg_catalog.pg_type AS at ON at.oid OPERATOR(pg_catalog.=) a.atttypid
+       -- May place a row elsewhere on another server: by the hash of an expression, by a hash function of the user, by
+       -- an order, or by an expression's result, that the locale's library makes, by equality that only it knows.
+       COALESCE(pk.partstrat OPERATOR(pg_catalog.=) 'h' AND (pk.partexprs IS NOT NULL OR EXISTS (
+           SELECT FROM pg_catalog.pg_opclass AS oc
+            WHERE oc.oid OPERATOR(pg_catalog.=) ANY (pk.partclass::pg_catalog.oid[])
+              AND oc.oid OPERATOR(pg_catalog.>=) 16384
+       )) OR EXISTS (
+           SELECT FROM pg_catalog.pg_collation AS co
+            WHERE co.oid OPERATOR(pg_catalog.=) ANY (pk.partcollation::pg_catalog.oid[])
+              AND (NOT co.collisdeterministic
+                   OR (pk.partstrat OPERATOR(pg_catalog.=) 'r' OR pk.partexprs IS NOT NULL)
+                      AND co.collprovider OPERATOR(pg_catalog.<>) 'b'
+                      AND COALESCE(co.collcollate::pg_catalog.text, '') NOT IN ('C', 'POSIX'))
+       ), false) AS places_apart,
+       CASE WHEN pk.partstrat OPERATOR(pg_catalog.=) 'h' THEN ARRAY(
+           SELECT a.atttypid FROM pg_catalog.pg_attribute AS a
             WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid
               AND a.attnum OPERATOR(pg_catalog.=) ANY (pk.partattrs::pg_catalog.int2[])
-              AND at.typtype NOT IN ('b', 'p')
-       ) OR COALESCE(pk.partstrat OPERATOR(pg_catalog.=) 'h' AND pk.partexprs IS NOT NULL, false), false)
-           AS hashes_oids,
+       ) ELSE '{}' END AS hashed_types,
        configuration.extension,
        configuration.condition,
        c.relreplident::pg_catalog.text AS replica_identity,

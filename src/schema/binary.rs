@@ -32,7 +32,7 @@ pub struct TypeForm {
 }
 
 /// Built-in types whose binary form is an oid of this server, or the role oids of an ACL.
-const NAMES_AN_OBJECT: [&str; 12] = [
+pub(super) const NAMES_AN_OBJECT: [&str; 12] = [
     "aclitem",
     "regclass",
     "regcollation",
@@ -53,7 +53,15 @@ const LOSES_EMPTY: [&str; 3] = ["int2vector", "oidvector", "tsquery"];
 
 /// The types that must travel as text: the unsafe ones and everything built on them.
 pub fn unsafe_types(types: &[TypeForm]) -> HashSet<Oid> {
-    let mut found: HashSet<Oid> = types.iter().filter(|form| is_unsafe(form)).map(|form| form.oid).collect();
+    with_what_is_built_on(types, is_unsafe)
+}
+
+/// The types of which something is true by itself, and everything built on them.
+pub(super) fn with_what_is_built_on(
+    types: &[TypeForm],
+    by_itself: impl Fn(&TypeForm) -> bool,
+) -> HashSet<Oid> {
+    let mut found: HashSet<Oid> = types.iter().filter(|form| by_itself(form)).map(|form| form.oid).collect();
     let mut users: HashMap<Oid, Vec<Oid>> = HashMap::new();
     for form in types {
         for part in &form.parts {

@@ -10,6 +10,7 @@ pub mod model;
 pub mod options;
 pub mod order;
 pub mod parse;
+pub mod placing;
 pub mod render;
 pub mod script;
 pub mod select;

@@ -29,6 +29,7 @@ mod clone_extensions;
 mod clone_faults;
 mod clone_nasty;
 mod clone_neutralize;
+mod clone_partitions;
 mod clone_progress;
 mod clone_races;
 mod clone_refusals;

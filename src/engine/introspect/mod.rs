@@ -100,7 +100,7 @@ pub async fn read(client: &Client, version: Version) -> Result<Catalog, Error> {
             constraint::read(client),
             dependency::read(client),
             unsupported::read(client),
-            type_form::read_unsafe(client),
+            type_form::read(client),
         )
     };
     let objects = async {
@@ -123,8 +123,7 @@ pub async fn read(client: &Client, version: Version) -> Result<Catalog, Error> {
         )
     };
     let (relations, objects) = tokio::try_join!(relations, objects)?;
-    let (tables, columns, sequences, indexes, constraints, dependencies, unsupported, unsafe_types) =
-        relations;
+    let (tables, columns, sequences, indexes, constraints, dependencies, unsupported, type_forms) = relations;
     let (
         database,
         namespaces,
@@ -142,7 +141,7 @@ pub async fn read(client: &Client, version: Version) -> Result<Catalog, Error> {
         default_privileges,
         large_objects,
     ) = objects;
-    let (tables, configurations) = relation::assemble(tables, columns, &unsafe_types);
+    let (tables, configurations) = relation::assemble(tables, columns, &type_forms);
     Ok(Catalog {
         version,
         dependencies,

@@ -6,9 +6,11 @@ use tokio_postgres::{Client, Row};
 
 use crate::engine::introspect::{Error, get, printed, qualified, query};
 use crate::pg::{Ident, Oid, Sql};
+use crate::schema::binary::{TypeForm, unsafe_types};
 use crate::schema::model::column::Column;
 use crate::schema::model::extension::Configuration;
 use crate::schema::model::relation::{Partition, ReplicaIdentity, RowSecurity, Table};
+use crate::schema::placing::hashed_apart;
 
 const SQL: &str = include_str!("../../../sql/catalog/relation.sql");
 
@@ -17,32 +19,39 @@ pub(super) struct Tables {
     tables: Vec<Table>,
     /// Those that belong to an extension: its oid and the condition on the user's rows.
     of_extensions: HashMap<Oid, (Oid, Sql)>,
-    /// Partitioned tables that place rows by the hash of something that differs between servers.
-    hashing_oids: HashSet<Oid>,
+    /// Partitioned tables that may place a row elsewhere on another server, whatever its types.
+    placing_apart: HashSet<Oid>,
+    /// The types that a partitioned table hashes.
+    hashed_types: HashMap<Oid, Vec<Oid>>,
 }
 
 pub(super) async fn read(client: &Client) -> Result<Tables, Error> {
     let rows = query(client, "tables", SQL).await?;
     let tables = rows.iter().map(table).collect::<Result<_, _>>()?;
-    let (mut hashing_oids, mut of_extensions) = (HashSet::new(), HashMap::new());
+    let (mut placing_apart, mut hashed_types) = (HashSet::new(), HashMap::new());
+    let mut of_extensions = HashMap::new();
     for row in &rows {
         if let Some(extension) = get::<Option<Oid>>(row, "extension")? {
             of_extensions.insert(get(row, "oid")?, (extension, printed(row, "condition")?));
         }
-        if get(row, "hashes_oids")? {
-            hashing_oids.insert(get(row, "oid")?);
+        if get(row, "places_apart")? {
+            placing_apart.insert(get(row, "oid")?);
         }
+        hashed_types.insert(get(row, "oid")?, get(row, "hashed_types")?);
     }
-    Ok(Tables { tables, of_extensions, hashing_oids })
+    Ok(Tables { tables, of_extensions, placing_apart, hashed_types })
 }
 
-/// Gives each table its columns and finds each partition's root; apart from them, those of extensions. `unsafe_types`
-/// cannot travel in binary form.
+/// Gives each table its columns and finds each partition's root; apart from them, those of extensions.
 pub(super) fn assemble(
-    Tables { mut tables, mut of_extensions, hashing_oids }: Tables,
+    Tables { mut tables, mut of_extensions, mut placing_apart, hashed_types }: Tables,
     columns: Vec<(Oid, Column)>,
-    unsafe_types: &HashSet<Oid>,
+    types: &[TypeForm],
 ) -> (Vec<Table>, Vec<Configuration>) {
+    let (unsafe_types, hashed_apart) = (unsafe_types(types), hashed_apart(types));
+    let hashing =
+        hashed_types.into_iter().filter(|(_, types)| types.iter().any(|t| hashed_apart.contains(t)));
+    placing_apart.extend(hashing.map(|(table, _)| table));
     let mut of_table: HashMap<Oid, Vec<Column>> = HashMap::with_capacity(tables.len());
     for (table, column) in columns {
         of_table.entry(table).or_default().push(column);
@@ -55,7 +64,7 @@ pub(super) fn assemble(
         table.columns = of_table.remove(&table.oid).unwrap_or_default();
         while let Some(parent) = parents.get(&table.root) {
             table.root = *parent;
-            table.load_through_root |= hashing_oids.contains(parent);
+            table.load_through_root |= placing_apart.contains(parent);
         }
         let safe = table.copied_columns().all(|column| !unsafe_types.contains(&column.type_oid));
         table.binary_safe = safe;

@@ -1,20 +1,15 @@
-//! Reads what the binary form of each type depends on.
-
-use std::collections::HashSet;
+//! Reads what each type is built of, on which its binary form and its hash depend.
 
 use tokio_postgres::{Client, Row};
 
 use crate::engine::introspect::{Error, get, query};
-use crate::pg::Oid;
-use crate::schema::binary::{self, TypeForm};
+use crate::schema::binary::TypeForm;
 
 const SQL: &str = include_str!("../../../sql/catalog/type_form.sql");
 
-/// The types that must not be copied in binary form.
-pub(super) async fn read_unsafe(client: &Client) -> Result<HashSet<Oid>, Error> {
-    let rows = query(client, "types' forms", SQL).await?;
-    let types = rows.iter().map(form).collect::<Result<Vec<_>, _>>()?;
-    Ok(binary::unsafe_types(&types))
+/// All types that columns may have.
+pub(super) async fn read(client: &Client) -> Result<Vec<TypeForm>, Error> {
+    query(client, "types' forms", SQL).await?.iter().map(form).collect()
 }
 
 fn form(row: &Row) -> Result<TypeForm, Error> {

@@ -35,8 +35,8 @@ pub struct Table {
     pub row_security: RowSecurity,
     /// Bytes of rows, TOAST included and indexes not; 0 for a partitioned table.
     pub bytes: u64,
-    /// A partition whose rows may belong to another leaf on another server, since the hash of an enum value hashes
-    /// its oid: rows must be loaded through [`Table::root`].
+    /// A partition whose rows may belong to another leaf on another server, for what is hashed
+    /// ([`crate::schema::placing`]) or for an order that the locale makes: rows must be loaded through [`Table::root`].
     pub load_through_root: bool,
     /// The topmost partitioned table above a partition; the table itself otherwise.
     pub root: Oid,
