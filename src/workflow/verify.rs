@@ -93,7 +93,7 @@ fn questions(request: &Request, catalog: &Catalog) -> Vec<Question> {
         if request.selection.matches(&table.name) != Choice::Kept {
             continue;
         }
-        let root = by_oid.get(&table.root).filter(|_| table.load_through_root);
+        let root = table.load_through.and_then(|root| by_oid.get(&root));
         let (table, rows) = root.map_or((table, Rows::Own), |root| (*root, Rows::Tree));
         asked.entry(table.name.clone()).or_insert_with(|| match request.mode {
             VerifyMode::Checksum => query::checksum(&summed(table, condition), rows),

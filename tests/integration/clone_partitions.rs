@@ -64,7 +64,7 @@ async fn through_roots(database: &Database<'_>) -> Vec<(String, bool)> {
     let version = multiboard_sync::pg::Version::from_number(version.parse().unwrap());
     let catalog = introspect::read(&session, version).await.unwrap();
     let partitions = catalog.tables.iter().filter(|table| table.partition_of.is_some());
-    partitions.map(|table| (table.name.name.as_str().to_owned(), table.load_through_root)).collect()
+    partitions.map(|table| (table.name.name.as_str().to_owned(), table.load_through.is_some())).collect()
 }
 
 #[tokio::test]
@@ -138,5 +138,58 @@ async fn what_the_locale_decides_goes_through_the_root() {
     assert_eq!(found.len(), 8);
     for (name, through_root) in found {
         assert_eq!(through_root, name.starts_with("apart"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_leaf_is_whole_before_its_index_is_built_and_its_statistics_are_taken() {
+    for to_major in [15, 18] {
+        let (Some(source), Some(destination)) = (source(15), destination(to_major)) else { return };
+        let (from, to) = (source.database("leaves").await, destination.absent_database("leaves"));
+        // One leaf with most of the rows, of all labels that fall to it; beside the tree a leaf that keeps its rows.
+        from.execute(
+            "CREATE TYPE color AS ENUM ('red', 'green', 'blue', 'white', 'black', 'pink', 'grey', 'gold');
+             CREATE TABLE tree (c color, n int, k int) PARTITION BY LIST (k);
+             CREATE TABLE beside PARTITION OF tree FOR VALUES IN (2);
+             CREATE TABLE hashed PARTITION OF tree FOR VALUES IN (1) PARTITION BY HASH (c);
+             CREATE TABLE leaf_0 PARTITION OF hashed FOR VALUES WITH (MODULUS 4, REMAINDER 0);
+             CREATE TABLE leaf_1 PARTITION OF hashed FOR VALUES WITH (MODULUS 4, REMAINDER 1);
+             CREATE TABLE leaf_2 PARTITION OF hashed FOR VALUES WITH (MODULUS 4, REMAINDER 2);
+             CREATE TABLE leaf_3 PARTITION OF hashed FOR VALUES WITH (MODULUS 4, REMAINDER 3);
+             CREATE INDEX ON tree (n); CREATE TABLE points (n int UNIQUE); INSERT INTO points SELECT generate_series(0, 7);
+             INSERT INTO tree SELECT l::color, g % 8, 1 FROM generate_series(1, 100000) g,
+                 LATERAL (SELECT (enum_range(NULL::color)::text[])[CASE WHEN g % 50 = 0 THEN 1 + g % 8 ELSE 1 END] AS l) v;
+             INSERT INTO tree SELECT 'red', g % 8, 2 FROM generate_series(1, 10) g;
+             ALTER TABLE tree ADD FOREIGN KEY (n) REFERENCES points (n)",
+        )
+        .await;
+
+        for verify in ["checksum", "counts"] {
+            let more = ["--verify", verify, "--jobs", "4", "--confirm", to.name()];
+            let outcome = clone_of(&from, &to, &more).await;
+
+            let at = |event: &str, member: &str, name: &str| {
+                let about = |line: &serde_json::Value| line["event"] == event && line["data"][member] == name;
+                outcome
+                    .events
+                    .iter()
+                    .position(about)
+                    .unwrap_or_else(|| panic!("{event} {name}\n{}", outcome.text()))
+            };
+            let leaves = ["leaf_0", "leaf_1", "leaf_2", "leaf_3"];
+            let last =
+                leaves.map(|leaf| at("table.finished", "table", &format!("public.{leaf}"))).into_iter().max();
+            for leaf in leaves {
+                assert!(
+                    at("index.finished", "index", &format!("public.{leaf}_n_idx")) > last.unwrap(),
+                    "{leaf}"
+                );
+                let counted = format!("SELECT count(*) FROM {leaf}");
+                let known = format!("SELECT reltuples FROM pg_class WHERE relname = '{leaf}'");
+                assert_eq!(to.query_text(&counted).await, to.query_text(&known).await, "{leaf}");
+            }
+            let whole = "SELECT md5(string_agg(c || ' ' || n, ',' ORDER BY n, c::text)) FROM tree";
+            assert_eq!(from.query_text(whole).await, to.query_text(whole).await);
+        }
     }
 }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::holder::Holder;
 use super::ledger::Committed;
-use super::schedule::{Extras, Next, Rows, Schedule, Work};
+use super::schedule::{Extras, Next, Rows, Schedule, Tree, Work};
 use super::worker::Worker;
 use super::{Error, Result, Table, Transfer};
 use crate::connect::{self, RawConnection};
@@ -24,6 +24,8 @@ pub struct Plan {
     pub tables: Vec<Table>,
     /// Heaviest first.
     pub transfers: Vec<Transfer>,
+    /// The partition trees that are loaded through their roots.
+    pub trees: Vec<Tree>,
     /// The whole script; indexes and constraints are built here, the rest is somebody else's.
     pub steps: Vec<Step>,
     /// The exported snapshot.
@@ -168,7 +170,7 @@ pub async fn run<D: Dial>(
     let extras =
         plan.tables.iter().map(|t| Extras { hash_source: t.hash.is_some(), analyze: t.analyze }).collect();
     let transfers = plan.transfers.iter().map(|transfer| transfer.table);
-    let schedule = Schedule::new(rows, transfers, &plan.steps, now, extras, plan.workers);
+    let schedule = Schedule::new(rows, transfers, &plan.trees, &plan.steps, now, extras, plan.workers);
     let mut tallies: Vec<Tally> = plan.tables.iter().map(|_| Tally::default()).collect();
     for transfer in &plan.transfers {
         if let Some(tally) = tallies.get_mut(transfer.table) {

@@ -54,6 +54,10 @@ pub struct Rows {
     pub bytes: u64,
 }
 
+/// A partition tree whose rows are loaded through the root: the oids of its tables, the partitioned ones too. A chunk of
+/// any leaf may write into every leaf, so none of them has its rows before all have.
+pub type Tree = Vec<Oid>;
+
 /// Steps, or ANALYZEs, of small tables that share a transaction at most: the round trips and commits are saved, and
 /// the lock table is not filled.
 const TOGETHER: usize = 32;
@@ -74,6 +78,9 @@ pub struct Schedule {
     next_chunk: usize,
     /// Chunks and hashes that are not done.
     source_reads_left: usize,
+    /// Where each table's rows go: a number for itself, or one for the whole tree.
+    places: Vec<usize>,
+    /// By place.
     chunks_left: Vec<usize>,
     steps: Vec<StepState>,
     /// Steps that are not done and no foreign keys.
@@ -89,7 +96,8 @@ pub struct Schedule {
 
 struct StepState {
     waits_for: Vec<usize>,
-    needs_rows_of: Vec<usize>,
+    /// By place.
+    needs_rows_in: Vec<usize>,
     locks: Vec<Lock>,
     weight: u64,
     state: State,
@@ -119,6 +127,7 @@ impl Schedule {
     pub fn new(
         tables: Vec<Rows>,
         chunk_tables: impl IntoIterator<Item = usize>,
+        trees: &[Tree],
         steps: &[Step],
         now: impl Fn(&Step) -> bool,
         extras: Vec<Extras>,
@@ -126,10 +135,15 @@ impl Schedule {
     ) -> Self {
         let position: HashMap<Oid, usize> =
             tables.iter().enumerate().map(|(at, table)| (table.oid, at)).collect();
+        let of_trees = trees.iter().zip(tables.len()..);
+        let of_trees: HashMap<Oid, usize> =
+            of_trees.flat_map(|(tree, place)| tree.iter().map(move |oid| (*oid, place))).collect();
+        let places: Vec<usize> =
+            tables.iter().enumerate().map(|(at, t)| of_trees.get(&t.oid).copied().unwrap_or(at)).collect();
         let chunks: Vec<usize> = chunk_tables.into_iter().collect();
-        let mut chunks_left = vec![0; tables.len()];
-        for table in &chunks {
-            if let Some(left) = chunks_left.get_mut(*table) {
+        let mut chunks_left = vec![0; tables.len() + trees.len()];
+        for place in chunks.iter().filter_map(|table| places.get(*table)) {
+            if let Some(left) = chunks_left.get_mut(*place) {
                 *left += 1;
             }
         }
@@ -143,14 +157,21 @@ impl Schedule {
                         *steps_left_of.entry(table).or_default() += 1;
                     }
                 }
-                let needs_rows_of: Vec<usize> =
+                let needed: Vec<usize> =
                     step.needs_rows_of.iter().filter_map(|oid| position.get(oid).copied()).collect();
                 let weight =
-                    needs_rows_of.iter().filter_map(|at| tables.get(*at)).map(|t| t.bytes).max().unwrap_or(0);
+                    needed.iter().filter_map(|at| tables.get(*at)).map(|t| t.bytes).max().unwrap_or(0);
+                // Whatever locks a table of a tree would meet the chunks that go through its root.
+                let locked = step.locks.iter().map(|lock| &lock.table);
+                let trees = step.needs_rows_of.iter().chain(locked).filter_map(|oid| of_trees.get(oid));
+                let own = needed.iter().filter_map(|at| places.get(*at));
+                let mut needs_rows_in: Vec<usize> = own.chain(trees).copied().collect();
+                needs_rows_in.sort_unstable();
+                needs_rows_in.dedup();
                 let mut waits_for = step.waits_for.clone();
                 waits_for.sort_unstable();
                 let last = step.rank == Rank::ForeignKey;
-                StepState { waits_for, needs_rows_of, locks: step.locks.clone(), weight, state, last }
+                StepState { waits_for, needs_rows_in, locks: step.locks.clone(), weight, state, last }
             })
             .collect();
         let steps: Vec<StepState> = steps;
@@ -163,6 +184,7 @@ impl Schedule {
             next_chunk: 0,
             source_reads_left: chunks.len() + hashes.iter().filter(|state| **state == State::Open).count(),
             chunks,
+            places,
             chunks_left,
             steps,
             others_left,
@@ -201,7 +223,8 @@ impl Schedule {
         self.held.retain(|(holder, _)| *holder != work);
         match work {
             Work::Chunk(at) => {
-                if let Some(left) = self.chunks.get(at).and_then(|table| self.chunks_left.get_mut(*table)) {
+                let place = self.chunks.get(at).and_then(|table| self.places.get(*table));
+                if let Some(left) = place.and_then(|place| self.chunks_left.get_mut(*place)) {
                     *left -= 1;
                 }
                 self.source_reads_left -= 1;
@@ -232,9 +255,9 @@ impl Schedule {
         self.next_chunk < self.chunks.len() || self.hashes.contains(&State::Open)
     }
 
-    /// Whether every chunk of a table is in, by the table's position.
-    pub fn rows_are_in(&self, table: usize) -> bool {
-        self.chunks_left.get(table).is_some_and(|left| *left == 0)
+    /// Whether every chunk that may write there is in.
+    fn rows_are_in(&self, place: usize) -> bool {
+        self.chunks_left.get(place).is_some_and(|left| *left == 0)
     }
 
     /// What could never be given out: empty unless the steps wait for each other in a circle, a defect.
@@ -282,7 +305,7 @@ impl Schedule {
         self.steps.iter().enumerate().filter(move |(_, step)| {
             step.state == State::Open
                 && !(step.last && others_left)
-                && step.needs_rows_of.iter().all(|table| self.rows_are_in(*table))
+                && step.needs_rows_in.iter().all(|place| self.rows_are_in(*place))
                 && step.waits_for.iter().all(|at| self.steps.get(*at).is_some_and(|s| s.state == State::Done))
                 && !self.blocked(&step.locks)
         })
@@ -292,7 +315,7 @@ impl Schedule {
         self.analyses.iter().enumerate().filter(|(_, state)| **state == State::Open).map(|(at, _)| at).filter(
             |at| {
                 let Some(table) = self.tables.get(*at) else { return false };
-                self.rows_are_in(*at)
+                self.places.get(*at).is_some_and(|place| self.rows_are_in(*place))
                     && self.steps_left_of.get(&table.oid).is_none_or(|left| *left == 0)
                     && !self.blocked(&analyze_locks(table.oid))
             },

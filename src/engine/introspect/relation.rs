@@ -42,7 +42,7 @@ pub(super) async fn read(client: &Client) -> Result<Tables, Error> {
     Ok(Tables { tables, of_extensions, placing_apart, hashed_types })
 }
 
-/// Gives each table its columns and finds each partition's root; apart from them, those of extensions.
+/// Gives each table its columns and finds what each partition is loaded through; apart from them, those of extensions.
 pub(super) fn assemble(
     Tables { mut tables, mut of_extensions, mut placing_apart, hashed_types }: Tables,
     columns: Vec<(Oid, Column)>,
@@ -62,10 +62,8 @@ pub(super) fn assemble(
         .collect();
     for table in &mut tables {
         table.columns = of_table.remove(&table.oid).unwrap_or_default();
-        while let Some(parent) = parents.get(&table.root) {
-            table.root = *parent;
-            table.load_through_root |= placing_apart.contains(parent);
-        }
+        let above = std::iter::successors(parents.get(&table.oid), |parent| parents.get(*parent));
+        table.load_through = above.filter(|parent| placing_apart.contains(*parent)).last().copied();
         let safe = table.copied_columns().all(|column| !unsafe_types.contains(&column.type_oid));
         table.binary_safe = safe;
     }
@@ -124,8 +122,7 @@ fn table(row: &Row) -> Result<Table, Error> {
             forced: get(row, "row_security_forced")?,
         },
         bytes: u64::try_from(bytes).unwrap_or(0),
-        load_through_root: false,
-        root: oid,
+        load_through: None,
         binary_safe: false,
     })
 }

@@ -35,11 +35,10 @@ pub struct Table {
     pub row_security: RowSecurity,
     /// Bytes of rows, TOAST included and indexes not; 0 for a partitioned table.
     pub bytes: u64,
-    /// A partition whose rows may belong to another leaf on another server, for what is hashed
-    /// ([`crate::schema::placing`]) or for an order that the locale makes: rows must be loaded through [`Table::root`].
-    pub load_through_root: bool,
-    /// The topmost partitioned table above a partition; the table itself otherwise.
-    pub root: Oid,
+    /// Of a partition whose rows may belong to another leaf on another server, for what is hashed
+    /// ([`crate::schema::placing`]) or for an order that the locale makes: the topmost table above it that decides so,
+    /// through which its rows must be loaded.
+    pub load_through: Option<Oid>,
     /// Whether the binary form of every column that COPY carries means the same on another server
     /// ([`crate::schema::binary`]).
     pub binary_safe: bool,

@@ -220,6 +220,7 @@ fn copy_plan(
     run::Plan {
         tables,
         transfers,
+        trees: plan.trees(),
         steps: plan.script.steps.clone(),
         snapshot: plan.snapshot.clone(),
         holder: Arc::clone(&plan.holder),

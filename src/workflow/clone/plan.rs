@@ -9,6 +9,7 @@ use tokio_postgres::Client;
 use super::{Context, Request, look, losses, neutralize, waiters};
 use crate::connect::{self, Connection, Settings};
 use crate::engine::copy::holder::Holder;
+use crate::engine::copy::schedule::Tree;
 use crate::engine::copy::snapshot::{self, Measure};
 use crate::engine::copy::{self, lanes, large_objects, plan as chunks};
 use crate::engine::introspect;
@@ -182,6 +183,17 @@ impl Plan {
     /// The steps of a phase, with their positions in the script.
     pub(super) fn steps(&self, phase: Phase) -> Vec<lanes::Placed<'_>> {
         self.script.steps.iter().enumerate().filter(|(_, step)| step.phase == phase).collect()
+    }
+
+    /// The partition trees that are loaded through their roots, every table of each.
+    pub(super) fn trees(&self) -> Vec<Tree> {
+        let mut trees: BTreeMap<Oid, Tree> = BTreeMap::new();
+        for table in &self.catalog.tables {
+            if let Some(root) = table.load_through {
+                trees.entry(root).or_insert_with(|| vec![root]).push(table.oid);
+            }
+        }
+        trees.into_values().collect()
     }
 
     /// Everything whose rows are copied, each row once.
@@ -407,7 +419,7 @@ fn tables(
         .iter()
         .filter(|table| table.has_rows() && data.contains(&table.oid) && script.makes(table.address()));
     let of_users = wanted.map(|table| {
-        let root = by_oid.get(&table.root).filter(|_| table.load_through_root);
+        let root = table.load_through.and_then(|root| by_oid.get(&root));
         chunks::Table {
             into: root.map_or_else(|| table.name.clone(), |root| root.name.clone()),
             ..chunk_table(table, measures)

@@ -33,7 +33,7 @@ fn alone(work: Work, idle: usize) -> Next {
 #[test]
 fn an_index_starts_beside_the_copy_of_another_table() {
     let steps = [step(1, LockMode::Share, vec![])];
-    let mut schedule = Schedule::new(vec![rows(1), rows(2)], [0, 1], &steps, |_| true, vec![], 2);
+    let mut schedule = Schedule::new(vec![rows(1), rows(2)], [0, 1], &[], &steps, |_| true, vec![], 2);
     assert_eq!(schedule.assign(), alone(Work::Chunk(0), 0));
     assert_eq!(schedule.assign(), alone(Work::Chunk(1), 0));
     assert_eq!(schedule.assign(), Next::Wait);
@@ -48,7 +48,7 @@ fn conflicting_steps_wait_for_each_other_and_sharing_ones_do_not() {
         step(1, LockMode::Share, vec![]),
         step(1, LockMode::AccessExclusive, vec![0]),
     ];
-    let mut schedule = Schedule::new(vec![rows(1)], [], &steps, |_| true, vec![], 3);
+    let mut schedule = Schedule::new(vec![rows(1)], [], &[], &steps, |_| true, vec![], 3);
     assert!(matches!(schedule.assign(), Next::Do { work: Work::Step(0), .. }));
     assert!(matches!(schedule.assign(), Next::Do { work: Work::Step(1), .. }));
     schedule.finished(Work::Step(0));
@@ -61,7 +61,7 @@ fn conflicting_steps_wait_for_each_other_and_sharing_ones_do_not() {
 fn analyze_comes_after_the_tables_steps() {
     let steps = [step(1, LockMode::Share, vec![])];
     let extras = Extras { analyze: true, hash_source: true };
-    let mut schedule = Schedule::new(vec![rows(1)], [0], &steps, |_| true, vec![extras], 1);
+    let mut schedule = Schedule::new(vec![rows(1)], [0], &[], &steps, |_| true, vec![extras], 1);
     let mut order = Vec::new();
     while let Next::Do { work, .. } = schedule.assign() {
         order.push(work);
@@ -76,7 +76,7 @@ fn steps_of_small_tables_share_a_transaction_and_leave_some_for_the_others() {
     let steps: Vec<Step> = (0..6).map(|oid| step(oid, LockMode::Share, vec![])).collect();
     let tables: Vec<Rows> = (0..6).map(|oid| Rows { oid, bytes: 8192 }).collect();
     let analyze = Extras { analyze: true, hash_source: false };
-    let mut schedule = Schedule::new(tables, [], &steps, |_| true, vec![analyze; 6], 2);
+    let mut schedule = Schedule::new(tables, [], &[], &steps, |_| true, vec![analyze; 6], 2);
     let more = vec![Work::Step(1), Work::Step(2)];
     assert_eq!(schedule.assign(), Next::Do { work: Work::Step(0), more, idle: 0 });
     let more = vec![Work::Step(4)];
@@ -86,6 +86,43 @@ fn steps_of_small_tables_share_a_transaction_and_leave_some_for_the_others() {
     (3..6).for_each(|at| schedule.finished(Work::Step(at)));
     let more = vec![Work::Analyze(1), Work::Analyze(2)];
     assert_eq!(schedule.assign(), Next::Do { work: Work::Analyze(0), more, idle: 0 });
+}
+
+#[test]
+fn the_leaves_of_a_tree_have_their_rows_when_all_of_them_are_through_the_root() {
+    // A root (10) with the leaves 1, 2 and, without rows of its own to copy, 3; and a table (4) beside it.
+    let steps = [
+        step(1, LockMode::Share, vec![]),
+        Step { needs_rows_of: vec![], ..step(10, LockMode::AccessExclusive, vec![]) },
+        step(3, LockMode::Share, vec![]),
+        step(4, LockMode::Share, vec![]),
+    ];
+    let analyze = Extras { analyze: true, hash_source: false };
+    let tables = vec![rows(1), rows(2), rows(4)];
+    let trees = [vec![10, 1, 2, 3]];
+    let mut schedule = Schedule::new(tables, [0, 1, 2], &trees, &steps, |_| true, vec![analyze; 3], 3);
+    for chunk in 0..3 {
+        assert_eq!(schedule.assign(), alone(Work::Chunk(chunk), 0));
+    }
+    schedule.finished(Work::Chunk(2));
+    schedule.finished(Work::Chunk(0));
+    assert!(matches!(schedule.assign(), Next::Do { work: Work::Step(3), .. }));
+    schedule.finished(Work::Step(3));
+    assert!(matches!(schedule.assign(), Next::Do { work: Work::Analyze(2), .. }));
+    schedule.finished(Work::Analyze(2));
+    // Leaf 2 may still write into leaf 1.
+    assert_eq!(schedule.assign(), Next::Wait);
+    schedule.finished(Work::Chunk(1));
+    let mut left = Vec::new();
+    while let Next::Do { work, more, .. } = schedule.assign() {
+        for work in more.into_iter().chain([work]) {
+            schedule.finished(work);
+            left.push(work);
+        }
+    }
+    left.sort_by_key(|work| format!("{work:?}"));
+    let all = [Work::Analyze(0), Work::Analyze(1), Work::Step(0), Work::Step(1), Work::Step(2)];
+    assert_eq!(left, all);
 }
 
 proptest! {
@@ -103,7 +140,7 @@ proptest! {
             .collect();
         let tables: Vec<Rows> = (1..5).map(|oid| Rows { oid, bytes: if small { 1 } else { 1 << 30 } }).collect();
         let extras = Extras { analyze: true, hash_source: true };
-        let mut schedule = Schedule::new(tables, [0, 1, 1, 2, 3], &steps, |_| true, vec![extras; 4], 4);
+        let mut schedule = Schedule::new(tables, [0, 1, 1, 2, 3], &[], &steps, |_| true, vec![extras; 4], 4);
         let mut running: Vec<Vec<Work>> = Vec::new();
         let mut done: Vec<Work> = Vec::new();
         for pick in picks {
