@@ -6,6 +6,7 @@ pub mod diff;
 pub mod party;
 pub mod report;
 mod sums;
+mod swap;
 pub mod undo;
 pub mod verify;
 

@@ -4,14 +4,15 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::party::{Destination, OtherSource, Party};
+use super::swap::{swap, tell_of_slots};
 use super::{Error, Result};
 use crate::engine::stage::mark::Mark;
 use crate::engine::stage::registry::{Made, Registry};
-use crate::engine::stage::swap::{self, Rename, Sessions};
+use crate::engine::stage::swap::{Plan, Rename, Sessions};
 use crate::engine::stage::{create, facts};
 use crate::id::JobId;
 use crate::pg::{Ident, Oid};
-use crate::progress::{Reporter, Update, Warning};
+use crate::progress::{Reporter, Update};
 use crate::safety::{Destinations, MadeFor, made_name};
 
 /// What is asked for.
@@ -48,7 +49,6 @@ pub async fn run(
     let made = registry.made_by(&request.job)?;
     let (old, clone) = both(request, &made, cluster)?;
     let maintenance = destination.maintenance().await?;
-    let helper = destination.maintenance().await?;
     let client = maintenance.client();
     let old_name = Ident::new(&old.name);
     let kept = facts::database(client, &old.name).await?;
@@ -63,7 +63,7 @@ pub async fn run(
     let mark =
         Mark { job: request.job.clone(), made_for: MadeFor::Undone, of: database.clone(), comment: None };
     let own_comment = kept.comment.as_deref().and_then(Mark::from_comment).and_then(|mark| mark.comment);
-    let plan = swap::Plan {
+    let plan = Plan {
         renames: vec![
             Rename {
                 oid: clone,
@@ -75,13 +75,9 @@ pub async fn run(
         ],
         after: Vec::new(),
     };
+    tell_of_slots(&destination, client, reporter).await?;
     registry.record_intent(&request.job, cluster, aside.as_str(), Some(clone), MadeFor::Undone, &database)?;
-    let waiting = |there: &[facts::Session]| {
-        let who: Vec<String> = there.iter().map(ToString::to_string).collect();
-        let message = format!("the swap waits for sessions in database \"{database}\": {}", who.join(", "));
-        reporter.warn(Warning::new("sessions_in_the_way", message));
-    };
-    swap::swap(client, helper.client(), &plan, sessions, waiting, stop).await?;
+    swap(&destination, &plan, reporter, sessions, stop).await?;
     registry.record_put_aside(cluster, clone, aside.as_str())?;
     registry.record_in_place(&request.job, cluster, kept.oid, &database)?;
     let clone_kept_as = aside.as_str().to_owned();

@@ -1,4 +1,4 @@
-//! Reads what a destination's cluster holds: a database by name, its settings, who is connected, what is ours.
+//! Reads what a destination's cluster holds: a database by name, its settings, what is ours, who is at work.
 
 use tokio_postgres::{Client, Row};
 
@@ -22,23 +22,6 @@ pub struct Database {
     pub comment: Option<String>,
     /// Its ACL as text, one entry a line; `None` for the default privileges.
     pub acl: Option<String>,
-}
-
-/// A session that stands in the way of a rename.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Session {
-    pub pid: i32,
-    pub user: String,
-    pub application_name: String,
-    pub client: String,
-    pub state: String,
-}
-
-impl std::fmt::Display for Session {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let name = self.application_name.escape_debug();
-        write!(f, "pid {} (user {}, \"{name}\" from {}, {})", self.pid, self.user, self.client, self.state)
-    }
 }
 
 /// A database whose comment carries our mark.
@@ -100,21 +83,6 @@ pub async fn privileges(client: &Client, oid: Oid, to: &Ident) -> Result<Vec<Sql
     let name = to.as_str();
     rows(client, "reading the privileges of a database", query, &[&oid, &name], |row| {
         row.try_get::<_, String>("statement").map(Sql::printed_by_server)
-    })
-    .await
-}
-
-/// Who is connected to a database, ourselves left out.
-pub async fn sessions(client: &Client, database: &str) -> Result<Vec<Session>> {
-    let query = include_str!("../../../sql/destination/sessions.sql");
-    rows(client, "reading who is connected", query, &[&database], |row| {
-        Ok(Session {
-            pid: row.try_get("pid")?,
-            user: row.try_get("username")?,
-            application_name: row.try_get("application_name")?,
-            client: row.try_get("client")?,
-            state: row.try_get("state")?,
-        })
     })
     .await
 }

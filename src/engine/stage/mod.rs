@@ -6,9 +6,12 @@
 pub mod create;
 pub mod facts;
 pub mod mark;
+pub mod obstacles;
+pub mod redial;
 pub mod registry;
 pub mod swap;
 
+use crate::connect;
 use crate::failure::{Classify, Exit, Failure};
 use crate::pg::sqlstate;
 
@@ -34,22 +37,31 @@ pub enum Error {
     #[error("database \"{name}\" is not the one that this job made: {why}; it was left alone")]
     NotOurs { name: String, why: String },
     /// The wait for other sessions was given up.
-    #[error("database \"{database}\" is in use by {}", list(sessions))]
-    InUse { database: String, sessions: Vec<facts::Session> },
+    #[error("database \"{database}\" is in use by {}", list(obstacles))]
+    InUse { database: String, obstacles: Vec<obstacles::Obstacle> },
+    /// The maintenance database could not be reached.
+    #[error(transparent)]
+    Connect(#[from] connect::Error),
+    /// The answer to the swap's COMMIT was lost, and so is the server.
+    #[error(
+        "the connection broke while database \"{database}\" was swapped, and the server cannot be reached to see \
+         whether that took place: {why}"
+    )]
+    InDoubt { database: String, why: String },
 }
 
 /// Shorthand for this module.
 pub type Result<T> = std::result::Result<T, Error>;
 
-fn list(sessions: &[facts::Session]) -> String {
-    sessions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+fn list(obstacles: &[obstacles::Obstacle]) -> String {
+    obstacles.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 impl Error {
     fn code(&self) -> Option<&str> {
         match self {
             Self::Query { source, .. } | Self::Create { source, .. } => source.code().map(|code| code.code()),
-            Self::NotOurs { .. } | Self::InUse { .. } => None,
+            _ => None,
         }
     }
 }
@@ -70,7 +82,10 @@ impl Classify for Error {
                 .hint("a locale that the destination does not have can be replaced with --locale"),
             Self::NotOurs { .. } => Failure::operator("database_not_ours", Exit::Failed),
             Self::InUse { .. } => Failure::operator("destination_in_use", Exit::Failed)
-                .hint("end these sessions, or let us end them with --terminate-sessions"),
+                .hint("end them, or let us end sessions with --terminate-sessions"),
+            Self::Connect(error) => error.classify(),
+            Self::InDoubt { .. } => Failure::operator("swap_in_doubt", Exit::Failed)
+                .hint("when the server is back, `multiboard-sync clean` shows how far it got and corrects the record"),
             Self::Query { .. } if code == sqlstate::OBJECT_IN_USE => {
                 Failure::operator("destination_in_use", Exit::Failed)
                     .hint("end the sessions, or let us end them with --terminate-sessions")

@@ -5,13 +5,14 @@ use tokio_postgres::Client;
 use super::{Context, Request, Staging};
 use crate::engine::stage::mark::Mark;
 use crate::engine::stage::registry::{Made, MadeState};
-use crate::engine::stage::swap::{self, Rename};
-use crate::engine::stage::{self, create, facts};
+use crate::engine::stage::swap::{Plan, Rename};
+use crate::engine::stage::{create, facts};
 use crate::pg::{Ident, Sql};
 use crate::progress::{Phase, Undo, Update, Warning};
 use crate::safety::{MadeFor, made_name};
 use crate::sql;
 use crate::workflow::party::Destination;
+use crate::workflow::swap::{swap, tell_of_slots};
 use crate::workflow::{Error, Result};
 
 /// Swaps, prunes what is kept, and says how to go back.
@@ -25,7 +26,6 @@ pub(super) async fn replace(
     let reporter = &context.reporter;
     reporter.phase(Phase::Swap);
     let client = staging.maintenance.client();
-    let helper = destination.maintenance().await?;
     let database = destination.grant.database();
     let target = Ident::new(database);
     let old = facts::database(client, database).await?;
@@ -34,10 +34,11 @@ pub(super) async fn replace(
         return Err(Error::Overtaken { database: database.to_owned() });
     }
     let cluster = destination.grant.system_identifier();
-    let mut plan = swap::Plan::default();
+    let mut plan = Plan::default();
     let mut comment = source_comment.map(str::to_owned);
     let mut kept = None;
     if let Some(old) = &old {
+        tell_of_slots(destination, client, reporter).await?;
         let name = Ident::new(made_name(&request.job, MadeFor::Old, database));
         let mark = Mark {
             job: request.job.clone(),
@@ -64,26 +65,11 @@ pub(super) async fn replace(
         kept = Some((name, old.oid));
     }
     plan.renames.push(Rename { oid: staging.oid, from: staging.name.clone(), to: target.clone(), comment });
-    let waiting = |sessions: &[facts::Session]| {
-        let who: Vec<String> = sessions.iter().map(ToString::to_string).collect();
-        let message = format!(
-            "the swap waits for sessions in database \"{database}\": {}; end them, or use --terminate-sessions",
-            who.join(", ")
-        );
-        reporter.warn(Warning::new("sessions_in_the_way", message));
-    };
-    let swapped = swap::swap(client, helper.client(), &plan, &context.sessions, waiting, &context.stop).await;
-    if let Err(stage::Error::InUse { .. }) = &swapped
-        && context.stop.is_cancelled()
-    {
-        return Err(Error::Interrupted("the destination is as it was".to_owned()));
-    }
-    swapped?;
+    swap(destination, &plan, reporter, &context.sessions, &context.stop).await?;
     if let Some((name, oid)) = &kept {
         context.registry.record_put_aside(cluster, *oid, name.as_str())?;
     }
     context.registry.record_in_place(&request.job, cluster, staging.oid, database)?;
-    helper.close().await;
     let kept_as = kept.map(|(name, _)| name.as_str().to_owned());
     reporter.report(Update::SwapDone { database: database.to_owned(), kept_as: kept_as.clone() });
     let pruned = prune(context, client, cluster, database, request.keep_old).await;

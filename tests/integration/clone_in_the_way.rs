@@ -1,0 +1,160 @@
+//! What keeps the old database from being renamed, beside ordinary sessions: it is named, ended where that is asked for
+//! and can be done, and users can work until then.
+
+use serde_json::Value;
+
+use crate::support::binary::Running;
+use crate::support::cloning::{clone_of, start_clone};
+use crate::support::{
+    Binary, Database, Outcome, Session, destination, eventually, installation, missing, source,
+};
+
+const OLD: &str = "CREATE TABLE old (a int); INSERT INTO old VALUES (1), (2), (3)";
+const NEW: &str = "CREATE TABLE fresh (a int)";
+
+async fn pair() -> Option<(Database<'static>, Database<'static>)> {
+    let (source, destination) = (source(15)?, destination(15)?);
+    let (from, to) = (source.database("busy").await, destination.database("busy").await);
+    from.execute(NEW).await;
+    to.execute(OLD).await;
+    to.announce("terminating");
+    Some((from, to))
+}
+
+async fn is_new(to: &Database<'_>) -> bool {
+    crate::support::checksum::has_relation(to, "public", "fresh").await
+}
+
+/// The message of the next warning with this code.
+async fn warned(running: &mut Running, code: &str) -> String {
+    let wanted = |line: &Value| line["event"] == "warning" && line["data"]["code"] == code;
+    running.event(code, wanted).await["data"]["message"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_prepared_transaction_is_named_and_waited_for_while_users_work() {
+    let Some((from, to)) = pair().await else { return };
+    for more in [vec![], vec!["--terminate-sessions"]] {
+        to.execute("BEGIN; INSERT INTO old VALUES (4); PREPARE TRANSACTION 'it''s two-phase'").await;
+        let program = Binary::new();
+        let more = [vec!["--confirm", to.name()], more].concat();
+        let mut running = start_clone(&program, &from.url(), &to.url(), &more);
+        let message = warned(&mut running, "prepared_in_the_way").await;
+        assert!(message.contains(r"it\'s two-phase") && message.contains("ROLLBACK PREPARED"), "{message}");
+        // Nobody is locked out, and nobody is ended, by a swap that cannot take place.
+        let user = to.session().await;
+        for _ in 0..20 {
+            let visitor = tokio::time::timeout(std::time::Duration::from_secs(3), to.session()).await;
+            assert_eq!(visitor.expect("locked out").query_text("SELECT count(*) FROM old").await, "3");
+        }
+        assert_eq!(user.query_text("SELECT count(*) FROM old").await, "3");
+        user.execute_all("COMMIT PREPARED 'it''s two-phase'").await;
+        drop(user);
+        let outcome = Outcome::of(running.finish().await).expect_code(0);
+        assert!(is_new(&to).await);
+        program.run(&["undo", outcome.job()]).await.expect_code(0);
+        assert_eq!(to.query_text("SELECT count(*) FROM old").await, "4");
+        to.execute("DELETE FROM old WHERE a = 4").await;
+    }
+}
+
+/// A subscriber of the old database: a walsender there, with a slot. The program ends with the value.
+async fn subscriber(to: &Database<'_>, slot: &str) -> Option<(Binary, Running)> {
+    let Some(program) = installation::client("pg_recvlogical", to.server().major()) else {
+        return missing("pg_recvlogical", "scripts/setup");
+    };
+    to.execute("CREATE PUBLICATION p FOR ALL TABLES").await;
+    to.query_text(&format!("SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')")).await;
+    let program = Binary::of(program.to_str().unwrap());
+    let (url, options) = (to.url(), ["-o", "proto_version=1", "-o", "publication_names=p"]);
+    let start = ["--start", "--no-loop", "--file", "-", "--slot", slot, "--dbname", url.as_str()];
+    let running = program.start(&[&start[..], &options[..]].concat());
+    let active = format!("SELECT active FROM pg_replication_slots WHERE slot_name = '{slot}'");
+    eventually("the walsender", async || match to.server().query_text(&active).await.as_str() {
+        "t" => Ok(()),
+        other => Err(other.to_owned()),
+    })
+    .await;
+    Some((program, running))
+}
+
+#[tokio::test]
+async fn a_walsender_is_named_with_its_slot_and_ended_when_asked_for() {
+    let Some((from, to)) = pair().await else { return };
+    let slot = format!("slot_{}", to.name());
+    let Some((_program, subscriber)) = subscriber(&to, &slot).await else { return };
+    let program = Binary::new();
+
+    let mut running = start_clone(&program, &from.url(), &to.url(), &["--confirm", to.name()]);
+    let stays = warned(&mut running, "slots_stay_behind").await;
+    assert!(stays.contains(&slot), "{stays}");
+    let message = warned(&mut running, "sessions_in_the_way").await;
+    assert!(message.contains("walsender pid") && message.contains(&slot), "{message}");
+    running.interrupt();
+    Outcome::of(running.finish().await).expect_code(130);
+    assert_eq!(to.query_text("SELECT count(*) FROM old").await, "3");
+
+    clone_of(&from, &to, &["--confirm", to.name(), "--terminate-sessions"]).await;
+    assert!(is_new(&to).await);
+    assert_ne!(subscriber.finish().await.code, Some(0));
+}
+
+#[tokio::test]
+async fn the_worker_of_a_subscription_is_named_and_ended_when_asked_for() {
+    let Some((from, to)) = pair().await else { return };
+    let slot = format!("sub_{}", to.name());
+    from.execute("CREATE PUBLICATION p").await;
+    let address = from.server().address();
+    let subscribe = format!(
+        "CREATE SUBSCRIPTION s CONNECTION 'host={} port={} user=postgres dbname={}' PUBLICATION p WITH (slot_name = {slot})",
+        address.ip(),
+        address.port(),
+        from.name()
+    );
+    to.execute(&subscribe).await;
+    let workers = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND backend_type LIKE 'logical replication%'",
+        to.name()
+    );
+    eventually("the worker", async || match to.server().query_text(&workers).await.as_str() {
+        "1" => Ok(()),
+        other => Err(other.to_owned()),
+    })
+    .await;
+    let program = Binary::new();
+
+    let mut running = start_clone(&program, &from.url(), &to.url(), &["--confirm", to.name()]);
+    let message = warned(&mut running, "sessions_in_the_way").await;
+    assert!(message.contains("logical replication"), "{message}");
+    running.interrupt();
+    Outcome::of(running.finish().await).expect_code(130);
+
+    let outcome = clone_of(&from, &to, &["--confirm", to.name(), "--terminate-sessions"]).await;
+    assert!(is_new(&to).await);
+    let kept = outcome.all("swap.done")[0]["kept_as"].as_str().unwrap().to_owned();
+    // A subscription keeps its database and its slot from being dropped.
+    let session = Session::open(&to.server().url(&kept)).await;
+    session.execute_all("DROP SUBSCRIPTION s").await;
+}
+
+#[tokio::test]
+async fn a_session_that_our_role_may_not_end_is_named_and_waited_for() {
+    let Some((from, _)) = pair().await else { return };
+    let Some(destination) = destination(15) else { return };
+    let role = destination.role("plain", "LOGIN CREATEDB").await;
+    let to = destination.database("protected").await;
+    destination.execute(&format!("ALTER DATABASE {} OWNER TO {}", to.name(), role.name())).await;
+    let superuser = to.session().await;
+    let pid = superuser.query_text("SELECT pg_backend_pid()").await;
+    let program = Binary::new();
+    let url = to.url_as(role.name(), "unused");
+    let more = ["--no-owner", "--no-privileges", "--terminate-sessions"];
+    let mut running = start_clone(&program, &from.url(), &url, &more);
+    let message = warned(&mut running, "session_not_ended").await;
+    assert!(message.contains(&pid) && message.contains("superuser"), "{message}");
+    warned(&mut running, "sessions_in_the_way").await;
+    assert_eq!(superuser.query_text("SELECT 1").await, "1");
+    drop(superuser);
+    Outcome::of(running.finish().await).expect_code(0);
+    assert!(is_new(&to).await);
+}
