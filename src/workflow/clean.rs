@@ -1,7 +1,7 @@
 //! Names what is left of our own interrupted work on a destination, and removes it: only what is ours.
 
-use super::Result;
 use super::party::{Destination, OtherSource, Party};
+use super::{Result, records};
 use crate::engine::preflight::destination::user_objects;
 use crate::engine::stage::registry::{Made, Registry};
 use crate::engine::stage::{create, facts};
@@ -42,6 +42,7 @@ pub async fn run(
     let cluster = destination.grant.system_identifier();
     let maintenance = destination.maintenance().await?;
     let client = maintenance.client();
+    records::correct(registry, client, cluster).await?;
     let recorded = registry.leftovers(cluster)?;
     let mut found = Vec::new();
     for marked in facts::marked(client).await? {
@@ -88,7 +89,6 @@ pub async fn run(
         }
         found.push(became);
     }
-    forget_what_is_gone(registry, client, cluster, &registry.leftovers(cluster)?).await?;
     Ok(found)
 }
 
@@ -121,23 +121,4 @@ async fn remove(
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// Records of databases that are not there any more, under any name, are closed.
-async fn forget_what_is_gone(
-    registry: &dyn Registry,
-    client: &tokio_postgres::Client,
-    cluster: &str,
-    recorded: &[Made],
-) -> Result<()> {
-    for made in recorded {
-        let there = match made.oid {
-            Some(oid) => facts::name_of(client, oid).await?.is_some(),
-            None => facts::database(client, &made.name).await?.is_some(),
-        };
-        if !there && !facts::is_at_work(client, &made.job).await? {
-            registry.record_dropped(cluster, &made.name)?;
-        }
-    }
-    Ok(())
 }

@@ -4,6 +4,7 @@ pub mod clean;
 pub mod clone;
 pub mod diff;
 pub mod party;
+mod records;
 pub mod report;
 mod sums;
 mod swap;

@@ -138,6 +138,31 @@ async fn as_many_old_databases_are_kept_as_asked_for() {
 }
 
 #[tokio::test]
+async fn a_kept_database_that_cannot_be_dropped_is_named_and_keeps_no_other() {
+    let Some((from, to)) = pair().await else { return };
+    let program = Binary::new();
+    let run = async |keep: &str| {
+        let more = ["--confirm", to.name(), "--keep-old", keep];
+        let outcome = clone(&program, &from.url(), &to.url(), &more).await.expect_code(0);
+        (others(&to).await, outcome)
+    };
+    run("2").await;
+    let (kept, _) = run("2").await;
+    let newest = Session::open(&to.server().url(kept.last().unwrap())).await;
+    let subscribe = "CREATE SUBSCRIPTION s CONNECTION 'host=/nowhere' PUBLICATION p WITH (connect = false, slot_name = NONE)";
+    newest.execute_all(subscribe).await;
+    drop(newest);
+    let (left, outcome) = run("0").await;
+    assert_eq!(left, kept[1..], "{}", outcome.text());
+    let warnings = outcome.warnings("old_database_left");
+    assert!(warnings[0]["message"].as_str().unwrap().contains(&kept[1]), "{warnings:?}");
+    let newest = Session::open(&to.server().url(&kept[1])).await;
+    newest.execute_all("DROP SUBSCRIPTION s").await;
+    drop(newest);
+    assert_eq!(run("0").await.0, [""; 0]);
+}
+
+#[tokio::test]
 async fn the_swap_waits_for_sessions_names_them_and_goes_on_when_they_leave() {
     let Some((from, to)) = pair().await else { return };
     let idle = to.session().await;

@@ -13,7 +13,7 @@ use crate::safety::{MadeFor, made_name};
 use crate::sql;
 use crate::workflow::party::Destination;
 use crate::workflow::swap::{swap, tell_of_slots};
-use crate::workflow::{Error, Result};
+use crate::workflow::{Error, Result, records};
 
 /// Swaps, prunes what is kept, and says how to go back.
 pub(super) async fn replace(
@@ -72,14 +72,10 @@ pub(super) async fn replace(
     context.registry.record_in_place(&request.job, cluster, staging.oid, database)?;
     let kept_as = kept.map(|(name, _)| name.as_str().to_owned());
     reporter.report(Update::SwapDone { database: database.to_owned(), kept_as: kept_as.clone() });
-    let pruned = prune(context, client, cluster, database, request.keep_old).await;
-    if let Err(error) = pruned {
-        // The clone is in place; what is left over is named by `clean`.
+    // The clone is in place; what is left over is named by `clean`.
+    if let Err(error) = prune(context, client, cluster, database, request.keep_old).await {
         let reason = crate::failure::chain(&error);
-        reporter.warn(Warning::new(
-            "old_database_left",
-            format!("an older kept database was not removed: {reason}"),
-        ));
+        reporter.warn(left(&format!("older kept databases were not looked for: {reason}")));
     }
     let Some(kept_as) = kept_as.filter(|_| request.keep_old > 0) else { return Ok(None) };
     Ok(Some(Undo {
@@ -104,16 +100,28 @@ async fn inherit(client: &Client, old: &facts::Database, target: &Ident) -> Resu
     Ok(statements)
 }
 
-/// Drops kept databases of this destination beyond the newest `keep`, each only if mark and record agree.
+/// Drops kept databases of this destination beyond the newest `keep`, each only if mark and record agree. One that cannot
+/// be dropped (its subscription, a slot in use) keeps no other.
 async fn prune(context: &Context, client: &Client, cluster: &str, of: &str, keep: usize) -> Result<()> {
-    let mut kept: Vec<Made> = context.registry.leftovers(cluster)?;
+    let registry = context.registry.as_ref();
+    records::correct(registry, client, cluster).await?;
+    let mut kept: Vec<Made> = registry.leftovers(cluster)?;
     kept.retain(|made| made.made_for == MadeFor::Old && made.of == of && made.state == MadeState::Created);
     kept.sort_by(|a, b| b.job.cmp(&a.job));
     for made in kept.into_iter().skip(keep) {
         let Some(oid) = made.oid else { continue };
-        let name = Ident::new(&made.name);
-        create::drop_ours(client, &name, oid, &made.job, MadeFor::Old).await?;
-        context.registry.record_dropped(cluster, &made.name)?;
+        match create::drop_ours(client, &Ident::new(&made.name), oid, &made.job, MadeFor::Old).await {
+            Ok(_) => registry.record_dropped(cluster, &made.name)?,
+            Err(error) => {
+                let reason = crate::failure::chain(&error);
+                let message = format!("the kept database \"{}\" was not removed: {reason}", made.name);
+                context.reporter.warn(left(&message));
+            }
+        }
     }
     Ok(())
+}
+
+fn left(message: &str) -> Warning {
+    Warning::new("old_database_left", message)
 }
