@@ -44,6 +44,7 @@ pub struct OtherSource {
 
 /// A source that is connected and has told who it is.
 pub struct Source {
+    /// Leads to the server that answered, and to no other: every further session of the run is opened there.
     pub party: Party,
     pub connection: Connection,
     pub facts: preflight::source::Facts,
@@ -54,7 +55,8 @@ impl Source {
     pub async fn open(party: &Party) -> Result<Self> {
         let connection = connect::source(&party.options, &Settings::default()).await?;
         let facts = preflight::source::facts(connection.client()).await?;
-        Ok(Self { party: party.clone(), connection, facts })
+        let party = Party { options: connection.same_server(), ..party.clone() };
+        Ok(Self { party, connection, facts })
     }
 
     /// Who it is.

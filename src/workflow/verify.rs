@@ -70,7 +70,7 @@ async fn sum_up(
     let questions = questions(request, &catalog);
     let mut connections = Vec::new();
     for _ in 0..request.jobs.min(questions.len()).max(1) {
-        connections.push(Box::new(connect::source(&party.options, &Settings::default()).await?));
+        connections.push(Box::new(connect::source(&opened.party.options, &Settings::default()).await?));
     }
     let tables = sums::ask(connections, questions, reporter, side, stop).await?;
     let kept = catalog.sequences.iter().filter(|s| request.selection.matches(&s.name) != Choice::LeftOut);

@@ -33,6 +33,7 @@ mod clone_neutralize;
 mod clone_partitions;
 mod clone_progress;
 mod clone_races;
+mod clone_reach;
 mod clone_refusals;
 mod clone_select;
 mod clone_swap;

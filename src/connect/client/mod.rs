@@ -214,6 +214,12 @@ impl Connection {
         self.cancel.clone()
     }
 
+    /// Options that lead to the server that answered here, and to no other: several hosts, and one name with several
+    /// addresses, may stand for servers that are not at the same point.
+    pub fn same_server(&self) -> Options {
+        self.cancel.options.pinned(&self.cancel.host, &self.address)
+    }
+
     /// Whether the connection is gone.
     pub fn is_closed(&self) -> bool {
         self.client.is_closed()

@@ -12,12 +12,13 @@ mod service;
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::connect::endpoint::Endpoint;
 use crate::failure::{Classify, Exit, Failure};
+use crate::safety::Address;
 use crate::secret::Secret;
 
 pub use environment::Environment;
@@ -305,6 +306,22 @@ impl Options {
     #[must_use]
     pub fn with_database(&self, database: &str) -> Self {
         Self { dbname: database.to_owned(), ..self.clone() }
+    }
+
+    /// Only the server that answered at one of the hosts' addresses; its name stays what certificates and password
+    /// files are looked up by. It is taken as it is: what kind of server was wanted is settled.
+    #[must_use]
+    pub(in crate::connect) fn pinned(&self, host: &Host, address: &Address) -> Self {
+        let place = match (&host.place, address) {
+            // Such an address says which network it is of, and `hostaddr` cannot; its text stands for it alone.
+            (_, Address::Tcp(SocketAddr::V6(at))) if at.scope_id() != 0 => host.place.clone(),
+            (Place::Name { name, .. }, Address::Tcp(at)) => {
+                Place::Name { name: name.clone(), address: Some(at.ip()) }
+            }
+            _ => host.place.clone(),
+        };
+        let hosts = vec![Host { place, port: host.port }];
+        Self { hosts, target_session: TargetSession::Any, ..self.clone() }
     }
 
     /// A keyword string that leads to the same server and database and holds no secret: where the password is to come

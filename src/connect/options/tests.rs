@@ -7,6 +7,7 @@ use super::{
     Environment, Error, Host, Options, PasswordOrigin, Place, RootCertificates, SslMode, TargetSession,
 };
 use crate::failure::chain;
+use crate::safety::Address;
 
 fn parse(text: &str) -> Result<Options, Error> {
     Options::parse(text, &Environment::new([], Some("runner")))
@@ -221,4 +222,23 @@ fn a_string_without_secrets_leads_to_the_same_place() {
             (&options.hosts, &options.user, &options.dbname, options.tls.mode)
         );
     }
+}
+
+#[test]
+fn pinned_to_an_address_the_name_stays() -> Result<(), Box<dyn std::error::Error>> {
+    let options = parse("host=a,db.example.com port=1,2 target_session_attrs=standby sslmode=verify-full")?;
+    let host = options.hosts.get(1).ok_or("two hosts")?;
+    for (address, expected) in [
+        ("192.0.2.7:2", Some("192.0.2.7")),
+        ("[2001:db8::7]:2", Some("2001:db8::7")),
+        // Of which network such an address is, `hostaddr` cannot say.
+        ("[fe80::7%3]:2", None),
+    ] {
+        let pinned = options.pinned(host, &Address::Tcp(address.parse()?));
+        let address = expected.map(str::parse).transpose()?;
+        let place = Place::Name { name: "db.example.com".to_owned(), address };
+        assert_eq!(pinned.hosts, [Host { place, port: 2 }]);
+        assert_eq!((pinned.target_session, pinned.tls), (TargetSession::Any, options.tls.clone()));
+    }
+    Ok(())
 }

@@ -13,7 +13,7 @@ pub(super) async fn look(request: &Request, context: &Context) -> Result<(Source
     let reporter = &context.reporter;
     reporter.operation("connecting to the source");
     let source = Source::open(&request.source).await?;
-    if pooler::detect(&request.source.options).await? == Pooling::Transaction {
+    if pooler::detect(&source.party.options).await? == Pooling::Transaction {
         preflight::fail_on(vec![check::transaction_pooler(source.connection.endpoint().as_str())])?;
     }
     source.remember(context.registry.as_ref())?;

@@ -86,6 +86,8 @@ pub async fn run(request: &Request, context: &Context) -> Result<Report> {
     let reporter = &context.reporter;
     reporter.phase(Phase::Preflight);
     let (source, destination) = look::look(request, context).await?;
+    // From here on every session of the source is one of the server that was looked at.
+    let request = &Request { source: source.party.clone(), ..request.clone() };
     let held = Held::default();
     let report = waiters::beside(request, context, &held, async |context: &Context| {
         reporter.phase(Phase::Plan);
