@@ -115,6 +115,33 @@ async fn tables_that_may_not_be_read_are_named_all_of_them() {
 }
 
 #[tokio::test]
+async fn sequences_that_may_not_be_read_are_named_before_any_row_is_copied() {
+    let Some((from, to)) = pair("sequences").await else { return };
+    let role = from.server().role("reader", "LOGIN").await;
+    let from = from;
+    from.execute(&format!(
+        "CREATE TABLE counted (a int GENERATED ALWAYS AS IDENTITY); CREATE SEQUENCE public.\"Odd\";
+         CREATE SCHEMA hidden; CREATE SEQUENCE hidden.away; CREATE SEQUENCE fine;
+         GRANT SELECT ON t, counted, fine, hidden.away TO {}",
+        role.name()
+    ))
+    .await;
+    let url = from.url_as(role.name(), "unused");
+    let words = ["public.counted_a_seq", "Odd", "hidden.away", role.name(), "GRANT SELECT ON SEQUENCE"];
+    let more = ["--no-owner", "--no-privileges"];
+    let outcome = refused(&url, &to.url(), &more, 3, &words).await;
+    assert!(!outcome.error().to_string().contains("public.fine"), "{}", outcome.text());
+    assert_eq!(outcome.phases(), ["preflight", "plan"]);
+    assert_eq!(to.related_databases().await, [""; 0]);
+    from.execute(&format!(
+        "GRANT USAGE ON SCHEMA hidden TO {0}; GRANT SELECT ON SEQUENCE counted_a_seq, \"Odd\" TO {0}",
+        role.name()
+    ))
+    .await;
+    clone(&Binary::new(), &url, &to.url(), &more).await.expect_code(0);
+}
+
+#[tokio::test]
 async fn an_older_destination_is_refused() {
     let (Some(source), Some(destination)) = (source(18), destination(15)) else { return };
     let (from, to) = (source.database("newer").await, destination.absent_database("newer"));

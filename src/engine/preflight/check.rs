@@ -1,9 +1,9 @@
 //! The checks of a clone's preflight: facts in, findings out, no server.
 
 use super::destination;
-use super::source::{self, Unreadable};
+use super::source::{self, Unreadable, UnreadableSequence};
 use crate::failure::Exit;
-use crate::pg::Version;
+use crate::pg::{Ident, QualifiedName, Version};
 
 /// A reason not to start, with what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,12 +109,8 @@ pub fn readable(role: &str, tables: &[Unreadable]) -> Vec<Finding> {
         .map(|table| {
             if table.not_permitted {
                 let name = &table.name;
-                let hint = format!(
-                    "as its owner {}: GRANT USAGE ON SCHEMA {} TO \"{role}\"; GRANT SELECT ON {} TO \"{role}\"; or leave it out with --exclude {name}",
-                    table.owner,
-                    table.name.schema.quoted(),
-                    table.name.quoted()
-                );
+                let grant = grant_select("", name, &table.owner, role);
+                let hint = format!("{grant}; or leave it out with --exclude {name}");
                 Finding::new("no_privilege", format!("role {role} may not read table {name}"), hint)
             } else {
                 let hint = format!(
@@ -128,12 +124,28 @@ pub fn readable(role: &str, tables: &[Unreadable]) -> Vec<Finding> {
         .collect()
 }
 
+/// Sequences whose values our role cannot read, each by name.
+pub fn readable_sequences(role: &str, sequences: &[UnreadableSequence]) -> Vec<Finding> {
+    let findings = sequences.iter().map(|UnreadableSequence { name, owner }| {
+        let message = format!("role {role} may not read sequence {name}");
+        Finding::new("no_privilege", message, grant_select("SEQUENCE ", name, owner, role))
+    });
+    findings.collect()
+}
+
+fn grant_select(kind: &str, name: &QualifiedName, owner: &str, role: &str) -> String {
+    let (schema, object, role) = (name.schema.quoted(), name.quoted(), Ident::new(role));
+    let role = role.quoted();
+    format!(
+        "as its owner {owner}: GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT ON {kind}{object} TO {role}"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::pg::QualifiedName;
 
     fn source(version: u32) -> source::Facts {
         source::Facts {

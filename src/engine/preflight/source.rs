@@ -81,3 +81,33 @@ pub async fn unreadable(client: &Client, tables: &[Oid]) -> Result<Vec<Unreadabl
         .collect::<std::result::Result<_, _>>()
         .map_err(failed)
 }
+
+/// A sequence whose value may not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadableSequence {
+    pub name: QualifiedName,
+    pub owner: String,
+}
+
+/// Of these sequences, the ones that our role cannot read. Their values are the last thing that is read of a source,
+/// so without this question the answer would come after all the rows.
+pub async fn unreadable_sequences(
+    client: &Client,
+    sequences: &[QualifiedName],
+) -> Result<Vec<UnreadableSequence>> {
+    let doing = "checking which sequences may be read";
+    let failed = |source| Error::Query { doing, source };
+    let schemas: Vec<&str> = sequences.iter().map(|name| name.schema.as_str()).collect();
+    let names: Vec<&str> = sequences.iter().map(|name| name.name.as_str()).collect();
+    let query = include_str!("../../../sql/source/unreadable_sequences.sql");
+    let rows = client.query(query, &[&schemas, &names]).await.map_err(failed)?;
+    rows.iter()
+        .map(|row| {
+            Ok(UnreadableSequence {
+                name: QualifiedName::new(row.try_get::<_, &str>("schema")?, row.try_get::<_, &str>("name")?),
+                owner: row.try_get("owner")?,
+            })
+        })
+        .collect::<std::result::Result<_, _>>()
+        .map_err(failed)
+}

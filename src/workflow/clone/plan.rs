@@ -101,6 +101,9 @@ pub(super) async fn plan(
     } else {
         large_objects::ranges(held.holder.client()).await?
     };
+    let sequences = if request.schema_only { Vec::new() } else { sequences(&catalog, &script) };
+    let unreadable = readable::unreadable_sequences(held.holder.client(), &sequences).await?;
+    preflight::fail_on(check::readable_sequences(&source.facts.role, &unreadable))?;
     let jobs = if request.neutralize { neutralize::jobs(&catalog, &tables) } else { None };
     neutralized.extend(jobs.as_ref().map(|table| format!("every job in {table}: made inactive")));
     for line in &neutralized {
@@ -110,7 +113,7 @@ pub(super) async fn plan(
         like: like(request, &catalog),
         comment: catalog.database.comment.take(),
         options,
-        sequences: if request.schema_only { Vec::new() } else { sequences(&catalog, &script) },
+        sequences,
         holder: Arc::new(Holder::new(held.holder).await?),
         snapshot: held.snapshot,
         neutralized,
