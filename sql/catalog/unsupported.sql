@@ -4,21 +4,7 @@ WITH member AS (
       FROM pg_catalog.pg_depend AS d
      WHERE d.deptype OPERATOR(pg_catalog.=) 'e'
 ), other (class, oid, kind, schema, name) AS (
-    SELECT 3466, e.oid, 'event trigger', NULL::pg_catalog.text, e.evtname::pg_catalog.text
-      FROM pg_catalog.pg_event_trigger AS e
-    UNION ALL
-    SELECT 6104, p.oid, 'publication', NULL, p.pubname
-      FROM pg_catalog.pg_publication AS p
-    UNION ALL
-    SELECT 3381, s.oid, 'extended statistics', n.nspname, s.stxname
-      FROM pg_catalog.pg_statistic_ext AS s
-      JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) s.stxnamespace
-    UNION ALL
-    SELECT 3456, c.oid, 'collation', n.nspname, c.collname
-      FROM pg_catalog.pg_collation AS c
-      JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.collnamespace
-    UNION ALL
-    SELECT 3602, t.oid, 'text search configuration', n.nspname, t.cfgname
+    SELECT 3602, t.oid, 'text search configuration', n.nspname::pg_catalog.text, t.cfgname::pg_catalog.text
       FROM pg_catalog.pg_ts_config AS t
       JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) t.cfgnamespace
     UNION ALL
@@ -106,11 +92,6 @@ SELECT o.class::pg_catalog.oid AS class,
  WHERE m.objid IS NULL
    AND o.oid OPERATOR(pg_catalog.>=) 16384
    AND COALESCE(o.schema, '') NOT IN ('pg_toast', 'information_schema')
-UNION ALL
-SELECT 6100::pg_catalog.oid, s.subid, pg_catalog.concat('subscription ', s.subname), 'this kind of object is not reproduced yet'
-  FROM (SELECT oid AS subid, subname, subdbid FROM pg_catalog.pg_subscription) AS s
-  JOIN pg_catalog.pg_database AS d ON d.oid OPERATOR(pg_catalog.=) s.subdbid
- WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
 UNION ALL
 SELECT 3596::pg_catalog.oid, l.objoid, pg_catalog.concat('security label on ', l.objtype, ' ', l.objname), 'security labels are not reproduced yet'
   FROM pg_catalog.pg_seclabels AS l

@@ -17,8 +17,10 @@ pub enum Phase {
     Index,
     /// A constraint of tables: as soon as what it needs is there, foreign keys last.
     Constraint,
-    /// After the data: triggers, rules, policies, materialized views, event triggers.
+    /// After the data: triggers, rules, policies, materialized views, publications.
     PostData,
+    /// When all is verified: event triggers, which act on whatever is made after them.
+    Last,
 }
 
 /// A table-level lock mode, weakest first (manual, "Explicit Locking", table of conflicting lock modes).

@@ -56,3 +56,39 @@ async fn nothing_is_switched_off_when_told_so() {
     assert_eq!(outcome.report()["neutralized"], serde_json::json!([]));
     assert_eq!(outcome.report()["verification"]["left_out"], serde_json::json!([]));
 }
+
+#[tokio::test]
+async fn a_subscription_is_not_created_or_created_unable_to_act() {
+    for major in [15, 18] {
+        let (Some(source), Some(destination)) = (source(major), destination(major)) else { return };
+        let (from, to) = (source.database("subscribed").await, destination.absent_database("subscribed"));
+        from.execute(
+            "CREATE TABLE t (a int); CREATE SUBSCRIPTION \"a Sub\" CONNECTION 'dbname=nowhere password=secret-canary' PUBLICATION one, \"Two\"
+             WITH (connect = false, slot_name = real_slot, binary = true, streaming = on, disable_on_error = true, synchronous_commit = local);
+             COMMENT ON SUBSCRIPTION \"a Sub\" IS 'the real one'",
+        )
+        .await;
+        let state = "SELECT string_agg(concat_ws(' ', subname, subconninfo, subpublications, subenabled, subslotname, subbinary, substream,
+            subdisableonerr, subsynccommit, obj_description(s.oid, 'pg_subscription')), ',')
+            FROM pg_subscription AS s JOIN pg_database AS d ON d.oid = subdbid AND datname = current_database()";
+
+        let outcome = clone_of(&from, &to, &[]).await;
+        assert_eq!(
+            outcome.report()["neutralized"],
+            serde_json::json!(["subscription \"a Sub\": not created"])
+        );
+        assert_eq!(to.query_text(&format!("SELECT coalesce(({state}), 'none')")).await, "none");
+        assert!(!outcome.text().contains("secret-canary"));
+
+        let more = ["--no-neutralize", "--confirm", to.name()];
+        let outcome = clone_of(&from, &to, &more).await;
+        assert!(!outcome.text().contains("secret-canary"));
+        let expected = from.query_text(state).await.replace(" real_slot", "");
+        assert!(expected.contains("secret-canary") && expected.contains("the real one"), "{expected}");
+        assert_eq!(to.query_text(state).await, expected, "{major}");
+
+        to.execute("DROP SUBSCRIPTION \"a Sub\"").await;
+        from.execute("ALTER SUBSCRIPTION \"a Sub\" SET (slot_name = NONE)").await;
+        from.execute("DROP SUBSCRIPTION \"a Sub\"").await;
+    }
+}

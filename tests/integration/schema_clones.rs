@@ -27,6 +27,12 @@ cloned_without_a_differing_line! {
     extensions: 14;
     privileges: 15;
     triggers: 14;
+    statistics: 14;
+    collations: 14;
+    collations_16: 16;
+    publications: 14;
+    publications_15: 15;
+    publications_18: 18;
     default_privileges: 14;
     default_privileges_18: 18;
     no_public: 14;

@@ -15,6 +15,7 @@ mod index;
 mod large_object;
 mod namespace;
 mod policy;
+mod printed;
 mod privilege;
 mod relation;
 mod rule;
@@ -120,6 +121,8 @@ pub async fn read(client: &Client, version: Version) -> Result<Catalog, Error> {
             privilege::read(client, version),
             privilege::read_defaults(client),
             large_object::read(client, version),
+            printed::read(client, version),
+            printed::read_ties(client),
         )
     };
     let (relations, objects) = tokio::try_join!(relations, objects)?;
@@ -140,6 +143,8 @@ pub async fn read(client: &Client, version: Version) -> Result<Catalog, Error> {
         privileges,
         default_privileges,
         large_objects,
+        printed,
+        extension_ties,
     ) = objects;
     let (tables, configurations) = relation::assemble(tables, columns, &type_forms);
     Ok(Catalog {
@@ -165,6 +170,8 @@ pub async fn read(client: &Client, version: Version) -> Result<Catalog, Error> {
         default_privileges,
         configurations,
         large_objects,
+        printed,
+        extension_ties,
         unsupported,
     })
 }

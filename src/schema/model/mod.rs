@@ -12,6 +12,7 @@ pub mod index;
 pub mod large_object;
 pub mod namespace;
 pub mod policy;
+pub mod printed;
 pub mod privilege;
 pub mod relation;
 pub mod role;
@@ -80,6 +81,7 @@ pub mod class {
     pub const POLICY: Oid = 3256;
     pub const COLLATION: Oid = 3456;
     pub const EVENT_TRIGGER: Oid = 3466;
+    pub const PUBLICATION: Oid = 6104;
 }
 
 /// The order in which kinds go when nothing else decides, within one phase.
@@ -109,6 +111,9 @@ pub enum Rank {
     ForeignKey,
     Policy,
     MaterializedViewRefresh,
+    Publication,
+    Published,
+    Subscription,
     DatabaseSetting,
     Owner,
     Grant,
@@ -161,6 +166,9 @@ pub struct Catalog {
     /// Tables of extensions with rows of the user.
     pub configurations: Vec<extension::Configuration>,
     pub large_objects: Vec<large_object::LargeObject>,
+    /// Collations, extended statistics, publications, subscriptions, event triggers.
+    pub printed: Vec<printed::Printed>,
+    pub extension_ties: Vec<printed::ExtensionTie>,
     /// Objects of the user that this program does not reproduce, by name: never skipped in silence.
     pub unsupported: Vec<Unsupported>,
 }
@@ -191,6 +199,8 @@ impl Catalog {
             default_privileges: Vec::new(),
             configurations: Vec::new(),
             large_objects: Vec::new(),
+            printed: Vec::new(),
+            extension_ties: Vec::new(),
             unsupported: Vec::new(),
         }
     }

@@ -12,6 +12,7 @@ mod inheritance;
 mod large_object;
 mod namespace;
 mod policy;
+mod printed;
 mod privilege;
 mod relations;
 mod rule;
@@ -79,6 +80,8 @@ pub fn render(catalog: &Catalog, options: &Options) -> Rendering {
     trigger::render(catalog, options, &mut to);
     policy::render(catalog, options, &mut to);
     large_object::render(catalog, options, &mut to);
+    printed::render(catalog, options, &mut to);
+    printed::render_ties(catalog, &mut to);
     privilege::render(catalog, options, &mut to);
     comment::render(catalog, options, &mut to);
     to

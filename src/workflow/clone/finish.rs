@@ -7,6 +7,7 @@ use crate::connect::DestinationConnection;
 use crate::engine::copy::ledger;
 use crate::engine::copy::statements;
 use crate::engine::stage::facts;
+use crate::pg::Sql;
 use crate::progress::{Phase, Warning};
 use crate::schema::model::database::Setting;
 use crate::schema::model::{Address, class};
@@ -15,6 +16,9 @@ use crate::schema::script;
 use crate::sql;
 use crate::workflow::Result;
 use crate::workflow::party::Destination;
+
+/// Attempts at the last transaction, the first included.
+const ATTEMPTS: u32 = 5;
 
 /// Runs the phases post-data, neutralize and analyze, and removes what we put into the staging database.
 pub(super) async fn finish(
@@ -38,6 +42,38 @@ pub(super) async fn finish(
     reporter.phase(Phase::Analyze);
     analyze_the_rest(context, plan, &building.connection).await?;
     Ok(ledger::close(building, committed).await?)
+}
+
+/// Makes the event triggers, when nothing is left to do in the staging database that they could act on. The ledger is gone,
+/// so after a broken connection they are looked for by name.
+pub(super) async fn last(context: &Context, plan: &Plan, building: &mut Building<'_>) -> Result<()> {
+    let steps = plan.steps(script::Phase::Last);
+    if steps.is_empty() {
+        return Ok(());
+    }
+    let mut text = Sql::fixed("BEGIN");
+    for sql in steps.iter().flat_map(|(_, step)| &step.sql) {
+        text.push_fixed(";\n");
+        text.push(sql);
+    }
+    text.push_fixed(";\nCOMMIT");
+    context.reporter.operation("creating event triggers");
+    let mut attempt = 1;
+    while let Err(error) = building.connection.batch(&text).await {
+        if !error.is_lost() || attempt == ATTEMPTS {
+            return Err(error.into());
+        }
+        tracing::info!(error = %crate::failure::chain(&error), "looking for the event triggers");
+        attempt += 1;
+        statements::Session::reopen(building).await?;
+        let made =
+            Sql::fixed("SELECT pg_catalog.count(*) FROM pg_catalog.pg_event_trigger WHERE oid >= 16384");
+        let row = building.connection.query_one(&made, &[]).await?;
+        if row.try_get::<_, i64>(0).map_err(|error| building.connection.error(error))? > 0 {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// `ALTER DATABASE .. SET` values: the source's, and over them the destination's own, on the staging database, where

@@ -135,6 +135,7 @@ async fn fill_and_swap(
     stoppable(context, finished).await?;
     report.verification =
         stoppable(context, check::check(request, context, destination, staging, &plan, &loaded)).await?;
+    stoppable(context, finish::last(context, &plan, &mut building)).await?;
     // Not one session of ours may be left in the database that is about to be renamed.
     building.connection.close().await;
     report.undo = replace::replace(request, context, destination, staging, plan.comment.as_deref()).await?;

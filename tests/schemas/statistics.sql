@@ -1,0 +1,25 @@
+-- Extended statistics of every kind, with and without a target of their own; what is tied to an extension.
+CREATE SCHEMA "Odd S";
+CREATE TABLE wide (a integer, b integer, c text, "D e" date, f numeric);
+CREATE STATISTICS all_kinds ON a, b FROM wide;
+CREATE STATISTICS "Odd S"."some Kinds" (ndistinct, dependencies) ON a, "D e", c FROM wide;
+CREATE STATISTICS mcv_only (mcv) ON a, c FROM wide;
+CREATE STATISTICS of_expression ON (a + b) FROM wide;
+CREATE STATISTICS of_expressions (mcv) ON lower(c), ("D e" + a), f FROM wide;
+ALTER STATISTICS all_kinds SET STATISTICS 500;
+ALTER STATISTICS mcv_only SET STATISTICS 0;
+COMMENT ON STATISTICS "Odd S"."some Kinds" IS 'of an odd schema';
+CREATE TABLE parted (k integer, v integer) PARTITION BY LIST (k);
+CREATE TABLE part_1 PARTITION OF parted FOR VALUES IN (1);
+CREATE STATISTICS of_parent ON k, v FROM parted;
+CREATE STATISTICS of_leaf ON k, v FROM part_1;
+CREATE MATERIALIZED VIEW seen AS SELECT a, b FROM wide;
+CREATE STATISTICS of_view ON a, b FROM seen;
+CREATE EXTENSION citext;
+CREATE INDEX tied ON wide (a);
+ALTER INDEX tied DEPENDS ON EXTENSION citext;
+ALTER INDEX tied DEPENDS ON EXTENSION plpgsql;
+ALTER MATERIALIZED VIEW seen DEPENDS ON EXTENSION citext;
+CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER "Tied too" BEFORE INSERT ON wide FOR EACH ROW EXECUTE FUNCTION touch();
+ALTER TRIGGER "Tied too" ON wide DEPENDS ON EXTENSION citext;
