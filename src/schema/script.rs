@@ -94,6 +94,8 @@ pub struct Piece {
     pub tolerated: bool,
     /// The index that it builds, for progress.
     pub builds: Option<crate::pg::QualifiedName>,
+    /// The partitioned index below which it puts one (source oid), locking that until its transaction ends.
+    pub attaches_to: Option<Oid>,
 }
 
 impl Piece {
@@ -114,6 +116,7 @@ impl Piece {
             locks: Vec::new(),
             tolerated: false,
             builds: None,
+            attaches_to: None,
         }
     }
 }
@@ -137,6 +140,8 @@ pub struct Step {
     pub tolerated: bool,
     /// The index that it builds, for progress.
     pub builds: Option<crate::pg::QualifiedName>,
+    /// The partitioned index below which it puts one (source oid), locking that until its transaction ends.
+    pub attaches_to: Option<Oid>,
 }
 
 impl Step {

@@ -127,6 +127,7 @@ mod tests {
             locks: Vec::new(),
             tolerated: false,
             builds: None,
+            attaches_to: None,
         }
     }
 

@@ -74,6 +74,7 @@ fn attach(index: &Index, relations: &Relations<'_>, piece: &mut Piece) {
             index = index.name
         ));
         piece.also_makes.extend(index.attachment());
+        piece.attaches_to = Some(parent.oid);
         piece.needs.push(parent.address());
         piece.locks.push(Lock { table: parent.table, mode: LockMode::AccessShare });
     }
