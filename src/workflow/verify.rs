@@ -1,6 +1,6 @@
 //! Compares two databases at rest: read-only on both sides, and says what differs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use tokio_util::sync::CancellationToken;
 
@@ -13,9 +13,10 @@ use crate::engine::copy::sequences;
 use crate::engine::introspect;
 use crate::engine::verify::compare::{Summary, compare};
 use crate::engine::verify::query::{self, Rows};
-use crate::pg::Sql;
-use crate::progress::{Phase, Reporter, Side, Verification, VerifyMode};
+use crate::pg::{Oid, QualifiedName, Sql};
+use crate::progress::{Phase, Reporter, Side, Skipped, Verification, VerifyMode};
 use crate::schema::model::Catalog;
+use crate::schema::model::relation::Table;
 use crate::schema::select::{Choice, Selection};
 
 /// What is asked for.
@@ -32,29 +33,41 @@ pub struct Request {
 /// Compares them. A difference is not an error here: it is in [`Verification::different`].
 pub async fn run(request: &Request, reporter: &Reporter, stop: &CancellationToken) -> Result<Verification> {
     reporter.phase(Phase::Verify);
-    let (source, destination) = tokio::try_join!(
+    let ((mut source, untold), (mut destination, untold_there)) = tokio::try_join!(
         sum_up(request, &request.source, Side::Source, reporter, stop),
         sum_up(request, &request.destination, Side::Destination, reporter, stop)
     )?;
     if stop.is_cancelled() {
         return Err(Error::Interrupted("nothing was changed".to_owned()));
     }
+    let untold: BTreeSet<QualifiedName> = untold.into_iter().chain(untold_there).collect();
+    for tree in &untold {
+        source.tables.remove(tree);
+        destination.tables.remove(tree);
+    }
     let findings = compare(&source, &destination);
     Ok(Verification {
         mode: request.mode,
         equal: findings.equal,
         different: findings.different,
-        left_out: Vec::new(),
+        left_out: untold.iter().map(not_told_apart).collect(),
     })
 }
 
+fn not_told_apart(tree: &QualifiedName) -> Skipped {
+    let reason =
+        "the selection takes some of its partitions, and which rows lie in which may differ between servers";
+    Skipped { object: format!("table {tree}"), reason: reason.to_owned() }
+}
+
+/// A database's sums, and the partition trees that cannot be summed up as selected.
 async fn sum_up(
     request: &Request,
     party: &Party,
     side: Side,
     reporter: &Reporter,
     stop: &CancellationToken,
-) -> Result<Summary> {
+) -> Result<(Summary, Vec<QualifiedName>)> {
     let opened = Source::open(party).await?;
     let client = opened.connection.client();
     // One moment of the catalog; the rows are asked for by several sessions of a database at rest.
@@ -67,7 +80,7 @@ async fn sum_up(
             catalog.namespaces.iter().map(|schema| schema.name.as_str().to_owned()).collect();
         request.selection.check_all_match(&names, &schemas)?;
     }
-    let questions = questions(request, &catalog);
+    let (questions, untold) = questions(request, &catalog);
     let mut connections = Vec::new();
     for _ in 0..request.jobs.min(questions.len()).max(1) {
         connections.push(Box::new(connect::source(&opened.party.options, &Settings::default()).await?));
@@ -79,26 +92,35 @@ async fn sum_up(
         true => Some(sums::large_objects(&opened.connection, request.mode).await?),
         false => None,
     };
-    Ok(Summary { tables, sequences: by_name(&sequences::read(client, &names).await?), large_objects })
+    let sequences = by_name(&sequences::read(client, &names).await?);
+    Ok((Summary { tables, sequences, large_objects }, untold))
 }
 
-/// One question for each table with rows; partitions whose rows may lie in other leaves are asked for at their root.
-fn questions(request: &Request, catalog: &Catalog) -> Vec<Question> {
+/// One question for each table with rows; partitions whose rows may lie in other leaves are asked for at their root,
+/// and not at all where only some of them are selected.
+fn questions(request: &Request, catalog: &Catalog) -> (Vec<Question>, Vec<QualifiedName>) {
     let by_oid = catalog.tables_by_oid();
     let nothing = Sql::default();
     let tables = catalog.tables.iter().filter(|table| table.has_rows()).map(|table| (table, &nothing));
     let of_extensions = catalog.configurations.iter().map(|one| (&one.table, &one.condition));
-    let mut asked = BTreeMap::new();
+    let is_kept = |table: &Table| request.selection.matches(&table.name) == Choice::Kept;
+    let not_kept = catalog.tables.iter().filter(|table| table.has_rows() && !is_kept(table));
+    let incomplete: HashSet<Oid> = not_kept.filter_map(|table| table.load_through).collect();
+    let (mut asked, mut untold) = (BTreeMap::new(), Vec::new());
     for (table, condition) in tables.chain(of_extensions) {
-        if request.selection.matches(&table.name) != Choice::Kept {
+        if !is_kept(table) {
             continue;
         }
         let root = table.load_through.and_then(|root| by_oid.get(&root));
+        if let Some(root) = root.filter(|root| incomplete.contains(&root.oid)) {
+            untold.push(root.name.clone());
+            continue;
+        }
         let (table, rows) = root.map_or((table, Rows::Own), |root| (*root, Rows::Tree));
         asked.entry(table.name.clone()).or_insert_with(|| match request.mode {
             VerifyMode::Checksum => query::checksum(&summed(table, condition), rows),
             _ => query::counts(&summed(table, condition), rows),
         });
     }
-    asked.into_iter().map(|(table, query)| Question { table, query }).collect()
+    (asked.into_iter().map(|(table, query)| Question { table, query }).collect(), untold)
 }

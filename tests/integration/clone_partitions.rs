@@ -3,8 +3,8 @@
 
 use multiboard_sync::engine::introspect;
 
-use crate::support::cloning::clone_of;
-use crate::support::{Database, destination, source};
+use crate::support::cloning::{clone, clone_of};
+use crate::support::{Binary, Database, Outcome, destination, source};
 
 const TYPES: &str =
     "CREATE TYPE color AS ENUM ('red', 'green', 'blue', 'white', 'black', 'pink', 'grey', 'gold');
@@ -191,5 +191,95 @@ async fn a_leaf_is_whole_before_its_index_is_built_and_its_statistics_are_taken(
             let whole = "SELECT md5(string_agg(c || ' ' || n, ',' ORDER BY n, c::text)) FROM tree";
             assert_eq!(from.query_text(whole).await, to.query_text(whole).await);
         }
+    }
+}
+
+/// A tree by the hash of an enum, and what points into it and into a tree by range.
+const CHOSEN: &str = "CREATE TYPE color AS ENUM ('red', 'green', 'blue', 'white', 'black', 'pink', 'grey', 'gold');
+    CREATE TABLE hashed (c color, n int, UNIQUE (c, n)) PARTITION BY HASH (c);
+    CREATE TABLE hashed_0 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+    CREATE TABLE hashed_1 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+    INSERT INTO hashed SELECT (enum_range(NULL::color))[1 + g % 8], g FROM generate_series(1, 400) g;
+    CREATE TABLE targets (id int PRIMARY KEY) PARTITION BY RANGE (id);
+    CREATE TABLE targets_0 PARTITION OF targets FOR VALUES FROM (0) TO (100);
+    CREATE TABLE targets_1 PARTITION OF targets FOR VALUES FROM (100) TO (200) PARTITION BY RANGE (id);
+    CREATE TABLE targets_2 PARTITION OF targets_1 DEFAULT;
+    INSERT INTO targets SELECT generate_series(0, 199);
+    CREATE TABLE plain (id int CONSTRAINT plain_key REFERENCES targets); INSERT INTO plain VALUES (5), (150);
+    CREATE TABLE direct (id int CONSTRAINT direct_key REFERENCES targets_0 (id)); INSERT INTO direct VALUES (5);
+    CREATE TABLE parted (id int CONSTRAINT parted_key REFERENCES targets) PARTITION BY LIST (id);
+    CREATE TABLE parted_0 PARTITION OF parted DEFAULT; INSERT INTO parted VALUES (5), (150);
+    CREATE TABLE bare (id int CONSTRAINT bare_key REFERENCES targets); INSERT INTO bare VALUES (150)";
+
+#[tokio::test]
+async fn a_key_to_a_partition_that_comes_without_rows_is_left_out_and_named() {
+    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+    let (from, to) = (source.database("chosen").await, destination.absent_database("chosen"));
+    from.execute(CHOSEN).await;
+    for (choice, tables) in [
+        ("--exclude-data", &["public.targets_2", "public.bare"][..]),
+        ("--exclude", &["public.targets_2", "public.bare"]),
+        ("--exclude", &["public.targets_1", "public.targets_2", "public.bare"]),
+    ] {
+        let mut more = vec!["--confirm", to.name(), "--verify", "checksum"];
+        more.extend(tables.iter().flat_map(|table| [choice, *table]));
+        let outcome = clone_of(&from, &to, &more).await;
+        let skipped = outcome.report()["skipped"].to_string();
+        for left_out in ["plain_key", "parted_key"] {
+            assert!(skipped.contains(left_out), "{choice} {tables:?}: {left_out} is not in {skipped}");
+        }
+        // What still holds is still there.
+        let keys = "SELECT string_agg(conname, ' ' ORDER BY conname) FROM pg_constraint WHERE contype = 'f' AND conparentid = 0";
+        let kept = if choice == "--exclude" { "direct_key" } else { "bare_key direct_key" };
+        assert_eq!(to.query_text(keys).await, kept, "{choice} {tables:?}");
+        assert_eq!(to.query_text("SELECT count(*) FROM targets").await, "100");
+        assert_eq!(to.query_text("SELECT count(*) FROM parted").await, "2");
+    }
+}
+
+#[tokio::test]
+async fn part_of_a_tree_whose_rows_move_is_copied_and_verified() {
+    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+    let (from, to) = (source.database("part").await, destination.absent_database("part"));
+    from.execute(CHOSEN).await;
+    let kept = from.query_text("SELECT count(*), sum(n) FROM hashed_0").await;
+    for mode in ["checksum", "counts"] {
+        let more = ["--verify", mode, "--exclude-data", "public.hashed_1", "--confirm", to.name()];
+        clone_of(&from, &to, &more).await;
+        assert_eq!(to.query_text("SELECT count(*), sum(n) FROM hashed").await, kept);
+        let (from_url, to_url) = (from.url(), to.url());
+        let pair = ["verify", "--json", "--from", &from_url, "--to", &to_url, "--mode", mode];
+        let verify = async |more: &[&str]| Outcome::of(Binary::new().run(&[&pair, more].concat()).await);
+        verify(&[]).await.expect_code(5);
+        let partly = verify(&["--exclude", "public.hashed_1"]).await.expect_code(0);
+        assert!(partly.text().contains("table public.hashed"), "{}", partly.text());
+        verify(&["--exclude", "public.hashed_0", "--exclude", "public.hashed_1"]).await.expect_code(0);
+    }
+    // A leaf that is not there at all could not take the rows that belong to it there.
+    let more = ["--exclude", "public.hashed_1", "--confirm", to.name()];
+    let outcome = clone(&Binary::new(), &from.url(), &to.url(), &more).await.expect_code(2);
+    outcome.expect_error(&["hashed_1", "--exclude-data"]);
+    clone_of(&from, &to, &["--exclude", "public.hashed*", "--confirm", to.name()]).await;
+}
+
+#[tokio::test]
+async fn indexes_of_many_small_partitions_are_built_without_a_deadlock() {
+    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+    let from = source.database("small_leaves").await;
+    from.execute(
+        "DO $$ BEGIN FOR t IN 1..6 LOOP
+             EXECUTE format('CREATE TABLE t%s (a int, b int, c int) PARTITION BY RANGE (a)', t);
+             FOR p IN 0..9 LOOP
+                 EXECUTE format('CREATE TABLE t%1$s_%2$s PARTITION OF t%1$s FOR VALUES FROM (%2$s) TO (%3$s)', t, p, p + 1);
+             END LOOP;
+             EXECUTE format('INSERT INTO t%1$s SELECT g %% 10, g, g FROM generate_series(1, 100) g', t);
+             EXECUTE format('CREATE INDEX ON t%1$s (b); CREATE INDEX ON t%1$s (c); CREATE UNIQUE INDEX ON t%1$s (a, b)', t);
+         END LOOP; END $$",
+    )
+    .await;
+    for _ in 0..3 {
+        let to = destination.absent_database("small_leaves");
+        let outcome = clone_of(&from, &to, &["--jobs", "6"]).await;
+        assert_eq!(outcome.warnings("repeated").len(), 0, "{}", outcome.text());
     }
 }

@@ -7,6 +7,29 @@ use crate::pg::QualifiedName;
 /// The words that a query summed something up to; `None` is SQL's NULL.
 pub type Sum = Vec<Option<String>>;
 
+/// The sum of several parts; nothing, which equals no sum, where one of them is missing or is none.
+pub fn added_up<'a>(parts: impl IntoIterator<Item = Option<&'a Sum>>) -> Sum {
+    let mut whole: Option<Vec<Option<i128>>> = None;
+    for part in parts {
+        let Some(part) = part else { return Sum::new() };
+        let mut numbers = Vec::with_capacity(part.len());
+        for word in part {
+            let Ok(number) = word.as_deref().map(str::parse::<i128>).transpose() else { return Sum::new() };
+            numbers.push(number);
+        }
+        // As SQL adds up: NULL counts for nothing.
+        let add = |(a, b): (Option<i128>, Option<i128>)| match (a, b) {
+            (Some(a), Some(b)) => Some(a + b),
+            (one, other) => one.or(other),
+        };
+        whole = Some(match whole {
+            None => numbers,
+            Some(whole) => whole.into_iter().zip(numbers).map(add).collect(),
+        });
+    }
+    whole.unwrap_or_default().into_iter().map(|number| number.map(|number| number.to_string())).collect()
+}
+
 /// One database, summed up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -79,6 +102,18 @@ fn both<T: PartialEq>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_add_up_as_their_whole_would() {
+        let sum = |rows: &str, hash: Option<&str>| vec![Some(rows.to_owned()), hash.map(str::to_owned)];
+        let (one, none, big) = (sum("2", Some("-5")), sum("0", None), sum("7", Some("92233720368547758070")));
+        assert_eq!(added_up([Some(&one), Some(&none), Some(&big)]), sum("9", Some("92233720368547758065")));
+        assert_eq!(added_up([Some(&none), Some(&one)]), one);
+        assert_eq!(added_up([Some(&none), Some(&none)]), none);
+        assert_eq!(added_up([Some(&one)]), one);
+        assert_eq!(added_up([Some(&one), None]), Sum::new());
+        assert_eq!(added_up([Some(&sum("2", Some("x")))]), Sum::new());
+    }
 
     fn summary(rows: &str, hash: &str) -> Summary {
         let sum = vec![Some(rows.to_owned()), Some(hash.to_owned())];

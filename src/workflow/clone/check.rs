@@ -7,7 +7,7 @@ use super::neutralize::left_out;
 use super::plan::Plan;
 use super::{Context, Request, Staging};
 use crate::engine::copy::sequences;
-use crate::engine::verify::compare::{Summary, compare};
+use crate::engine::verify::compare::{Summary, added_up, compare};
 use crate::progress::{Phase, Side, Verification, VerifyMode};
 use crate::workflow::party::Destination;
 use crate::workflow::sums::{self, Question};
@@ -64,11 +64,10 @@ fn source_summary(request: &Request, plan: &Plan, loaded: &Loaded) -> Summary {
     let mut tables = BTreeMap::new();
     for subject in plan.subjects() {
         let sum = if request.verify == VerifyMode::Checksum {
-            let hashes =
-                subject.tables.iter().filter_map(|at| loaded.copied.hashes.get(*at).cloned().flatten());
-            hashes.into_iter().next().unwrap_or_default()
+            let hashes = subject.tables.iter().map(|(at, _)| loaded.copied.hashes.get(*at));
+            added_up(hashes.map(|hash| hash.and_then(Option::as_ref)))
         } else {
-            let rows: u64 = subject.tables.iter().filter_map(|at| loaded.copied.rows.get(*at)).sum();
+            let rows: u64 = subject.tables.iter().filter_map(|(at, _)| loaded.copied.rows.get(*at)).sum();
             vec![Some(rows.to_string())]
         };
         tables.insert(subject.name, sum);

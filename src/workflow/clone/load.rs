@@ -185,8 +185,7 @@ fn copy_plan(
 ) -> run::Plan {
     let mut hashes: HashMap<usize, Sql> = HashMap::new();
     if request.verify == VerifyMode::Checksum {
-        let subjects = plan.subjects().into_iter();
-        hashes = subjects.filter_map(|subject| Some((*subject.tables.first()?, subject.checksum))).collect();
+        hashes = plan.subjects().into_iter().flat_map(|subject| subject.tables).collect();
     }
     let splitting = chunks::Splitting { workers: request.jobs, above_bytes: request.split_above_bytes };
     let mut tables: Vec<copy::Table> = plan

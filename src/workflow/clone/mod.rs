@@ -13,6 +13,7 @@ mod load;
 mod look;
 mod losses;
 mod neutralize;
+mod part;
 mod plan;
 mod replace;
 mod waiters;

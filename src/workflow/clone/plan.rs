@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio_postgres::Client;
 
+use super::part::{self, Chosen};
 use super::{Context, Request, look, losses, neutralize, waiters};
 use crate::connect::{self, Connection, Settings};
 use crate::engine::copy::holder::Holder;
@@ -21,8 +22,7 @@ use crate::progress::{IndexWork, Level, Skipped, TableWork, Update, VerifyMode, 
 use crate::schema::model::database::{Database, LocaleProvider};
 use crate::schema::model::{self, Address, Catalog};
 use crate::schema::script::{Phase, Script};
-use crate::schema::select::{Choice, Selection};
-use crate::schema::unselected::unselected;
+use crate::schema::select::Choice;
 use crate::schema::{self, order, parse, render};
 use crate::workflow::party::{Destination, Source};
 use crate::workflow::{Error, Result};
@@ -67,14 +67,15 @@ pub(super) async fn plan(
     watched: &waiters::Held,
 ) -> Result<Plan> {
     let (held, mut catalog) = read(request, context, source, destination, watched).await?;
-    let data = if request.schema_only { HashSet::new() } else { held.with_data.clone() };
+    let data = if request.schema_only { HashSet::new() } else { held.chosen.with_data.clone() };
     if request.schema_only {
         catalog.forget_rows();
     }
+    part::check_partitions(&catalog, &held.chosen)?;
     let options = schema_options(request, &catalog, destination);
     let rendering = render::render(&catalog, &options);
     let mut neutralized = rendering.neutralized;
-    let mut left_out = left_out(&catalog, &held, &request.selection);
+    let mut left_out = part::left_out(&catalog, &held.chosen, &request.selection);
     left_out.extend(rendering.left_out);
     let script = order::arrange(rendering.pieces, &catalog.dependencies, &left_out);
     judge(&script, &catalog, context)?;
@@ -82,7 +83,7 @@ pub(super) async fn plan(
         .skipped
         .iter()
         .chain(&script.skipped)
-        .filter(|one| one.reason != BY_SELECTION)
+        .filter(|one| one.reason != part::BY_SELECTION)
         .map(|one| Skipped { object: one.object.clone(), reason: one.reason.clone() })
         .collect();
     if request.strict && !skipped.is_empty() {
@@ -176,8 +177,10 @@ async fn read(
 /// What verification compares: a table, or a whole partition tree where rows may lie in other leaves on the other side.
 pub(super) struct Subject {
     pub(super) name: QualifiedName,
-    /// Positions in [`Plan::tables`].
-    pub(super) tables: Vec<usize>,
+    /// Positions in [`Plan::tables`], each with the query that hashes that table's rows on the source: of a tree only
+    /// some leaves may have been copied.
+    pub(super) tables: Vec<(usize, Sql)>,
+    /// What is asked on the destination.
     pub(super) counts: Sql,
     pub(super) checksum: Sql,
 }
@@ -211,18 +214,26 @@ impl Plan {
             grouped.entry(&table.into).or_default().push(at);
         }
         let mut subjects = Vec::with_capacity(grouped.len());
-        for (name, tables) in grouped {
-            let Some((table, condition)) = by_name.get(name) else { continue };
+        let summed = |name: &QualifiedName| {
+            let (table, condition) = by_name.get(name)?;
             let rows = if table.partitioned { query::Rows::Tree } else { query::Rows::Own };
             let mut summed = summed(table, condition);
             if self.jobs.as_ref() == Some(name) {
                 summed.columns.retain(|column| column.name.as_str() != neutralize::ACTIVE);
             }
+            Some((summed, rows))
+        };
+        for (name, tables) in grouped {
+            let Some((whole, rows)) = summed(name) else { continue };
+            let on_source = |at: usize| {
+                let (table, rows) = summed(&self.tables.get(at)?.name)?;
+                Some((at, query::checksum(&table, rows)))
+            };
             subjects.push(Subject {
                 name: name.clone(),
-                tables,
-                counts: query::counts(&summed, rows),
-                checksum: query::checksum(&summed, rows),
+                tables: tables.into_iter().filter_map(on_source).collect(),
+                counts: query::counts(&whole, rows),
+                checksum: query::checksum(&whole, rows),
             });
         }
         subjects
@@ -244,9 +255,7 @@ const BYTEA: Oid = 17;
 struct Held {
     holder: Connection,
     snapshot: String,
-    with_data: HashSet<Oid>,
-    left_out: HashSet<Oid>,
-    without_rows: HashSet<Oid>,
+    chosen: Chosen,
 }
 
 /// Takes snapshots until one is not overtaken by a change of a table's definition before the locks are there.
@@ -277,8 +286,7 @@ async fn hold(
             let schemas = snapshot::schemas(holder.client()).await?;
             request.selection.check_all_match(&names, &schemas)?;
         }
-        let (mut kept, mut with_data) = (Vec::new(), HashSet::new());
-        let (mut left_out, mut without_rows) = (HashSet::new(), HashSet::new());
+        let (mut kept, mut chosen) = (Vec::new(), Chosen::default());
         let barred = barred(request, context, source, holder.client(), &relations).await?;
         for relation in relations {
             if barred.contains(&relation.oid) {
@@ -286,19 +294,19 @@ async fn hold(
             }
             match request.selection.matches(&relation.name) {
                 Choice::LeftOut => {
-                    left_out.insert(relation.oid);
+                    chosen.left_out.insert(relation.oid);
                 }
                 Choice::NoData => {
-                    without_rows.insert(relation.oid);
+                    chosen.without_rows.insert(relation.oid);
                     kept.push(relation);
                 }
                 Choice::Kept => {
-                    with_data.insert(relation.oid);
+                    chosen.with_data.insert(relation.oid);
                     kept.push(relation);
                 }
             }
         }
-        let to_read: Vec<Oid> = with_data.iter().copied().collect();
+        let to_read: Vec<Oid> = chosen.with_data.iter().copied().collect();
         if !request.schema_only {
             let unreadable = readable::unreadable(holder.client(), &to_read).await?;
             preflight::fail_on(check::readable(&source.facts.role, &unreadable))?;
@@ -310,7 +318,7 @@ async fn hold(
             Ok(()) => {
                 let outdated = snapshot::outdated(fresh, &kept).await?;
                 if outdated.is_empty() {
-                    return Ok(Held { holder, snapshot: id, with_data, left_out, without_rows });
+                    return Ok(Held { holder, snapshot: id, chosen });
                 }
                 changed = outdated.iter().map(ToString::to_string).collect();
             }
@@ -374,37 +382,6 @@ fn schema_options(request: &Request, catalog: &Catalog, destination: &Destinatio
         superuser: destination.facts.superuser,
         ..schema::Options::new(destination.facts.version)
     }
-}
-
-/// Why something that the user chose to leave out is not there.
-const BY_SELECTION: &str = "left out by the selection";
-
-/// What the selection leaves out: tables and views, sequences of their columns, and foreign keys whose rows point to
-/// rows that do not come.
-fn left_out(catalog: &Catalog, held: &Held, selection: &Selection) -> HashMap<Address, String> {
-    let by_selection = || BY_SELECTION.to_owned();
-    let mut left_out: HashMap<Address, String> = held
-        .left_out
-        .iter()
-        .map(|oid| (Address::new(model::class::RELATION, *oid), by_selection()))
-        .collect();
-    let tables: HashSet<Address> = left_out.keys().copied().collect();
-    let others = unselected(catalog, selection, &tables);
-    left_out.extend(others.into_iter().map(|address| (address, by_selection())));
-    for sequence in &catalog.sequences {
-        if sequence.owned_by.is_some_and(|owner| held.left_out.contains(&owner.table)) {
-            left_out.insert(sequence.address(), by_selection());
-        }
-    }
-    let by_oid = catalog.tables_by_oid();
-    for key in &catalog.constraints {
-        let Some(to) = key.references else { continue };
-        if held.without_rows.contains(&to) && !held.without_rows.contains(&key.table) {
-            let to = by_oid.get(&to).map(|table| table.name.to_string()).unwrap_or_default();
-            left_out.insert(key.address(), format!("points to rows of {to}, which are left out"));
-        }
-    }
-    left_out
 }
 
 /// The tables whose rows are copied: those that the script makes and the selection wants with their rows. Tables of
