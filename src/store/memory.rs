@@ -3,11 +3,14 @@
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row, params};
 
+use super::lock_file::LockFile;
 use super::sqlite::{Sqlite, now_ms};
-use crate::engine::stage::registry::{Made, MadeState, Registry, RegistryError, Sighting};
+use crate::engine::stage::registry::{Hold, Made, MadeState, Registry, RegistryError, Sighting};
 use crate::id::JobId;
 use crate::pg::Oid;
 use crate::safety::{Identity, MadeFor};
+
+impl Hold for LockFile {}
 
 const COLUMNS: &str = "SELECT job, system_identifier, name, oid, made_for, of, state FROM made_database";
 
@@ -68,6 +71,20 @@ impl Registry for Sqlite {
 
     fn made_by(&self, job: &JobId) -> Result<Vec<Made>, RegistryError> {
         self.made("WHERE job = ? ORDER BY id", job.as_str())
+    }
+
+    fn hold(&self, job: &JobId) -> Result<Box<dyn Hold>, RegistryError> {
+        let held = LockFile::hold(&self.lock_path(job));
+        let failed =
+            |error: std::io::Error| RegistryError { doing: format!("hold job {job}"), source: error.into() };
+        Ok(Box::new(held.map_err(failed)?))
+    }
+
+    fn is_held(&self, job: &JobId) -> Result<bool, RegistryError> {
+        LockFile::is_held(&self.lock_path(job)).map_err(|error| RegistryError {
+            doing: format!("see whether job {job} is held"),
+            source: error.into(),
+        })
     }
 
     fn record_sighting(&self, connection: &str, seen: &Sighting) -> Result<(), RegistryError> {

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
+use crate::id::JobId;
 use crate::job::StoreError;
 
 /// Migrations in order; `PRAGMA user_version` is how many of them a file has had.
@@ -55,6 +56,11 @@ impl Sqlite {
     /// Where it is, for messages.
     pub(super) fn place(&self) -> String {
         self.path.display().to_string()
+    }
+
+    /// The lock file of a job, beside the database.
+    pub(super) fn lock_path(&self, job: &JobId) -> PathBuf {
+        self.path.with_file_name(format!("{job}.lock"))
     }
 
     /// Runs one transaction; it writes, so it takes the write lock at once and never fails half-way on it.

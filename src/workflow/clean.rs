@@ -1,10 +1,11 @@
 //! Names what is left of our own interrupted work on a destination, and removes it: only what is ours.
 
 use super::party::{Destination, OtherSource, Party};
-use super::{Result, records};
+use super::{Error, Result, records};
 use crate::engine::preflight::destination::user_objects;
 use crate::engine::stage::registry::{Made, Registry};
-use crate::engine::stage::{create, facts};
+use crate::engine::stage::{self, create, facts};
+use crate::id::JobId;
 use crate::pg::Ident;
 use crate::safety::{Destinations, MadeFor};
 
@@ -72,7 +73,7 @@ pub async fn run(
             });
             continue;
         }
-        if facts::is_at_work(client, &made.job).await? {
+        if records::is_at_work(registry, client, &made.job).await? {
             let why = format!("{} is still at work", made.job);
             found.push(Found {
                 database: marked.name,
@@ -101,24 +102,34 @@ async fn remove(
 ) -> Result<Found> {
     let name = Ident::new(&marked.name);
     let removed = match made.oid {
-        Some(oid) => create::drop_ours(client, &name, oid, &made.job, made_for).await,
-        None if marked.mark.as_ref().is_some_and(|mark| mark.job == made.job) => {
-            create::drop_ours(client, &name, marked.oid, &made.job, made_for).await
-        }
-        None => {
-            let inside = destination.connect(&marked.name).await?;
-            let empty = user_objects(inside.client()).await? == 0;
-            drop(inside);
-            create::drop_unmarked(client, &name, empty).await
-        }
+        Some(oid) => Ok(create::drop_ours(client, &name, oid, &made.job, made_for).await?),
+        None => drop_half_made(destination, client, &name, &made.job).await,
     };
     let found =
         |outcome, why| Found { database: marked.name.clone(), what: made_for.to_string(), outcome, why };
     match removed {
         Ok(_) => Ok(found(Outcome::Removed, None)),
-        Err(error @ crate::engine::stage::Error::NotOurs { .. }) => {
+        Err(Error::Stage(error @ stage::Error::NotOurs { .. })) => {
             Ok(found(Outcome::Left, Some(error.to_string())))
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
+}
+
+/// Drops a staging database whose making was interrupted, so that its oid is not recorded: it carries the job's mark, or no
+/// comment yet and nothing is in it. Returns false where there is none.
+pub(super) async fn drop_half_made(
+    destination: &Destination,
+    client: &tokio_postgres::Client,
+    name: &Ident,
+    job: &JobId,
+) -> Result<bool> {
+    let Some(found) = facts::database(client, name.as_str()).await? else { return Ok(false) };
+    if create::is_ours(&found, found.oid, job, MadeFor::Staging) {
+        return Ok(create::drop_ours(client, name, found.oid, job, MadeFor::Staging).await?);
+    }
+    let inside = destination.connect(name.as_str()).await?;
+    let empty = user_objects(inside.client()).await? == 0;
+    inside.close().await;
+    Ok(create::drop_unmarked(client, name, empty).await?)
 }

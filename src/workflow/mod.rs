@@ -3,6 +3,7 @@
 pub mod clean;
 pub mod clone;
 pub mod diff;
+mod maintenance;
 pub mod party;
 mod records;
 pub mod report;

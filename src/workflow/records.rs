@@ -5,16 +5,23 @@ use tokio_postgres::Client;
 use super::Result;
 use crate::engine::stage::registry::{Made, MadeState, Registry};
 use crate::engine::stage::{create, facts};
+use crate::id::JobId;
 use crate::safety::MadeFor;
 
 /// Goes through all that may still be there; what a job is at work on is left to that job.
 pub(super) async fn correct(registry: &dyn Registry, client: &Client, cluster: &str) -> Result<()> {
     for made in registry.leftovers(cluster)? {
-        if !facts::is_at_work(client, &made.job).await? {
+        if !is_at_work(registry, client, &made.job).await? {
             correct_one(registry, client, cluster, &made).await?;
         }
     }
     Ok(())
+}
+
+/// Whether a job is at work: its lock on the server says so, or, as connections break and the lock goes with them, its
+/// process on this machine.
+pub(super) async fn is_at_work(registry: &dyn Registry, client: &Client, job: &JobId) -> Result<bool> {
+    Ok(registry.is_held(job)? || facts::is_at_work(client, job).await?)
 }
 
 async fn correct_one(registry: &dyn Registry, client: &Client, cluster: &str, made: &Made) -> Result<()> {

@@ -28,6 +28,7 @@ mod clone_crash;
 mod clone_extensions;
 mod clone_faults;
 mod clone_in_the_way;
+mod clone_maintenance;
 mod clone_nasty;
 mod clone_neutralize;
 mod clone_partitions;

@@ -14,7 +14,7 @@ use crate::sql;
 
 /// Creates an empty database from `template0` with the encoding and locale of `like`, marks it, and returns its oid.
 /// CREATE DATABASE fails on a name that is taken. The caller has recorded its intent before and records the oid
-/// after; where marking fails the database is dropped again.
+/// after; where this fails in the middle there may be a database of that name, which the caller drops.
 pub async fn create(client: &Client, name: &Ident, like: &database::Database, mark: &Mark) -> Result<Oid> {
     let statement = render::database::create(like, name);
     client.batch_execute(statement.as_str()).await.map_err(|source| Error::Create {
@@ -22,20 +22,11 @@ pub async fn create(client: &Client, name: &Ident, like: &database::Database, ma
         locale: describe(like),
         source,
     })?;
-    let marked = async {
-        set_comment(client, name, Some(&mark.to_comment())).await?;
-        let database = facts::database(client, name.as_str()).await?;
-        database
-            .map(|database| database.oid)
-            .ok_or_else(|| not_ours(name, "it is gone right after it was created"))
-    };
-    match marked.await {
-        Ok(oid) => Ok(oid),
-        Err(error) => {
-            drop_named(client, name).await?;
-            Err(error)
-        }
-    }
+    set_comment(client, name, Some(&mark.to_comment())).await?;
+    let database = facts::database(client, name.as_str()).await?;
+    database
+        .map(|database| database.oid)
+        .ok_or_else(|| not_ours(name, "it is gone right after it was created"))
 }
 
 /// For messages: `libc en_US.UTF-8, encoding UTF8`.

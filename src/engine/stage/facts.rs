@@ -109,11 +109,12 @@ pub(super) async fn rows<T>(
     rows.iter().map(|row| read(row).map_err(|source| Error::Query { doing, source })).collect()
 }
 
-/// Takes, for the life of this session, the lock that tells everyone that a job is at work on this cluster.
-pub async fn announce_work(client: &Client, job: &JobId) -> Result<()> {
-    let doing = "taking the job's lock";
-    let query = "SELECT pg_catalog.pg_advisory_lock($1)";
-    client.execute(query, &[&lock_key(job)]).await.map(drop).map_err(|source| Error::Query { doing, source })
+/// Takes, for the life of this session, the lock that tells everyone that a job is at work on this cluster. A session of
+/// the job that lost its connection, and that the server has not given up yet, is ended first.
+pub async fn announce_work(client: &Client, job: &JobId) -> std::result::Result<(), tokio_postgres::Error> {
+    let key = lock_key(job);
+    client.execute(include_str!("../../../sql/destination/end_lock_holder.sql"), &[&key]).await?;
+    client.execute("SELECT pg_catalog.pg_advisory_lock($1)", &[&key]).await.map(drop)
 }
 
 /// Whether a process holds a job's lock: then its databases are no leftovers.

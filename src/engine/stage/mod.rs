@@ -78,6 +78,9 @@ impl Classify for Error {
                 Failure::operator("destination_disk_full", Exit::Failed)
                     .hint("free space on the destination's disk and start again; nothing was changed")
             }
+            Self::Create { .. } if code.is_empty() || sqlstate::is_transient(code) => {
+                Failure::retry("destination_lost")
+            }
             Self::Create { .. } => Failure::operator("staging_not_created", Exit::Preflight)
                 .hint("a locale that the destination does not have can be replaced with --locale"),
             Self::NotOurs { .. } => Failure::operator("database_not_ours", Exit::Failed),

@@ -129,6 +129,19 @@ pub trait Registry: Send + Sync {
     /// The record could not be read.
     fn made_by(&self, job: &JobId) -> Result<Vec<Made>, RegistryError>;
 
+    /// Tells every process that shares this memory that a job is at work, until the value is dropped or the process is gone,
+    /// whatever became of its connections.
+    ///
+    /// # Errors
+    /// It could not be told.
+    fn hold(&self, job: &JobId) -> Result<Box<dyn Hold>, RegistryError>;
+
+    /// Whether a process, this one too, holds a job.
+    ///
+    /// # Errors
+    /// It could not be seen.
+    fn is_held(&self, job: &JobId) -> Result<bool, RegistryError>;
+
     /// A source answered: this is who it is.
     ///
     /// # Errors
@@ -141,3 +154,6 @@ pub trait Registry: Send + Sync {
     /// The record could not be read.
     fn last_sighting(&self, connection: &str) -> Result<Option<Sighting>, RegistryError>;
 }
+
+/// A job that is held for as long as this value lives.
+pub trait Hold: Send + Sync {}

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio_postgres::Client;
 use tokio_postgres::error::Severity;
 use tokio_util::sync::CancellationToken;
 
@@ -62,6 +63,29 @@ pub enum Told<'a> {
     Busy(&'a str),
     /// The connection broke; the swap had not taken place and is tried again.
     Again(&'a str),
+}
+
+/// Tries statements, one after the other, in a transaction that is taken back: for each why the server does not take it,
+/// or `None` where it does.
+pub async fn tried(client: &Client, statements: &[Sql]) -> Result<Vec<Option<String>>> {
+    let doing = "trying settings of the database";
+    let run =
+        async |text: &str| client.batch_execute(text).await.map_err(|source| Error::Query { doing, source });
+    run("BEGIN").await?;
+    let mut refusals = Vec::new();
+    for statement in statements {
+        run("SAVEPOINT one").await?;
+        let Err(source) = client.batch_execute(statement.as_str()).await else {
+            run("RELEASE SAVEPOINT one").await?;
+            refusals.push(None);
+            continue;
+        };
+        let Some(server) = source.as_db_error() else { return Err(Error::Query { doing, source }) };
+        refusals.push(Some(server.message().to_owned()));
+        run("ROLLBACK TO SAVEPOINT one").await?;
+    }
+    run("ROLLBACK").await?;
+    Ok(refusals)
 }
 
 /// How often obstacles are looked at.

@@ -1,4 +1,4 @@
-//! What comes after the rows: views' data, triggers, rules, policies, grants, settings, statistics.
+//! What comes after the rows: views' data, triggers, rules, policies, grants, statistics.
 
 use super::load::warn_about;
 use super::plan::Plan;
@@ -6,16 +6,12 @@ use super::{Building, Context, Staging, neutralize};
 use crate::connect::DestinationConnection;
 use crate::engine::copy::ledger;
 use crate::engine::copy::statements;
-use crate::engine::stage::facts;
 use crate::pg::Sql;
 use crate::progress::{Phase, Warning};
-use crate::schema::model::database::Setting;
 use crate::schema::model::{Address, class};
-use crate::schema::render::{Rendering, database as render};
 use crate::schema::script;
 use crate::sql;
 use crate::workflow::Result;
-use crate::workflow::party::Destination;
 
 /// Attempts at the last transaction, the first included.
 const ATTEMPTS: u32 = 5;
@@ -23,7 +19,6 @@ const ATTEMPTS: u32 = 5;
 /// Runs the phases post-data, neutralize and analyze, and removes what we put into the staging database.
 pub(super) async fn finish(
     context: &Context,
-    destination: &Destination,
     plan: &Plan,
     building: &mut Building<'_>,
     staging: &Staging,
@@ -36,7 +31,6 @@ pub(super) async fn finish(
         statements::run(&mut [&mut *building], "post-data", &after, committed, reporter, &context.stop)
             .await?;
     warn_about(context, problems);
-    settings(context, destination, plan, staging).await?;
     reporter.phase(Phase::Neutralize);
     neutralize::neutralize(context, plan, building, committed).await?;
     reporter.phase(Phase::Analyze);
@@ -71,45 +65,6 @@ pub(super) async fn last(context: &Context, plan: &Plan, building: &mut Building
         let row = building.connection.query_one(&made, &[]).await?;
         if row.try_get::<_, i64>(0).map_err(|error| building.connection.error(error))? > 0 {
             break;
-        }
-    }
-    Ok(())
-}
-
-/// `ALTER DATABASE .. SET` values: the source's, and over them the destination's own, on the staging database, where
-/// nobody connects yet. One that this server does not take is a line in the report.
-async fn settings(
-    context: &Context,
-    destination: &Destination,
-    plan: &Plan,
-    staging: &Staging,
-) -> Result<()> {
-    let client = staging.maintenance.client();
-    let own: Vec<Setting> = match &destination.database {
-        Some(old) => facts::settings(client, old.oid).await?,
-        None => Vec::new(),
-    };
-    let is_own =
-        |setting: &Setting| own.iter().any(|own| own.name == setting.name && own.role == setting.role);
-    let name = &staging.name;
-    let mut rendering = Rendering::default();
-    let mut statements = match &destination.database {
-        // The old database's owner, privileges and limits come with the swap.
-        Some(_) => {
-            let source = plan.catalog.database.settings.iter().filter(|setting| !is_own(setting));
-            source.map(|setting| render::setting_of(name, setting)).collect()
-        }
-        None => render::facts(&plan.catalog, name, &plan.options, &mut rendering),
-    };
-    statements.extend(own.iter().map(|setting| render::setting_of(name, setting)));
-    for one in rendering.skipped {
-        context.reporter.warn(Warning::new("skipped", one.reason).about(one.object));
-    }
-    for statement in statements {
-        if let Err(error) = staging.maintenance.batch(&statement).await {
-            let reason =
-                format!("a setting of the database was not taken: {}", crate::failure::chain(&error));
-            context.reporter.warn(Warning::new("setting_not_taken", reason));
         }
     }
     Ok(())

@@ -16,6 +16,8 @@ mod neutralize;
 mod part;
 mod plan;
 mod replace;
+mod settings;
+mod staging;
 mod waiters;
 
 pub(in crate::workflow) use check::by_name;
@@ -28,18 +30,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::party::{Destination, OtherSource, Party, Source};
 use super::{Error, Result};
-use crate::connect::{self, Connection, DestinationConnection};
-use crate::engine::copy::ledger::Committed;
-use crate::engine::copy::statements;
 use crate::engine::stage::registry::Registry;
-use crate::engine::stage::{create, facts, mark::Mark, swap::Sessions};
+use crate::engine::stage::swap::Sessions;
 use crate::id::JobId;
-use crate::pg::{Ident, Oid, Sql};
 use crate::progress::{Phase, Report, Reporter, VerifyMode};
-use crate::safety::{Destinations, MadeFor, made_name};
-use crate::schema::model::database::Database;
+use crate::safety::Destinations;
 use crate::schema::select::Selection;
-use crate::sql;
+use staging::{Building, Staging, end_abandoned, prepare_staging};
 use waiters::Held;
 
 /// What is asked for.
@@ -95,7 +92,13 @@ pub async fn run(request: &Request, context: &Context) -> Result<Report> {
         let plan = stoppable(context, plan::plan(request, context, &source, &destination, &held)).await?;
         reporter.phase(Phase::Stage);
         let staging = Staging::create(request, context, &destination, &plan.like).await?;
-        match fill_and_swap(request, context, &source, &held, &destination, plan, &staging).await {
+        let work = fill_and_swap(request, context, &source, &held, &destination, plan, &staging);
+        let done = tokio::select! {
+            biased;
+            done = work => done,
+            never = staging.maintenance.keep() => match never {},
+        };
+        match done {
             Ok(report) => Ok(report),
             Err(error) => Err(staging.remove(context, error).await),
         }
@@ -132,14 +135,14 @@ async fn fill_and_swap(
             return Err(error);
         }
     };
-    let finished = finish::finish(context, destination, &plan, &mut building, staging);
+    let finished = finish::finish(context, &plan, &mut building, staging);
     stoppable(context, finished).await?;
     report.verification =
         stoppable(context, check::check(request, context, destination, staging, &plan, &loaded)).await?;
     stoppable(context, finish::last(context, &plan, &mut building)).await?;
     // Not one session of ours may be left in the database that is about to be renamed.
     building.connection.close().await;
-    report.undo = replace::replace(request, context, destination, staging, plan.comment.as_deref()).await?;
+    report.undo = replace::replace(request, context, destination, staging, &plan).await?;
     Ok(report)
 }
 
@@ -150,118 +153,4 @@ async fn stoppable<T>(context: &Context, work: impl Future<Output = Result<T>>) 
         result = work => result,
         () = context.stop.cancelled() => Err(Error::Interrupted("the destination is as it was".to_owned())),
     }
-}
-
-/// The session that builds the schema in the staging database, replaced where it breaks.
-struct Building<'a> {
-    staging: &'a Staging,
-    destination: &'a Destination,
-    connection: DestinationConnection,
-}
-
-impl statements::Session for Building<'_> {
-    fn connection(&self) -> &Connection {
-        &self.connection
-    }
-
-    async fn reopen(&mut self) -> std::result::Result<(), connect::Error> {
-        let abandoned = self.connection.backend_pid();
-        self.connection = self.staging.reconnect(self.destination).await?;
-        self.connection.batch(&end_abandoned(&[abandoned])).await
-    }
-}
-
-/// The staging database of this run.
-struct Staging {
-    job: JobId,
-    /// The cluster's system identifier.
-    cluster: String,
-    name: Ident,
-    oid: Oid,
-    maintenance: DestinationConnection,
-    /// What it was told to keep.
-    committed: Committed,
-}
-
-impl Staging {
-    async fn create(
-        request: &Request,
-        context: &Context,
-        destination: &Destination,
-        like: &Database,
-    ) -> Result<Self> {
-        let of = destination.grant.database().to_owned();
-        let name = Ident::new(made_name(&request.job, MadeFor::Staging, &of));
-        let mark = Mark { job: request.job.clone(), made_for: MadeFor::Staging, of, comment: None };
-        let maintenance = destination.maintenance().await?;
-        facts::announce_work(maintenance.client(), &request.job).await?;
-        let cluster = destination.grant.system_identifier();
-        context.registry.record_intent(
-            &request.job,
-            cluster,
-            name.as_str(),
-            None,
-            MadeFor::Staging,
-            &mark.of,
-        )?;
-        let oid = create::create(maintenance.client(), &name, like, &mark).await?;
-        context.registry.record_created(&request.job, name.as_str(), oid)?;
-        let (job, cluster) = (request.job.clone(), cluster.to_owned());
-        Ok(Self { job, cluster, name, oid, maintenance, committed: Committed::default() })
-    }
-
-    /// A connection to it that suits building a schema.
-    async fn connect(&self, destination: &Destination) -> Result<DestinationConnection> {
-        Ok(self.reconnect(destination).await?)
-    }
-
-    async fn reconnect(
-        &self,
-        destination: &Destination,
-    ) -> std::result::Result<DestinationConnection, connect::Error> {
-        let connection = destination.reach(self.name.as_str()).await?;
-        connection.batch(&prepare_staging()).await?;
-        Ok(connection)
-    }
-
-    /// Drops it after a failure and gives that failure back, with what could not be cleaned up if so.
-    async fn remove(&self, context: &Context, error: Error) -> Error {
-        let client = self.maintenance.client();
-        match create::drop_ours(client, &self.name, self.oid, &self.job, MadeFor::Staging).await {
-            Ok(false) => error,
-            Ok(true) => {
-                let recorded = context.registry.record_dropped(&self.cluster, self.name.as_str());
-                if let Err(problem) = recorded {
-                    tracing::warn!(error = %problem, "the staging database is gone, its record could not be updated");
-                }
-                error
-            }
-            Err(then) => Error::LeftBehind {
-                name: self.name.as_str().to_owned(),
-                first: Box::new(error),
-                then: crate::failure::chain(&then),
-            },
-        }
-    }
-}
-
-/// What every session in the staging database is told. Commits need not wait for the disk: nothing there counts
-/// before the swap, and the swap's own commit flushes all that came before it. Function bodies may name what is made
-/// after them. Compiling the scan that validates a foreign key takes longer than it saves (0.1 s each, measured).
-fn prepare_staging() -> Sql {
-    Sql::fixed(
-        "SET check_function_bodies = off; SET synchronous_commit = off; SET client_min_messages = warning; SET jit = off; \
-         SET default_tablespace = ''; SET default_table_access_method = heap",
-    )
-}
-
-/// Ends what is left of sessions of ours in the staging database whose connections broke: a server that has not noticed
-/// keeps their transactions open, and whoever repeats their work would wait for those.
-fn end_abandoned(pids: &[i32]) -> Sql {
-    let pids = pids.iter().map(|pid| sql!("{p}", p = i64::from(*pid)));
-    sql!(
-        "SELECT pg_catalog.pg_terminate_backend(pid, 5000) FROM pg_catalog.pg_stat_activity \
-         WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid() AND pid IN ({l})",
-        l = Sql::join(pids, ", ")
-    )
 }

@@ -2,7 +2,7 @@
 
 use tokio_postgres::Client;
 
-use super::{Context, Request, Staging};
+use super::{Context, Request, Staging, plan, settings};
 use crate::engine::stage::mark::Mark;
 use crate::engine::stage::registry::{Made, MadeState};
 use crate::engine::stage::swap::{Plan, Rename};
@@ -21,11 +21,12 @@ pub(super) async fn replace(
     context: &Context,
     destination: &Destination,
     staging: &Staging,
-    source_comment: Option<&str>,
+    made: &plan::Plan,
 ) -> Result<Option<Undo>> {
     let reporter = &context.reporter;
     reporter.phase(Phase::Swap);
-    let client = staging.maintenance.client();
+    let session = staging.maintenance.session().await?;
+    let client = session.client();
     let database = destination.grant.database();
     let target = Ident::new(database);
     let old = facts::database(client, database).await?;
@@ -35,7 +36,9 @@ pub(super) async fn replace(
     }
     let cluster = destination.grant.system_identifier();
     let mut plan = Plan::default();
-    let mut comment = source_comment.map(str::to_owned);
+    let mut comment = made.comment.clone();
+    plan.after =
+        settings::with_the_swap(client, made, old.as_ref(), &staging.name, &target, reporter).await?;
     let mut kept = None;
     if let Some(old) = &old {
         tell_of_slots(destination, client, reporter).await?;
@@ -60,7 +63,7 @@ pub(super) async fn replace(
             to: name.clone(),
             comment: Some(mark.to_comment()),
         });
-        plan.after = inherit(client, old, &target).await?;
+        plan.after.extend(inherit(client, old, &target).await?);
         comment = old.comment.clone().or(comment);
         kept = Some((name, old.oid));
     }
@@ -73,7 +76,12 @@ pub(super) async fn replace(
     let kept_as = kept.map(|(name, _)| name.as_str().to_owned());
     reporter.report(Update::SwapDone { database: database.to_owned(), kept_as: kept_as.clone() });
     // The clone is in place; what is left over is named by `clean`.
-    if let Err(error) = prune(context, client, cluster, database, request.keep_old).await {
+    // The swap may have waited for long.
+    let pruned = async {
+        let session = staging.maintenance.session().await?;
+        prune(context, session.client(), cluster, database, request.keep_old).await
+    };
+    if let Err(error) = pruned.await {
         let reason = crate::failure::chain(&error);
         reporter.warn(left(&format!("older kept databases were not looked for: {reason}")));
     }
