@@ -22,6 +22,8 @@ SELECT a.attrelid AS table,
        a.attcompression::pg_catalog.text AS compression,
        NULLIF(a.attstattarget, -1)::pg_catalog.int2 AS statistics,
        a.attoptions AS options,
+       (SELECT pg_catalog.string_agg(pg_catalog.format('%I %L', o.option_name, o.option_value), ', ' ORDER BY o.option_name)
+          FROM pg_catalog.pg_options_to_table(a.attfdwoptions) AS o) AS foreign_options,
        a.attislocal AS is_local
   FROM pg_catalog.pg_class AS c
   JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
@@ -36,7 +38,7 @@ SELECT a.attrelid AS table,
     ON nn.contype OPERATOR(pg_catalog.=) 'n'
    AND nn.conrelid OPERATOR(pg_catalog.=) a.attrelid
    AND nn.conkey[1] OPERATOR(pg_catalog.=) a.attnum
- WHERE c.relkind IN ('r', 'p')
+ WHERE c.relkind IN ('r', 'p', 'f')
    AND c.relpersistence OPERATOR(pg_catalog.<>) 't'
    AND n.nspname OPERATOR(pg_catalog.!~) '^pg_'
    AND c.oid OPERATOR(pg_catalog.>=) 16384

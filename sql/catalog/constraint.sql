@@ -18,7 +18,7 @@ SELECT con.oid,
   JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) con.conrelid
   JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
  WHERE con.contype IN ('p', 'u', 'x', 'c', 'f')
-   AND c.relkind IN ('r', 'p')
+   AND c.relkind IN ('r', 'p', 'f')
    AND c.relpersistence OPERATOR(pg_catalog.<>) 't'
    AND n.nspname OPERATOR(pg_catalog.!~) '^pg_'
    AND c.oid OPERATOR(pg_catalog.>=) 16384

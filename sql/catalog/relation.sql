@@ -1,4 +1,4 @@
--- The user's ordinary and partitioned tables, with their size. Left out: system schemas, temporary tables, members
+-- The user's ordinary, partitioned and foreign tables, with their size. Left out: system schemas, temporary tables, members
 -- of extensions, but for tables whose rows an extension leaves to the user ("extension", "condition": manual,
 -- "Extension Configuration Tables"). An item of "inherits" is a parent's oid, in the order of INHERITS.
 SELECT c.oid,
@@ -42,6 +42,9 @@ SELECT c.oid,
        ) ELSE '{}' END AS hashed_types,
        configuration.extension,
        configuration.condition,
+       srv.srvname AS server,
+       (SELECT pg_catalog.string_agg(pg_catalog.format('%I %L', o.option_name, o.option_value), ', ' ORDER BY o.option_name)
+          FROM pg_catalog.pg_options_to_table(ft.ftoptions) AS o) AS foreign_options,
        c.relreplident::pg_catalog.text AS replica_identity,
        c.relrowsecurity AS row_security,
        c.relforcerowsecurity AS row_security_forced,
@@ -51,6 +54,8 @@ SELECT c.oid,
   FROM pg_catalog.pg_class AS c
   JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
   LEFT JOIN pg_catalog.pg_type AS t ON t.oid OPERATOR(pg_catalog.=) c.reltype
+  LEFT JOIN pg_catalog.pg_foreign_table AS ft ON ft.ftrelid OPERATOR(pg_catalog.=) c.oid
+  LEFT JOIN pg_catalog.pg_foreign_server AS srv ON srv.oid OPERATOR(pg_catalog.=) ft.ftserver
   LEFT JOIN pg_catalog.pg_am AS am ON am.oid OPERATOR(pg_catalog.=) c.relam
   LEFT JOIN pg_catalog.pg_tablespace AS ts ON ts.oid OPERATOR(pg_catalog.=) c.reltablespace
   LEFT JOIN pg_catalog.pg_class AS toast ON toast.oid OPERATOR(pg_catalog.=) c.reltoastrelid
@@ -70,7 +75,7 @@ SELECT c.oid,
                    THEN COALESCE(pg_catalog.pg_relation_size(c.oid), 0) ELSE 0 END AS bytes
        OFFSET 0
   ) AS heap
- WHERE c.relkind IN ('r', 'p')
+ WHERE c.relkind IN ('r', 'p', 'f')
    AND c.relpersistence OPERATOR(pg_catalog.<>) 't'
    AND n.nspname OPERATOR(pg_catalog.!~) '^pg_'
    AND n.nspname OPERATOR(pg_catalog.<>) 'information_schema'

@@ -20,20 +20,6 @@ WITH member AS (
       FROM pg_catalog.pg_ts_template AS t
       JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) t.tmplnamespace
     UNION ALL
-    SELECT 2328, f.oid, 'foreign-data wrapper', NULL, f.fdwname
-      FROM pg_catalog.pg_foreign_data_wrapper AS f
-    UNION ALL
-    SELECT 1417, s.oid, 'foreign server', NULL, s.srvname
-      FROM pg_catalog.pg_foreign_server AS s
-    UNION ALL
-    SELECT 1418, u.umid, 'user mapping', NULL, pg_catalog.concat(u.usename, ' on server ', u.srvname)
-      FROM pg_catalog.pg_user_mappings AS u
-    UNION ALL
-    SELECT 1259, c.oid, 'foreign table', n.nspname, c.relname
-      FROM pg_catalog.pg_class AS c
-      JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-     WHERE c.relkind OPERATOR(pg_catalog.=) 'f'
-    UNION ALL
     SELECT 2617, o.oid, 'operator', NULL, o.oid::pg_catalog.regoperator::pg_catalog.text
       FROM pg_catalog.pg_operator AS o
      WHERE o.oid OPERATOR(pg_catalog.>=) 16384

@@ -46,6 +46,8 @@ fn objects(catalog: &Catalog, selection: &Selection) -> Vec<(Address, bool, bool
     let views = catalog.views.iter().map(|view| (view.oid, &view.name));
     // A sequence of a column goes with its table.
     let sequences = catalog.sequences.iter().filter(|sequence| sequence.owned_by.is_none());
+    let foreign = catalog.tables.iter().filter(|table| table.foreign.is_some());
+    let views = views.chain(foreign.map(|table| (table.oid, &table.name)));
     let relations = views.chain(sequences.map(|sequence| (sequence.oid, &sequence.name)));
     let relations = relations.map(|(oid, name)| {
         let kept = selection.matches(name) != Choice::LeftOut;

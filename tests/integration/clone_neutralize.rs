@@ -58,12 +58,14 @@ async fn nothing_is_switched_off_when_told_so() {
 }
 
 #[tokio::test]
-async fn a_subscription_is_not_created_or_created_unable_to_act() {
+async fn subscriptions_and_user_mappings_are_not_created_or_the_former_unable_to_act() {
     for major in [15, 18] {
         let (Some(source), Some(destination)) = (source(major), destination(major)) else { return };
         let (from, to) = (source.database("subscribed").await, destination.absent_database("subscribed"));
         from.execute(
-            "CREATE TABLE t (a int); CREATE SUBSCRIPTION \"a Sub\" CONNECTION 'dbname=nowhere password=secret-canary' PUBLICATION one, \"Two\"
+            "CREATE TABLE t (a int); CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w;
+             CREATE USER MAPPING FOR PUBLIC SERVER s OPTIONS (password 'secret-canary');
+             CREATE SUBSCRIPTION \"a Sub\" CONNECTION 'dbname=nowhere password=secret-canary' PUBLICATION one, \"Two\"
              WITH (connect = false, slot_name = real_slot, binary = true, streaming = on, disable_on_error = true, synchronous_commit = local);
              COMMENT ON SUBSCRIPTION \"a Sub\" IS 'the real one'",
         )
@@ -73,10 +75,10 @@ async fn a_subscription_is_not_created_or_created_unable_to_act() {
             FROM pg_subscription AS s JOIN pg_database AS d ON d.oid = subdbid AND datname = current_database()";
 
         let outcome = clone_of(&from, &to, &[]).await;
-        assert_eq!(
-            outcome.report()["neutralized"],
-            serde_json::json!(["subscription \"a Sub\": not created"])
-        );
+        let lines = ["user mapping public on server s: not created", "subscription \"a Sub\": not created"];
+        assert_eq!(outcome.report()["neutralized"], serde_json::json!(lines));
+        let mappings = "SELECT string_agg(array_to_string(umoptions, ' '), ' ') FROM pg_user_mapping";
+        assert_eq!(to.query_text(&format!("SELECT coalesce(({mappings}), 'none')")).await, "none");
         assert_eq!(to.query_text(&format!("SELECT coalesce(({state}), 'none')")).await, "none");
         assert!(!outcome.text().contains("secret-canary"));
 
@@ -86,6 +88,7 @@ async fn a_subscription_is_not_created_or_created_unable_to_act() {
         let expected = from.query_text(state).await.replace(" real_slot", "");
         assert!(expected.contains("secret-canary") && expected.contains("the real one"), "{expected}");
         assert_eq!(to.query_text(state).await, expected, "{major}");
+        assert_eq!(to.query_text(mappings).await, "password=secret-canary");
 
         to.execute("DROP SUBSCRIPTION \"a Sub\"").await;
         from.execute("ALTER SUBSCRIPTION \"a Sub\" SET (slot_name = NONE)").await;

@@ -27,6 +27,7 @@ cloned_without_a_differing_line! {
     extensions: 14;
     privileges: 15;
     triggers: 14;
+    foreign: 14;
     statistics: 14;
     collations: 14;
     collations_16: 16;

@@ -2,7 +2,7 @@
 
 use tokio_postgres::{Client, Row};
 
-use crate::engine::introspect::{Error, get, query};
+use crate::engine::introspect::{Error, get, printed_option, query};
 use crate::pg::{Ident, Oid, QualifiedName, Sql};
 use crate::schema::model::column::{Column, Default, Generated, Identity, NotNull};
 
@@ -61,6 +61,7 @@ fn column(row: &Row) -> Result<Column, Error> {
         },
         statistics: get(row, "statistics")?,
         options: get::<Option<Vec<String>>>(row, "options")?.unwrap_or_default(),
+        foreign_options: printed_option(row, "foreign_options")?,
         is_local: get(row, "is_local")?,
     })
 }

@@ -4,8 +4,8 @@ use tokio_postgres::{Client, Row};
 
 use crate::engine::introspect::{Error, address, get, ident, printed, query};
 use crate::pg::{Ident, Oid, Sql, Version};
-use crate::schema::model::Address;
 use crate::schema::model::printed::{ExtensionTie, Kind, Printed};
+use crate::schema::model::{Address, class};
 
 pub(super) async fn read(client: &Client, version: Version) -> Result<Vec<Printed>, Error> {
     let of = async |kind: Kind, what: &'static str, sql: &'static str| -> Result<Vec<Printed>, Error> {
@@ -26,6 +26,13 @@ pub(super) async fn read(client: &Client, version: Version) -> Result<Vec<Printe
     };
     let read = tokio::try_join!(
         of(Kind::Collation, "collations", include_str!("../../../sql/catalog/collation.sql")),
+        of(
+            Kind::ForeignDataWrapper,
+            "foreign-data wrappers",
+            include_str!("../../../sql/catalog/foreign_data_wrapper.sql")
+        ),
+        of(Kind::Server, "foreign servers", include_str!("../../../sql/catalog/foreign_server.sql")),
+        of(Kind::UserMapping, "user mappings", include_str!("../../../sql/catalog/user_mapping.sql")),
         of(Kind::Statistics, "extended statistics", include_str!("../../../sql/catalog/statistics.sql")),
         of(Kind::Publication, "publications", include_str!("../../../sql/catalog/publication.sql")),
         of(Kind::Published, "tables of publications", tables),
@@ -33,8 +40,31 @@ pub(super) async fn read(client: &Client, version: Version) -> Result<Vec<Printe
         subscriptions(client),
         of(Kind::EventTrigger, "event triggers", include_str!("../../../sql/catalog/event_trigger.sql")),
     )?;
-    let (collations, statistics, publications, tables, schemas, subscriptions, event_triggers) = read;
-    Ok([collations, statistics, publications, tables, schemas, subscriptions, event_triggers].concat())
+    let (
+        collations,
+        wrappers,
+        servers,
+        mappings,
+        statistics,
+        publications,
+        tables,
+        schemas,
+        subscriptions,
+        last,
+    ) = read;
+    let all = [
+        collations,
+        wrappers,
+        servers,
+        mappings,
+        statistics,
+        publications,
+        tables,
+        schemas,
+        subscriptions,
+        last,
+    ];
+    Ok(all.concat())
 }
 
 /// How a subscription connects is for superusers to read; without that it has no statement.
@@ -50,8 +80,17 @@ async fn subscriptions(client: &Client) -> Result<Vec<Printed>, Error> {
 
 fn one(kind: Kind, row: &Row) -> Result<Printed, Error> {
     let statements: Vec<String> = get(row, "statements")?;
-    let listed = kind == Kind::Published;
-    let wide = listed || kind == Kind::Publication;
+    let within = match kind {
+        Kind::Published => Some((
+            Address::new(class::PUBLICATION, get(row, "publication")?),
+            ident(row, "publication_name")?,
+        )),
+        Kind::UserMapping => {
+            Some((Address::new(class::FOREIGN_SERVER, get(row, "server")?), ident(row, "server_name")?))
+        }
+        _ => None,
+    };
+    let role = if kind == Kind::UserMapping { get::<Option<String>>(row, "role")? } else { None };
     Ok(Printed {
         address: Address::new(get(row, "class")?, get::<Oid>(row, "oid")?),
         kind,
@@ -59,11 +98,13 @@ fn one(kind: Kind, row: &Row) -> Result<Printed, Error> {
         name: ident(row, "name")?,
         statements: statements.into_iter().map(Sql::printed_by_server).collect(),
         table: get(row, "relation")?,
-        publication: match listed {
-            true => Some((get(row, "publication")?, ident(row, "publication_name")?)),
-            false => None,
+        within,
+        role: role.map(Ident::new),
+        superuser: match kind {
+            Kind::Publication | Kind::Published => get(row, "wide")?,
+            Kind::EventTrigger | Kind::ForeignDataWrapper => true,
+            _ => false,
         },
-        superuser: if wide { get(row, "wide")? } else { kind == Kind::EventTrigger },
     })
 }
 

@@ -4,12 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use tokio_postgres::{Client, Row};
 
-use crate::engine::introspect::{Error, get, printed, qualified, query};
+use crate::engine::introspect::{Error, get, printed, printed_option, qualified, query};
 use crate::pg::{Ident, Oid, Sql};
 use crate::schema::binary::{TypeForm, unsafe_types};
 use crate::schema::model::column::Column;
 use crate::schema::model::extension::Configuration;
-use crate::schema::model::relation::{Partition, ReplicaIdentity, RowSecurity, Table};
+use crate::schema::model::relation::{Foreign, Partition, ReplicaIdentity, RowSecurity, Table};
 use crate::schema::placing::hashed_apart;
 
 const SQL: &str = include_str!("../../../sql/catalog/relation.sql");
@@ -96,6 +96,12 @@ fn table(row: &Row) -> Result<Table, Error> {
         owner: Ident::new(get::<String>(row, "owner")?),
         partitioned: get::<&str>(row, "kind")? == "p",
         unlogged: get(row, "unlogged")?,
+        foreign: match get::<Option<String>>(row, "server")? {
+            Some(server) => {
+                Some(Foreign { server: Ident::new(server), options: printed_option(row, "foreign_options")? })
+            }
+            None => None,
+        },
         columns: Vec::new(),
         row_type: get(row, "row_type")?,
         row_array_type: get(row, "row_array_type")?,

@@ -25,6 +25,8 @@ pub struct Column {
     pub statistics: Option<i16>,
     /// `n_distinct=…`, `n_distinct_inherited=…`.
     pub options: Vec<String>,
+    /// Options of a foreign table's column: `name 'value', ..`.
+    pub foreign_options: Option<Sql>,
     /// Defined by the table itself, perhaps beside a parent's definition.
     pub is_local: bool,
 }

@@ -80,6 +80,7 @@ pub mod class {
     pub const EXTENSION: Oid = 3079;
     pub const POLICY: Oid = 3256;
     pub const COLLATION: Oid = 3456;
+    pub const FOREIGN_SERVER: Oid = 1417;
     pub const EVENT_TRIGGER: Oid = 3466;
     pub const PUBLICATION: Oid = 6104;
 }
@@ -94,6 +95,8 @@ pub enum Rank {
     Type,
     Function,
     Aggregate,
+    ForeignDataWrapper,
+    Server,
     Sequence,
     Table,
     TableAttach,
@@ -114,6 +117,7 @@ pub enum Rank {
     Publication,
     Published,
     Subscription,
+    UserMapping,
     DatabaseSetting,
     Owner,
     Grant,
@@ -215,6 +219,23 @@ impl Catalog {
         for view in self.views.iter_mut().filter_map(|view| view.materialized.as_mut()) {
             view.populated = false;
         }
+    }
+
+    /// Tables with a foreign table below them: ANALYZE of such a one asks a server elsewhere.
+    pub fn with_foreign_children(&self) -> std::collections::HashSet<Oid> {
+        let by_oid = self.tables_by_oid();
+        let mut above = std::collections::HashSet::new();
+        let mut open: Vec<&relation::Table> =
+            self.tables.iter().filter(|table| table.foreign.is_some()).collect();
+        while let Some(table) = open.pop() {
+            let parents = table.inherits.iter().chain(table.partition_of.as_ref().map(|place| &place.parent));
+            for parent in parents {
+                if above.insert(*parent) {
+                    open.extend(by_oid.get(parent));
+                }
+            }
+        }
+        above
     }
 
     /// The tables by oid, for lookups.

@@ -15,8 +15,10 @@ pub struct Printed {
     pub statements: Vec<Sql>,
     /// The table that it hangs on, whose lock its statements take.
     pub table: Option<Oid>,
-    /// The publication that it is listed in.
-    pub publication: Option<(Oid, Ident)>,
+    /// What it is an entry of: a publication's list, a server's mappings.
+    pub within: Option<(Address, Ident)>,
+    /// The role that it is for, which may be missing on the destination.
+    pub role: Option<Ident>,
     /// Whether only a superuser may make it.
     pub superuser: bool,
 }
@@ -25,6 +27,9 @@ pub struct Printed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Collation,
+    ForeignDataWrapper,
+    Server,
+    UserMapping,
     Statistics,
     Publication,
     /// A table or a schema in a publication's list.
@@ -38,6 +43,9 @@ impl Kind {
     pub fn word(self) -> &'static str {
         match self {
             Self::Collation => "collation",
+            Self::ForeignDataWrapper => "foreign-data wrapper",
+            Self::Server => "foreign server",
+            Self::UserMapping => "user mapping",
             Self::Statistics => "extended statistics",
             Self::Publication => "publication",
             Self::Published => "entry",
@@ -51,6 +59,9 @@ impl Kind {
     pub fn place(self) -> (Rank, Phase) {
         match self {
             Self::Collation => (Rank::Collation, Phase::PreData),
+            Self::ForeignDataWrapper => (Rank::ForeignDataWrapper, Phase::PreData),
+            Self::Server => (Rank::Server, Phase::PreData),
+            Self::UserMapping => (Rank::UserMapping, Phase::PostData),
             Self::Statistics => (Rank::Statistics, Phase::PreData),
             Self::Publication => (Rank::Publication, Phase::PostData),
             Self::Published => (Rank::Published, Phase::PostData),

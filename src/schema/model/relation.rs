@@ -13,6 +13,8 @@ pub struct Table {
     /// Whether it only routes rows to its partitions (`relkind` p) and so holds none itself.
     pub partitioned: bool,
     pub unlogged: bool,
+    /// A table whose rows are elsewhere (`relkind` f).
+    pub foreign: Option<Foreign>,
     /// In the order of the source, without dropped ones.
     pub columns: Vec<Column>,
     /// Its row type and the array type over it.
@@ -52,7 +54,7 @@ impl Table {
 
     /// Whether rows lie in the table itself.
     pub fn has_rows(&self) -> bool {
-        !self.partitioned
+        !self.partitioned && self.foreign.is_none()
     }
 
     /// The columns that COPY carries: all but generated ones.
@@ -64,6 +66,14 @@ impl Table {
     pub fn column(&self, number: i16) -> Option<&Column> {
         self.columns.iter().find(|column| column.number == number)
     }
+}
+
+/// Where a foreign table's rows are.
+#[derive(Clone, Debug)]
+pub struct Foreign {
+    pub server: Ident,
+    /// `name 'value', ..`.
+    pub options: Option<Sql>,
 }
 
 /// A table's place below a partitioned one.

@@ -27,6 +27,9 @@ pub(super) fn definition(column: &Column, form: Form<'_>, options: &Options) -> 
     } else {
         sql!("{name} WITH OPTIONS", name = column.name)
     };
+    if let Some(foreign) = column.foreign_options.as_ref().filter(|_| form.with_type) {
+        text.push(&sql!(" OPTIONS ({foreign})", foreign = foreign));
+    }
     if let Some(collation) = column.collation.as_ref().filter(|_| form.with_type) {
         text.push(&sql!(" COLLATE {collation}", collation = collation));
     }

@@ -12,35 +12,40 @@ use crate::schema::script::{Lock, LockMode, Piece};
 pub(super) fn render(catalog: &Catalog, options: &Options, to: &mut Rendering) {
     for object in &catalog.printed {
         let label = label(object);
-        if object.kind == Kind::Subscription && options.neutralize {
+        if matches!(object.kind, Kind::Subscription | Kind::UserMapping) && options.neutralize {
             to.neutralized.push(format!("{label}: not created"));
             continue;
         }
-        let obstacle = if object.statements.is_empty() {
-            Some("only a superuser of the source may read how it connects")
-        } else if object.superuser && !options.superuser {
-            Some("only a superuser of the destination may make it")
-        } else {
-            None
-        };
-        if let Some(reason) = obstacle {
-            to.skip(&label, reason);
-            to.left_out.insert(object.address, for_dependents(&label, reason));
+        if let Some(reason) = obstacle(object, options) {
+            to.left_out.insert(object.address, for_dependents(&label, &reason));
+            to.skip(label, reason);
             continue;
         }
         to.push(piece(object, label));
     }
 }
 
+/// Why it cannot be made.
+fn obstacle(object: &Printed, options: &Options) -> Option<String> {
+    if object.statements.is_empty() {
+        return Some("only a superuser of the source may read how it connects".to_owned());
+    }
+    if object.superuser && !options.superuser {
+        return Some("only a superuser of the destination may make it".to_owned());
+    }
+    let role = object.role.as_ref().filter(|role| !options.roles.contains(role.as_str()))?;
+    Some(format!("role {} is not on the destination", for_people(role.as_str())))
+}
+
 fn piece(object: &Printed, label: String) -> Piece {
     let (rank, phase) = object.kind.place();
     let table = object.table.map(|table| Address::new(class::RELATION, table));
-    let publication = object.publication.as_ref().map(|(oid, _)| Address::new(class::PUBLICATION, *oid));
+    let within = object.within.as_ref().map(|(address, _)| *address);
     Piece {
         sql: object.statements.clone(),
-        needs: table.into_iter().chain(publication).collect(),
+        needs: table.into_iter().chain(within).collect(),
         // With its table goes what a publication lists of it, and with the publication the list.
-        part_of: table.or(publication),
+        part_of: table.or(within),
         locks: object
             .table
             .into_iter()
@@ -55,11 +60,11 @@ fn label(object: &Printed) -> String {
         Some(schema) => QualifiedName { schema: schema.clone(), name: object.name.clone() }.to_string(),
         None => for_people(object.name.as_str()),
     };
-    match &object.publication {
-        Some((_, publication)) => {
-            format!("{name} in publication {}", for_people(publication.as_str()))
-        }
-        None => format!("{} {name}", object.kind.word()),
+    let within = object.within.as_ref().map(|(_, name)| for_people(name.as_str()));
+    match (object.kind, within) {
+        (Kind::Published, Some(publication)) => format!("{name} in publication {publication}"),
+        (kind, Some(server)) => format!("{} {name} on server {server}", kind.word()),
+        (kind, None) => format!("{} {name}", kind.word()),
     }
 }
 

@@ -61,7 +61,8 @@ impl<'a> Place<'a> {
             table.address(),
             Rank::Table,
             Phase::PreData,
-            ["table ", &table.name.to_string()].concat(),
+            [if table.foreign.is_some() { "foreign table " } else { "table " }, &table.name.to_string()]
+                .concat(),
         );
         piece.also_makes = self.also_makes(parts);
         piece.sql.push(self.create(parts));
@@ -69,6 +70,8 @@ impl<'a> Place<'a> {
         actions.extend(self.overrides(parts));
         match table.replica_identity {
             ReplicaIdentity::Default | ReplicaIdentity::Index => {}
+            // A foreign table has none.
+            ReplicaIdentity::Nothing if table.foreign.is_some() => {}
             ReplicaIdentity::Nothing => actions.push(Sql::fixed("REPLICA IDENTITY NOTHING")),
             ReplicaIdentity::Full => actions.push(Sql::fixed("REPLICA IDENTITY FULL")),
         }
@@ -112,8 +115,12 @@ impl<'a> Place<'a> {
         let unlogged =
             table.unlogged && !(table.partitioned && self.options.destination_version.at_least(18));
         let mut text = sql!(
-            "CREATE {unlogged}TABLE {name}",
-            unlogged = Sql::fixed(if unlogged { "UNLOGGED " } else { "" }),
+            "CREATE {sort}TABLE {name}",
+            sort = Sql::fixed(match &table.foreign {
+                Some(_) => "FOREIGN ",
+                None if unlogged => "UNLOGGED ",
+                None => "",
+            }),
             name = table.name
         );
         let elements = self.elements(parts);
@@ -130,6 +137,12 @@ impl<'a> Place<'a> {
             let parents = table.inherits.iter().filter_map(|parent| self.relations.tables.get(parent));
             let parents = Sql::join(parents.map(|parent| &parent.name), ", ");
             text.push(&sql!(" INHERITS ({parents})", parents = parents));
+        }
+        if let Some(foreign) = &table.foreign {
+            text.push(&sql!(" SERVER {server}", server = foreign.server));
+            if let Some(options) = &foreign.options {
+                text.push(&sql!(" OPTIONS ({options})", options = options));
+            }
         }
         if let Some(key) = &table.partition_key {
             text.push(&sql!(" PARTITION BY {key}", key = key));

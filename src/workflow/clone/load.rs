@@ -187,6 +187,7 @@ fn copy_plan(
     if request.verify == VerifyMode::Checksum {
         hashes = plan.subjects().into_iter().flat_map(|subject| subject.tables).collect();
     }
+    let abroad = plan.catalog.with_foreign_children();
     let splitting = chunks::Splitting { workers: request.jobs, above_bytes: request.split_above_bytes };
     let mut tables: Vec<copy::Table> = plan
         .tables
@@ -197,7 +198,7 @@ fn copy_plan(
             name: table.name.clone(),
             bytes: table.bytes,
             hash: hashes.remove(&at),
-            analyze: true,
+            analyze: !abroad.contains(&table.oid),
         })
         .collect();
     let mut transfers: Vec<copy::Transfer> = chunks::plan(&plan.tables, splitting)
