@@ -280,7 +280,7 @@ impl Classify for Error {
                 ),
             },
             Self::Timeout { .. } => Failure::retry("connection_timeout")
-                .hint("check the network and firewalls, or raise connect_timeout"),
+                .hint("check the network and firewalls, raise connect_timeout, or see that a connection pooler there has one to spare"),
             Self::Tls { source, .. } => source.classify(),
             Self::Authentication { password, server, .. } => {
                 let failure = Failure::operator("authentication_failed", Exit::Failed);

@@ -1,9 +1,19 @@
 //! Is there a connection pooler in front of the server, and does it give each transaction another backend?
+//!
+//! A pooler shows by a BackendKeyData that is not the backend's own. Its mode shows by who has a backend while nothing
+//! is asked: in session mode a session keeps its own, in transaction mode it lies in the pool for others to take.
 
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::time::timeout;
+use tokio_postgres::SimpleQueryMessage;
+
+use super::client::Connection;
 use super::error::Error;
 use super::establish;
 use super::options::Options;
-use super::raw::{Answer, RawConnection, Transaction};
+use super::raw::{Answer, RawConnection};
 use crate::pg::{Sql, sqlstate};
 
 /// What stands between us and the server.
@@ -21,50 +31,121 @@ pub enum Pooling {
 /// that prefer fresh ones.
 const OTHERS: usize = 4;
 
-/// Finds out, with up to five short sessions. A pooler shows by a BackendKeyData that is not the backend's own; its
-/// mode shows when the first session's backend changes while others hold transactions open.
-pub async fn detect(options: &Options) -> Result<Pooling, Error> {
-    let mut first = RawConnection::new(establish::session(options, &[], None).await?);
-    let announced = first.backend_pid().to_string();
-    let before = backend(&mut first).await?;
-    if before == announced {
-        first.close().await;
+/// Who has not got a backend by then waits in the pooler's queue.
+const QUEUED: Duration = Duration::from_secs(3);
+
+/// How long an answer is waited for that nothing stands in the way of.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Finds out about a session that is in no transaction, with up to four short ones beside it. A pool that is full
+/// costs some seconds and never the pooler's own time limit.
+pub async fn detect(first: &Connection) -> Result<Pooling, Error> {
+    let before = within(first, backend(first)).await?;
+    if before == first.backend_pid().to_string() {
         return Ok(Pooling::None);
     }
+    let options = first.same_server();
     let mut others = Vec::new();
-    let mut found = Pooling::Session;
-    while others.len() < OTHERS && found == Pooling::Session {
-        let mut other = match establish::session(options, &[], None).await {
-            Ok(session) => RawConnection::new(session),
-            // The pool is full because each session holds its backend.
-            Err(Error::Rejected { .. } | Error::Timeout { .. }) => break,
-            Err(error) => return Err(error),
+    while others.len() < OTHERS {
+        let other = match beside(first, &before, &options).await? {
+            Beside::Told(pooling) => return Ok(pooling),
+            Beside::Holds(other) => other,
         };
-        match other.simple(&Sql::fixed("BEGIN READ ONLY")).await {
-            Ok(_) if other.transaction() == Transaction::Open => {}
-            // Statement mode: no transactions at all.
-            Ok(_) => found = Pooling::Transaction,
-            Err(error) if error.sqlstate().is_some_and(|code| code != sqlstate::QUERY_CANCELED) => {
-                found = Pooling::Transaction;
-            }
-            Err(error) => return Err(error),
-        }
-        if found == Pooling::Session {
-            backend(&mut other).await?;
-            if backend(&mut first).await? != before {
-                found = Pooling::Transaction;
-            }
-        }
         others.push(other);
+        let Ok(now) = timeout(QUEUED, backend(first)).await else {
+            drop(others);
+            return queued(first).await;
+        };
+        if now? != before {
+            return Ok(Pooling::Transaction);
+        }
     }
     for other in others {
         other.close().await;
     }
-    first.close().await;
-    Ok(found)
+    Ok(Pooling::Session)
 }
 
-async fn backend(connection: &mut RawConnection) -> Result<String, Error> {
+/// The first session waits, so it has no backend of its own; unless it is the network that is slow. It will be answered,
+/// now that the others are gone.
+async fn queued(first: &Connection) -> Result<Pooling, Error> {
+    within(first, backend(first)).await?;
+    Ok(Pooling::Transaction)
+}
+
+/// What one more session shows.
+enum Beside {
+    /// Enough.
+    Told(Pooling),
+    /// It is in a transaction on a backend that is not the first session's last one.
+    Holds(RawConnection),
+}
+
+async fn beside(first: &Connection, before: &str, options: &Options) -> Result<Beside, Error> {
+    let mut holding = Box::pin(hold(options));
+    let held = match timeout(QUEUED, &mut holding).await {
+        Ok(held) => held,
+        Err(_) => {
+            // It waits for a backend, and stays in the queue: the first session is answered before it only if that
+            // has a backend of its own.
+            let Ok(now) = timeout(QUEUED, backend(first)).await else {
+                drop(holding);
+                return queued(first).await.map(Beside::Told);
+            };
+            if now? != before {
+                return Ok(Beside::Told(Pooling::Transaction));
+            }
+            match holding.now_or_never() {
+                Some(held) => held,
+                None => return Ok(Beside::Told(Pooling::Session)),
+            }
+        }
+    };
+    match held {
+        Ok((_, backend)) if backend == before => Ok(Beside::Told(Pooling::Transaction)),
+        Ok((other, _)) => Ok(Beside::Holds(other)),
+        // No room for another session: each of them holds a backend.
+        Err(Error::Rejected { .. } | Error::Timeout { .. }) => Ok(Beside::Told(Pooling::Session)),
+        Err(error) if gave_up_waiting(&error) => {
+            let now = within(first, backend(first)).await?;
+            Ok(Beside::Told(if now == before { Pooling::Session } else { Pooling::Transaction }))
+        }
+        // Statement mode: no transactions at all.
+        Err(error) if error.sqlstate().is_some_and(|code| code != sqlstate::QUERY_CANCELED) => {
+            Ok(Beside::Told(Pooling::Transaction))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Another session in a transaction, and its backend.
+async fn hold(options: &Options) -> Result<(RawConnection, String), Error> {
+    let mut other = RawConnection::new(establish::session(options, &[], None).await?);
+    let sql = Sql::fixed("BEGIN READ ONLY; SELECT pg_catalog.pg_backend_pid()");
+    let answers = other.simple(&sql).await?;
+    let backend = answers.last().and_then(Answer::value).unwrap_or_default().to_owned();
+    Ok((other, backend))
+}
+
+/// pgbouncer's `query_wait_timeout`: it has no code of its own.
+fn gave_up_waiting(error: &Error) -> bool {
+    error.server().is_some_and(|server| server.message.contains("query_wait_timeout"))
+}
+
+async fn backend(connection: &Connection) -> Result<String, Error> {
     let answers = connection.simple(&Sql::fixed("SELECT pg_catalog.pg_backend_pid()")).await?;
-    Ok(answers.first().and_then(Answer::value).unwrap_or_default().to_owned())
+    let value = answers.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    });
+    Ok(value.unwrap_or_default())
+}
+
+async fn within<T>(of: &Connection, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let late = |_| Error::Timeout {
+        endpoint: of.endpoint().clone(),
+        address: of.dialed().to_string(),
+        after: LIMIT,
+    };
+    timeout(LIMIT, work).await.map_err(late)?
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use super::endpoint::Endpoint;
+use super::error::Error;
 use crate::pg::{Literal, Sql, Version};
+use crate::safety::Address;
 use crate::sql;
 
 /// In which encoding a session speaks.
@@ -54,6 +57,19 @@ const SETTINGS: &[(u32, &str)] = &[
     // SET takes no empty list.
     (14, "SELECT pg_catalog.set_config('search_path', '', false);"),
 ];
+
+/// Waits for the answer to them: a session is ready with it, so `connect_timeout` holds. A connection pooler lets
+/// everybody in, and whoever asks for something then waits for a free connection to the server.
+pub(super) async fn ready<T>(
+    settings: impl Future<Output = Result<T, Error>>,
+    limit: Option<Duration>,
+    endpoint: &Endpoint,
+    address: &Address,
+) -> Result<T, Error> {
+    let Some(after) = limit else { return settings.await };
+    let late = |_| Error::Timeout { endpoint: endpoint.clone(), address: address.to_string(), after };
+    tokio::time::timeout(after, settings).await.map_err(late)?
+}
 
 /// The statements, to be sent as one simple query. `server_encoding` is the server's own.
 pub(super) fn statements(

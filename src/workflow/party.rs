@@ -5,15 +5,18 @@
 //! ```
 
 use super::Result;
+use crate::connect::pooler::{self, Pooling};
 use crate::connect::{self, Connection, DestinationConnection, Options, Settings};
 use crate::engine::preflight;
 use crate::engine::stage::facts;
 use crate::engine::stage::registry::{Registry, Sighting};
-use crate::pg::sqlstate;
+use crate::pg::{Sql, sqlstate};
 use crate::safety::{
     self, Address, Destinations, Endpoint, Identity, LockProbe, Purpose, Role, Seen, Shown, WriteGrant,
     is_loopback,
 };
+
+use crate::sql;
 
 /// A connection as the configuration or the command line gave it.
 #[derive(Clone, Debug)]
@@ -51,9 +54,19 @@ pub struct Source {
 }
 
 impl Source {
-    /// Connects read-only and reads the facts.
+    /// Connects read-only and reads the facts. A pooler that gives each transaction another backend is refused.
     pub async fn open(party: &Party) -> Result<Self> {
         let connection = connect::source(&party.options, &Settings::default()).await?;
+        refuse_transaction_pooler(&connection).await?;
+        Self::of(party, connection).await
+    }
+
+    /// As [`Source::open`], to learn no more than who it is: that is the same through any pooler.
+    async fn identify(party: &Party) -> Result<Self> {
+        Self::of(party, connect::source(&party.options, &Settings::default()).await?).await
+    }
+
+    async fn of(party: &Party, connection: Connection) -> Result<Self> {
         let facts = preflight::source::facts(connection.client()).await?;
         let party = Party { options: connection.same_server(), ..party.clone() };
         Ok(Self { party, connection, facts })
@@ -78,6 +91,15 @@ impl Source {
         };
         Ok(registry.record_sighting(name, &seen)?)
     }
+}
+
+/// Fails if the sessions of this source do not keep their settings, locks and snapshots between transactions.
+pub(super) async fn refuse_transaction_pooler(connection: &Connection) -> Result<()> {
+    if pooler::detect(connection).await? == Pooling::Transaction {
+        let finding = preflight::check::transaction_pooler(connection.endpoint().as_str());
+        preflight::fail_on(vec![finding])?;
+    }
+    Ok(())
 }
 
 /// A destination that may be written to.
@@ -239,7 +261,7 @@ impl Probe {
 
     async fn compare_other(&self, other: &OtherSource, registry: &dyn Registry) -> Result<safety::Source> {
         if let Some(party) = &other.party {
-            match Source::open(party).await {
+            match Source::identify(party).await {
                 Ok(source) => {
                     source.remember(registry)?;
                     return self.compare(&source).await;
@@ -262,13 +284,15 @@ impl Probe {
             return Ok(LockProbe::DoesNotShow);
         }
         let key = i64::from(source.connection.backend_pid()) << 32 | i64::from(source.facts.database_oid);
-        let failed = |error| source.connection.error(error);
-        let client = source.connection.client();
-        client.execute("SELECT pg_catalog.pg_advisory_lock($1)", &[&key]).await.map_err(failed)?;
+        // In a transaction: the lock, and its end, are then of one backend behind any pooler.
+        source
+            .connection
+            .batch(&sql!("BEGIN READ ONLY; SELECT pg_catalog.pg_advisory_xact_lock({key})", key = key))
+            .await?;
         let query = "SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND objsubid = 1 \
                      AND (classid::pg_catalog.int8 << 32) | objid::pg_catalog.int8 = $1 AND database = $2";
         let shows = self.connection.client().query(query, &[&key, &source.facts.database_oid]).await;
-        client.execute("SELECT pg_catalog.pg_advisory_unlock($1)", &[&key]).await.map_err(failed)?;
+        source.connection.batch(&Sql::fixed("ROLLBACK")).await?;
         let shows = shows.map_err(|error| self.connection.error(error))?;
         Ok(if shows.is_empty() { LockProbe::DoesNotShow } else { LockProbe::Shows })
     }

@@ -11,7 +11,7 @@ use multiboard_sync::pg::Sql;
 use multiboard_sync::safety::{self, Purpose, WriteGrant};
 
 use crate::support::pooler::Pooler;
-use crate::support::{Database, destination, eventually, source};
+use crate::support::{Database, Server, Session, destination, eventually, source};
 
 /// Options of a URL, with nothing from the machine's own environment.
 pub(crate) fn options(url: &str) -> Options {
@@ -194,17 +194,72 @@ async fn the_first_of_several_hosts_that_fits_is_taken() {
         .unwrap();
 }
 
+async fn pooling(url: &str) -> Pooling {
+    let connection = connect::source(&options(url), &Settings::default()).await.unwrap();
+    pooler::detect(&connection).await.unwrap()
+}
+
 #[tokio::test]
 async fn tells_a_pooler_and_its_mode() {
     let Some(server) = source(15) else { return };
-    assert_eq!(pooler::detect(&options(&server.url("postgres"))).await.unwrap(), Pooling::None);
+    assert_eq!(pooling(&server.url("postgres")).await, Pooling::None);
     for (mode, expected) in [
         ("session", Pooling::Session),
         ("transaction", Pooling::Transaction),
         ("statement", Pooling::Transaction),
     ] {
         let Some(pooler) = Pooler::start(server, mode).await else { return };
-        let found = pooler::detect(&options(&pooler.url("postgres"))).await.unwrap();
-        assert_eq!(found, expected, "{mode}");
+        assert_eq!(pooling(&pooler.url("postgres")).await, expected, "{mode}");
+    }
+}
+
+/// What is found through a pool of that size, all but one or two of whose connections are in use by others.
+async fn pooling_of(server: &Server, mode: &str, size: usize, busy: usize, more: &str) -> Option<Pooling> {
+    let settings = format!("default_pool_size = {size}\n{more}");
+    let pooler = Pooler::with(server, mode, &settings).await?;
+    let url = pooler.url("postgres");
+    let mut others = Vec::new();
+    for _ in 0..busy {
+        let other = Session::open(&url).await;
+        other.batch_execute("BEGIN").await.unwrap();
+        others.push(other);
+    }
+    let found = tokio::time::timeout(Duration::from_secs(20), pooling(&url)).await;
+    Some(found.unwrap_or_else(|_| panic!("still waiting: {mode}, {busy} of {size} busy, {more}")))
+}
+
+#[tokio::test]
+async fn tells_a_poolers_mode_with_next_to_no_room_in_the_pool() {
+    let Some(server) = source(15) else { return };
+    let mut found = Vec::new();
+    for (mode, expected) in [("session", Pooling::Session), ("transaction", Pooling::Transaction)] {
+        for (size, busy) in [(1, 0), (2, 0), (2, 1), (3, 1), (3, 2)] {
+            // Round robin is the harder case: the first session's backend is not the next one.
+            for more in ["", "server_round_robin = 1\n", "query_wait_timeout = 1\n"] {
+                found.push(async move {
+                    let found = pooling_of(server, mode, size, busy, more).await;
+                    let how = format!("{mode}, {busy} of {size} busy, {more}");
+                    assert_eq!(found.unwrap_or(expected), expected, "{how}");
+                });
+            }
+        }
+    }
+    futures_util::future::join_all(found).await;
+}
+
+#[tokio::test]
+async fn a_pool_without_a_free_connection_is_not_waited_for_any_longer_than_a_server() {
+    let Some(server) = source(15) else { return };
+    for mode in ["session", "transaction"] {
+        let Some(pooler) = Pooler::with(server, mode, "default_pool_size = 1").await else { return };
+        let url = pooler.url("postgres");
+        let other = Session::open(&url).await;
+        other.batch_execute("BEGIN").await.unwrap();
+        let mut options = options(&url);
+        options.connect_timeout = Some(Duration::from_secs(1));
+        let error = connect::source(&options, &Settings::default()).await.unwrap_err();
+        assert_eq!(error.classify().code, "connection_timeout", "{mode}");
+        let error = RawConnection::source(&options, &Settings::default()).await.unwrap_err();
+        assert_eq!(error.classify().code, "connection_timeout", "{mode}");
     }
 }

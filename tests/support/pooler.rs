@@ -17,6 +17,11 @@ impl Pooler {
     /// Starts one in `session`, `transaction` or `statement` mode; `None` (after a loud line) where there is no
     /// pgbouncer.
     pub async fn start(server: &Server, mode: &str) -> Option<Self> {
+        Self::with(server, mode, "").await
+    }
+
+    /// As [`Pooler::start`], with more lines of its configuration.
+    pub async fn with(server: &Server, mode: &str, more: &str) -> Option<Self> {
         let Some(program) = installation::program("pgbouncer") else {
             return missing("pgbouncer", "scripts/setup tests");
         };
@@ -26,7 +31,7 @@ impl Pooler {
         let settings = format!(
             "[databases]\n* = host={} port={} user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
              listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = {mode}\n\
-             logfile = server.log\n",
+             logfile = server.log\n{more}\n",
             to.ip(),
             to.port()
         );

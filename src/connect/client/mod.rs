@@ -129,7 +129,9 @@ impl Connection {
         let session = establish::session(options, &[], only).await?;
         let connection = Self::adopt(session, options).await?;
         let server = connection.parameter("server_encoding").unwrap_or("UTF8");
-        connection.batch(&session::statements(settings, read_only, connection.version(), server)).await?;
+        let settings = session::statements(settings, read_only, connection.version(), server);
+        let limit = options.connect_timeout;
+        session::ready(connection.batch(&settings), limit, &connection.endpoint, &connection.address).await?;
         Ok(connection)
     }
 

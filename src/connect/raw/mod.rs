@@ -69,7 +69,8 @@ impl Answer {
 impl RawConnection {
     /// A session that reads only: `default_transaction_read_only` is on.
     pub async fn source(options: &Options, settings: &Settings) -> Result<Self, Error> {
-        Self::with_settings(establish::session(options, &[], None).await?, settings, true).await
+        let session = establish::session(options, &[], None).await?;
+        Self::with_settings(session, options, settings, true).await
     }
 
     /// A session that may write to the database of `options`, at the address of the grant and no other.
@@ -80,7 +81,7 @@ impl RawConnection {
     ) -> Result<Self, Error> {
         super::check_grant(grant, options)?;
         let session = establish::session(options, &[], Some(grant.address())).await?;
-        let mut connection = Self::with_settings(session, settings, false).await?;
+        let mut connection = Self::with_settings(session, options, settings, false).await?;
         let shown = connection.simple(&super::system_identifier()).await?;
         let shown = shown.first().and_then(Answer::value).unwrap_or_default();
         super::check_cluster(grant, shown, connection.endpoint())?;
@@ -90,14 +91,20 @@ impl RawConnection {
     /// A walsender session for logical replication.
     pub async fn replication(options: &Options, settings: &Settings) -> Result<Self, Error> {
         let session = establish::session(options, &[("replication", "database")], None).await?;
-        Self::with_settings(session, settings, true).await
+        Self::with_settings(session, options, settings, true).await
     }
 
-    async fn with_settings(session: Session, settings: &Settings, read_only: bool) -> Result<Self, Error> {
+    async fn with_settings(
+        session: Session,
+        options: &Options,
+        settings: &Settings,
+        read_only: bool,
+    ) -> Result<Self, Error> {
         let mut connection = Self::new(session);
         let server = connection.parameter("server_encoding").unwrap_or("UTF8").to_owned();
         let sql = session::statements(settings, read_only, connection.version(), &server);
-        connection.simple(&sql).await?;
+        let (endpoint, address) = (connection.endpoint().clone(), connection.address.clone());
+        session::ready(connection.simple(&sql), options.connect_timeout, &endpoint, &address).await?;
         Ok(connection)
     }
 

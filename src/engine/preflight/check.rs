@@ -65,7 +65,7 @@ pub fn transaction_pooler(endpoint: &str) -> Finding {
     Finding::new(
         "transaction_pooler",
         format!(
-            "{endpoint} is a connection pooler in transaction mode: it cannot hold the snapshot that a clone reads"
+            "{endpoint} is a connection pooler in transaction mode: its sessions cannot hold a snapshot, locks or settings"
         ),
         "use the server's own port or the pooler's session mode (on Supabase: the direct host, or port 5432 in place of 6543)",
     )

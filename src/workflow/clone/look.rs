@@ -1,7 +1,6 @@
 //! Preflight: both servers are looked at, the policy decides, and everything that rules the clone out is found.
 
 use super::{Context, Request, losses};
-use crate::connect::pooler::{self, Pooling};
 use crate::engine::preflight::check;
 use crate::engine::preflight::{self, destination as facts};
 use crate::progress::{Level, Update, Warning};
@@ -13,9 +12,6 @@ pub(super) async fn look(request: &Request, context: &Context) -> Result<(Source
     let reporter = &context.reporter;
     reporter.operation("connecting to the source");
     let source = Source::open(&request.source).await?;
-    if pooler::detect(&source.party.options).await? == Pooling::Transaction {
-        preflight::fail_on(vec![check::transaction_pooler(source.connection.endpoint().as_str())])?;
-    }
     source.remember(context.registry.as_ref())?;
     reporter.report(Update::Size {
         database_bytes: source.facts.database_bytes,
