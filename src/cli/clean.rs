@@ -28,7 +28,8 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
         }
     };
     let (destinations, sources) = (&context.config.destinations, parties::sources(context));
-    let found = clean::run(&destination, store.as_ref(), destinations, &sources, announce).await?;
+    let found = clean::run(&destination, store.as_ref(), destinations, &sources, announce).await;
+    let found = found.map_err(|error| error.at(&destination.options.endpoint()))?;
     announced?;
     let mut text = String::new();
     for one in &found {

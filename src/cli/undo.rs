@@ -42,7 +42,8 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     let (destinations, sources) = (&context.config.destinations, parties::sources(context));
     let undone =
         undo::run(&request, store.as_ref(), destinations, &sources, &reporter, &sessions, &context.stop)
-            .await?;
+            .await
+            .map_err(|error| error.at(&request.destination.options.endpoint()))?;
     record.undo = UndoState::Done { at_ms: unix_ms() };
     store.update(&record)?;
     let said = match context.globals.json {

@@ -2,7 +2,7 @@
 
 use super::Result;
 use super::party::{Party, refuse_transaction_pooler};
-use crate::connect::{self, Settings};
+use crate::connect::{self, Connection, Settings};
 use crate::engine::{introspect, preflight};
 use crate::pg::Sql;
 use crate::schema::diff::{self, Difference};
@@ -19,6 +19,11 @@ async fn read(party: &Party) -> Result<Catalog> {
     let settings = Settings { quote_all_identifiers: true, ..Settings::default() };
     let connection = connect::source(&party.options, &settings).await?;
     refuse_transaction_pooler(&connection).await?;
+    let catalog = read_from(&connection).await;
+    catalog.map_err(|error| error.at(connection.endpoint()))
+}
+
+async fn read_from(connection: &Connection) -> Result<Catalog> {
     let version = preflight::source::facts(connection.client()).await?.version;
     connection.batch(&Sql::fixed("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")).await?;
     let catalog = introspect::read(connection.client(), version).await?;

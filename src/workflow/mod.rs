@@ -41,6 +41,9 @@ pub enum Error {
     Verify(#[from] crate::engine::verify::Error),
     #[error(transparent)]
     Registry(#[from] stage::registry::RegistryError),
+    /// A statement failed, on the server named.
+    #[error("{endpoint}: {}", crate::failure::chain(of.as_ref()))]
+    At { endpoint: connect::Endpoint, of: Box<Self> },
     /// Patterns, options: what was asked for cannot be done as asked.
     #[error("{message}")]
     Asked { code: &'static str, message: String, hint: String },
@@ -68,12 +71,43 @@ pub enum Error {
     #[error("interrupted: {0}")]
     Interrupted(String),
     /// The cleaning up after a failure failed too.
-    #[error("{first}; and then the staging database \"{name}\" could not be removed: {then}")]
+    #[error("{}; and then the staging database \"{name}\" could not be removed: {then}", crate::failure::chain(first.as_ref()))]
     LeftBehind { name: String, first: Box<Self>, then: String },
 }
 
 /// Shorthand for workflows.
 pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// Says on which server it happened, if the error is a statement's and does not know.
+    #[must_use]
+    pub fn at(self, endpoint: &connect::Endpoint) -> Self {
+        self.at_one_of(endpoint, endpoint)
+    }
+
+    /// As [`Error::at`], where the error knows on which of a clone's sides it happened.
+    fn at_one_of(self, source: &connect::Endpoint, destination: &connect::Endpoint) -> Self {
+        use copy::Error as Copying;
+        let endpoint = match &self {
+            Self::Preflight(preflight::Error::Query { .. }) | Self::Introspect(_) => source,
+            Self::Copy(
+                Copying::Source { .. }
+                | Copying::SnapshotOutdated { .. }
+                | Copying::LockedOnSource { .. }
+                | Copying::SnapshotLost
+                | Copying::Yielded { .. },
+            ) => source,
+            Self::Copy(Copying::Destination { .. } | Copying::CommitsLost { .. }) => destination,
+            Self::Stage(_) | Self::Verify(_) => destination,
+            _ => {
+                let Self::LeftBehind { name, first, then } = self else { return self };
+                let first = Box::new(first.at_one_of(source, destination));
+                return Self::LeftBehind { name, first, then };
+            }
+        };
+        Self::At { endpoint: endpoint.clone(), of: Box::new(self) }
+    }
+}
 
 impl Classify for Error {
     fn classify(&self) -> Failure {
@@ -86,6 +120,7 @@ impl Classify for Error {
             Self::Copy(error) => error.classify(),
             Self::Stage(error) => error.classify(),
             Self::Verify(error) => error.classify(),
+            Self::At { of, .. } => of.classify(),
             Self::Registry(_) => Failure::operator("store_failed", Exit::Failed).hint(
                 "nothing may be changed on a server without a record of it; see that data_dir is writable",
             ),

@@ -67,7 +67,8 @@ impl Source {
     }
 
     async fn of(party: &Party, connection: Connection) -> Result<Self> {
-        let facts = preflight::source::facts(connection.client()).await?;
+        let facts = preflight::source::facts(connection.client()).await;
+        let facts = facts.map_err(|error| super::Error::from(error).at(connection.endpoint()))?;
         let party = Party { options: connection.same_server(), ..party.clone() };
         Ok(Self { party, connection, facts })
     }
@@ -196,6 +197,11 @@ impl Probe {
             database: party.options.dbname.clone(),
         };
         let permit = safety::dial(&endpoint, destinations).map_err(safety::Denied::from)?;
+        let looked = Self::look_at(party, permit, &endpoint).await;
+        looked.map_err(|error| error.at(&party.options.endpoint()))
+    }
+
+    async fn look_at(party: &Party, permit: safety::ProbePermit, endpoint: &Endpoint) -> Result<Self> {
         let (connection, maintenance) =
             Self::maintenance(&permit, &party.options, &endpoint.database).await?;
         let client = connection.client();

@@ -69,6 +69,17 @@ async fn sum_up(
     stop: &CancellationToken,
 ) -> Result<(Summary, Vec<QualifiedName>)> {
     let opened = Source::open(party).await?;
+    let summary = sum_up_opened(request, &opened, side, reporter, stop).await;
+    summary.map_err(|error| error.at(opened.connection.endpoint()))
+}
+
+async fn sum_up_opened(
+    request: &Request,
+    opened: &Source,
+    side: Side,
+    reporter: &Reporter,
+    stop: &CancellationToken,
+) -> Result<(Summary, Vec<QualifiedName>)> {
     let client = opened.connection.client();
     // One moment of the catalog; the rows are asked for by several sessions of a database at rest.
     opened.connection.batch(&Sql::fixed("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")).await?;

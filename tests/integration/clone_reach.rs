@@ -1,7 +1,7 @@
 //! How a clone reaches its servers: one of several hosts and no other, through poolers, and what it says of whom.
 
 use crate::support::cloning::clone;
-use crate::support::{Binary, Server, Session, Settings, destination, source};
+use crate::support::{Binary, Database, Server, Session, Settings, destination, source};
 
 /// Tables and a sequence that say which server they are of.
 fn marked(server: u32) -> String {
@@ -40,4 +40,56 @@ async fn of_several_hosts_a_clone_reads_one_and_no_other() {
     let at = usize::from(servers[0][0].as_deref() == Some("2"));
     let named = outcome.report()["source"].to_string();
     assert!(named.contains(&ports[at]) && !named.contains(&ports[1 - at]), "{named} is not server {at}");
+}
+
+/// Runs a command that must fail, and must say on which server, of which role and database.
+async fn names(database: &Database<'_>, role: &str, arguments: &[&str], code: i32, words: &[&str]) {
+    let output = Binary::new().run(arguments).await;
+    output.expect_code(code);
+    let named = format!("{role}@{}/{}", database.server().address(), database.name());
+    for word in words.iter().copied().chain([named.as_str()]) {
+        assert!(output.stderr.contains(word), "{arguments:?}: no {word:?} in\n{}", output.stderr);
+    }
+    assert_eq!(output.stderr.matches(&named).count(), 1, "{}", output.stderr);
+}
+
+#[tokio::test]
+async fn errors_of_statements_say_which_server_role_and_database() {
+    let (Some(from_server), Some(to_server)) = (source(15), destination(15)) else { return };
+    let owner = from_server.role("limited", "LOGIN").await;
+    let _there = owner.on(to_server, "LOGIN CREATEDB").await;
+    let role = owner.name();
+    let (from, other) = (from_server.database("named").await, from_server.database("named").await);
+    let to = to_server.database("named").await;
+    for database in [&from, &other] {
+        database.execute(&format!("CREATE TABLE t (); GRANT SELECT ON t TO {role}")).await;
+        database.announce("permission denied");
+        // The catalog is asked for with many queries at once.
+        database.announce("current transaction is aborted");
+    }
+    to.announce("permission denied");
+    let (url, other_url) = (from.url_as(role, "unused"), other.url_as(role, "unused"));
+    let fresh = to_server.absent_database("named_new").url();
+
+    // Facts of the source, and of the destination before it may be written to.
+    from.execute("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC").await;
+    let words = ["reading the source's facts", "permission denied for function pg_control_system"];
+    names(&from, role, &["clone", "--from", &url, "--to", &fresh], 3, &words).await;
+    from.execute("GRANT EXECUTE ON FUNCTION pg_control_system() TO PUBLIC").await;
+    to.execute("REVOKE SELECT ON pg_catalog.pg_class FROM PUBLIC").await;
+    let to_url = to.url_as(role, "unused");
+    let words = ["what the destination database holds", "permission denied for table pg_class"];
+    names(&to, role, &["clone", "--from", &from.url(), "--to", &to_url], 3, &words).await;
+
+    // The catalog, under the snapshot, and one of two that are compared.
+    other.execute("REVOKE SELECT ON pg_catalog.pg_trigger FROM PUBLIC").await;
+    let words = ["catalog", "permission denied for table pg_trigger"];
+    names(&other, role, &["clone", "--from", &other_url, "--to", &fresh], 1, &words).await;
+    names(&other, role, &["diff", "--from", &url, "--to", &other_url], 1, &words).await;
+    other.execute("GRANT SELECT ON pg_catalog.pg_trigger TO PUBLIC").await;
+
+    // Rows that are summed up.
+    other.execute(&format!("REVOKE SELECT ON t FROM {role}")).await;
+    let words = ["public.t", "permission denied for table t"];
+    names(&other, role, &["verify", "--from", &url, "--to", &other_url], 1, &words).await;
 }

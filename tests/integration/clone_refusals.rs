@@ -239,7 +239,8 @@ async fn a_locale_that_the_destination_does_not_have_is_named() {
     let Some((from, to)) = pair("locale").await else { return };
     to.announce("invalid LC_COLLATE locale name");
     to.announce("invalid locale name");
-    refused(&from.url(), &to.url(), &["--locale", "xx_XX.utf8"], 3, &["xx_XX.utf8", "--locale"]).await;
+    let at = format!("postgres@{}/{}", to.server().address(), to.name());
+    refused(&from.url(), &to.url(), &["--locale", "xx_XX.utf8"], 3, &["xx_XX.utf8", "--locale", &at]).await;
     assert_eq!(to.related_databases().await, [""; 0]);
     clone(&Binary::new(), &from.url(), &to.url(), &["--locale", "C"]).await.expect_code(0);
     let locale = "SELECT datcollate || ' ' || datctype FROM pg_database WHERE datname = current_database()";

@@ -103,7 +103,8 @@ pub async fn run(request: &Request, context: &Context) -> Result<Report> {
             Err(error) => Err(staging.remove(context, error).await),
         }
     });
-    let report = report.await?;
+    let sides = (source.connection.endpoint(), request.destination.options.endpoint());
+    let report = report.await.map_err(|error| error.at_one_of(sides.0, &sides.1))?;
     reporter.phase(Phase::Done);
     Ok(report)
 }
