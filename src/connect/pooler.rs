@@ -78,7 +78,7 @@ enum Beside {
     /// Enough.
     Told(Pooling),
     /// It is in a transaction on a backend that is not the first session's last one.
-    Holds(RawConnection),
+    Holds(Box<RawConnection>),
 }
 
 async fn beside(first: &Connection, before: &str, options: &Options) -> Result<Beside, Error> {
@@ -103,7 +103,7 @@ async fn beside(first: &Connection, before: &str, options: &Options) -> Result<B
     };
     match held {
         Ok((_, backend)) if backend == before => Ok(Beside::Told(Pooling::Transaction)),
-        Ok((other, _)) => Ok(Beside::Holds(other)),
+        Ok((other, _)) => Ok(Beside::Holds(Box::new(other))),
         // No room for another session: each of them holds a backend.
         Err(Error::Rejected { .. } | Error::Timeout { .. }) => Ok(Beside::Told(Pooling::Session)),
         Err(error) if gave_up_waiting(&error) => {
