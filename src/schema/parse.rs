@@ -31,8 +31,6 @@ pub enum Verdict {
 /// Something to say of a script before it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The position in [`Script::steps`].
-    pub step: usize,
     /// The step's label: `table public.orders`.
     pub label: String,
     /// The parser's words, not the text it was given.
@@ -75,19 +73,23 @@ const GRAMMAR: u32 = 18;
 /// Text that a server of the parser's own version printed has to parse. What an older one printed need not: the
 /// destination may still know better.
 pub fn judge_script(script: &Script, source: Version) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for (step, made) in script.steps.iter().enumerate() {
-        for sql in &made.sql {
-            let older = sql.has_printed_part() && source.major() != GRAMMAR;
-            let (message, fatal) = match judge(sql, if older { Origin::Server } else { Origin::Ours }) {
-                Verdict::Parsed(_) => continue,
-                Verdict::OnlyWarn(message) => (message, false),
-                Verdict::Refused(message) => (message, true),
-            };
-            findings.push(Finding { step, label: made.label.clone(), message, fatal });
-        }
-    }
-    findings
+    let statements =
+        script.steps.iter().flat_map(|made| made.sql.iter().map(|sql| (made.label.as_str(), sql)));
+    judge_all(statements, source)
+}
+
+/// Judges statements, each with what people call the object that it makes.
+pub fn judge_all<'a>(statements: impl Iterator<Item = (&'a str, &'a Sql)>, source: Version) -> Vec<Finding> {
+    let findings = statements.filter_map(|(label, sql)| {
+        let older = sql.has_printed_part() && source.major() != GRAMMAR;
+        let (message, fatal) = match judge(sql, if older { Origin::Server } else { Origin::Ours }) {
+            Verdict::Parsed(_) => return None,
+            Verdict::OnlyWarn(message) => (message, false),
+            Verdict::Refused(message) => (message, true),
+        };
+        Some(Finding { label: label.to_owned(), message, fatal })
+    });
+    findings.collect()
 }
 
 #[cfg(test)]
@@ -149,10 +151,10 @@ mod tests {
 
     #[test]
     fn a_script_stops_on_our_errors_and_warns_of_an_older_servers_words() {
-        let step = |sql: Sql| Step {
+        let step = |label: &str, sql: Sql| Step {
             rank: crate::schema::model::Rank::Table,
             makes: Address::new(class::RELATION, 1),
-            label: "view v".to_owned(),
+            label: label.to_owned(),
             phase: Phase::PreData,
             sql: vec![sql],
             waits_for: Vec::new(),
@@ -164,14 +166,18 @@ mod tests {
         };
         let printed = sql!("CREATE VIEW v AS {query}", query = server("SELECT t.system_user.x FROM FROM t"));
         let script = Script {
-            steps: vec![step(Sql::fixed("SELECT 1")), step(printed), step(Sql::fixed("NO SQL"))],
+            steps: vec![
+                step("right", Sql::fixed("SELECT 1")),
+                step("printed", printed),
+                step("wrong", Sql::fixed("NO SQL")),
+            ],
             ..Script::default()
         };
         let fatal = |version| {
             let found = judge_script(&script, Version::from_number(version));
-            found.iter().map(|finding| (finding.step, finding.fatal)).collect::<Vec<_>>()
+            found.into_iter().map(|finding| (finding.label, finding.fatal)).collect::<Vec<_>>()
         };
-        assert_eq!(fatal(150_000), [(1, false), (2, true)]);
-        assert_eq!(fatal(180_000), [(1, true), (2, true)]);
+        assert_eq!(fatal(150_000), [("printed".to_owned(), false), ("wrong".to_owned(), true)]);
+        assert_eq!(fatal(180_000), [("printed".to_owned(), true), ("wrong".to_owned(), true)]);
     }
 }

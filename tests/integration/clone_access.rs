@@ -97,3 +97,27 @@ async fn a_grantor_who_cannot_reach_the_object_costs_its_grants_alone() {
     assert!(warnings[0].to_string().contains("privileges on TABLE s.t"), "{}", warnings[0]);
     assert!(access(&to, "s").await.contains(&format!("{}=r*/", grantor.name())));
 }
+
+#[tokio::test]
+async fn a_setting_of_a_role_that_is_missing_is_known_to_the_plan() {
+    let Some((on_source, on_destination)) = servers().await else { return };
+    let role = on_source.role("tenant", "").await;
+    let (from, to) = (on_source.database("settings").await, on_destination.database("settings").await);
+    let name = from.name();
+    from.execute(&format!(
+        "ALTER ROLE {0} IN DATABASE {name} SET work_mem = '9MB'; ALTER DATABASE {name} SET app.tenant = 'it''s';
+         ALTER DATABASE {name} SET statement_timeout = '7s'",
+        role.name()
+    ))
+    .await;
+    to.execute(&format!("ALTER DATABASE {} SET statement_timeout = '5s'", to.name())).await;
+    let strict = clone(&Binary::new(), &from.url(), &to.url(), &["--strict"]).await.expect_code(3);
+    strict.expect_error(&["setting work_mem", role.name()]);
+    let outcome = clone_of(&from, &to, &[]).await;
+    assert!(outcome.skipped()[0].contains("setting work_mem of role"), "{:?}", outcome.skipped());
+    // The destination's own setting wins over the source's.
+    let settings = "SELECT array_to_string(setconfig, ' ') FROM pg_db_role_setting AS s JOIN pg_database AS d ON d.oid = setdatabase AND datname = current_database()";
+    let mut set: Vec<String> = to.query_text(settings).await.split(' ').map(str::to_owned).collect();
+    set.sort();
+    assert_eq!(set, ["app.tenant=it's", "statement_timeout=5s"]);
+}

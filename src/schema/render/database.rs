@@ -65,7 +65,14 @@ pub fn facts(catalog: &Catalog, on: &Ident, options: &Options, to: &mut Renderin
     if let Some(text) = &database.comment {
         made.push(sql!("COMMENT ON DATABASE {on} IS {text}", on = on, text = Literal(text)));
     }
-    for setting in &database.settings {
+    made.extend(settings(catalog, on, options, to));
+    made
+}
+
+/// `ALTER DATABASE .. SET` and `ALTER ROLE .. IN DATABASE .. SET` values of the source's database, for one of the name `on`.
+pub fn settings(catalog: &Catalog, on: &Ident, options: &Options, to: &mut Rendering) -> Vec<Sql> {
+    let mut made = Vec::new();
+    for setting in &catalog.database.settings {
         match &setting.role {
             Some(role) if !options.roles.contains(role.as_str()) => to.skip(
                 format!("setting {} of role {role:?} in the database", setting.name),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 use super::part::{self, Chosen};
-use super::{Context, Request, look, losses, neutralize, waiters};
+use super::{Context, Request, look, losses, neutralize, settings, waiters};
 use crate::connect::{self, Connection, Settings};
 use crate::engine::copy::holder::Holder;
 use crate::engine::copy::schedule::Tree;
@@ -78,11 +78,15 @@ pub(super) async fn plan(
     let mut left_out = part::left_out(&catalog, &held.chosen, &request.selection);
     left_out.extend(rendering.left_out);
     let script = order::arrange(rendering.pieces, &catalog.dependencies, &left_out);
-    judge(&script, &catalog, context)?;
+    let replaces = destination.database.is_some();
+    let name = Ident::new(destination.grant.database());
+    let (of_database, of_it) = settings::statements(&catalog, &options, &[], replaces, &name);
+    judge(&script, &of_database, &catalog, context)?;
     let skipped: Vec<Skipped> = rendering
         .skipped
         .iter()
         .chain(&script.skipped)
+        .chain(&of_it.skipped)
         .filter(|one| one.reason != part::BY_SELECTION)
         .map(|one| Skipped { object: one.object.clone(), reason: one.reason.clone() })
         .collect();
@@ -451,8 +455,11 @@ fn like(request: &Request, catalog: &Catalog) -> Database {
 
 /// Every generated statement is judged before the first change. What only the newer grammar refuses of the
 /// source's own text is a warning: the destination judges.
-fn judge(script: &Script, catalog: &Catalog, context: &Context) -> Result<()> {
-    for finding in parse::judge_script(script, catalog.version) {
+fn judge(script: &Script, of_database: &[Sql], catalog: &Catalog, context: &Context) -> Result<()> {
+    let of_database = of_database.iter().map(|sql| ("settings of the database", sql));
+    let mut findings = parse::judge_script(script, catalog.version);
+    findings.extend(parse::judge_all(of_database, catalog.version));
+    for finding in findings {
         if finding.fatal {
             return Err(Error::Generated(format!("{}: {}", finding.label, finding.message)));
         }

@@ -7,6 +7,8 @@ use super::plan::Plan;
 use crate::engine::stage::{self, facts};
 use crate::pg::{Ident, Sql};
 use crate::progress::{Reporter, Warning};
+use crate::schema::Options;
+use crate::schema::model::Catalog;
 use crate::schema::model::database::Setting;
 use crate::schema::render::{Rendering, database as render};
 use crate::workflow::Result;
@@ -26,11 +28,9 @@ pub(super) async fn with_the_swap(
         Some(old) => facts::settings(client, old.oid).await?,
         None => Vec::new(),
     };
-    let (trial, skipped) = statements(plan, &own, old.is_some(), staging);
-    let (real, _) = statements(plan, &own, old.is_some(), target);
-    for one in skipped.skipped {
-        reporter.warn(Warning::new("skipped", one.reason).about(one.object));
-    }
+    // What is skipped of the source's the plan has said.
+    let (trial, _) = statements(&plan.catalog, &plan.options, &own, old.is_some(), staging);
+    let (real, _) = statements(&plan.catalog, &plan.options, &own, old.is_some(), target);
     let taken = stage::swap::tried(client, &trial).await?;
     let mut statements = Vec::new();
     for (statement, refused) in real.into_iter().zip(taken) {
@@ -45,17 +45,19 @@ pub(super) async fn with_the_swap(
     Ok(statements)
 }
 
-fn statements(plan: &Plan, own: &[Setting], replaces: bool, name: &Ident) -> (Vec<Sql>, Rendering) {
+/// The statements on the database `name`. `own` are the settings of the database that is replaced, if it `replaces` one.
+pub(super) fn statements(
+    catalog: &Catalog,
+    options: &Options,
+    own: &[Setting],
+    replaces: bool,
+    name: &Ident,
+) -> (Vec<Sql>, Rendering) {
     let mut rendering = Rendering::default();
-    let is_own =
-        |setting: &&Setting| own.iter().any(|own| own.name == setting.name && own.role == setting.role);
     let mut statements = match replaces {
-        // The old database's owner, privileges and limits are the swap's own affair.
-        true => {
-            let source = plan.catalog.database.settings.iter().filter(|setting| !is_own(setting));
-            source.map(|setting| render::setting_of(name, setting)).collect()
-        }
-        false => render::facts(&plan.catalog, name, &plan.options, &mut rendering),
+        // The old database's owner, privileges and limits are the swap's own affair; and its own settings come after.
+        true => render::settings(catalog, name, options, &mut rendering),
+        false => render::facts(catalog, name, options, &mut rendering),
     };
     statements.extend(own.iter().map(|setting| render::setting_of(name, setting)));
     (statements, rendering)
