@@ -4,6 +4,7 @@
 //! model ──render──▶ pieces ──order──▶ script (steps with what they wait for and which locks they take)
 //! ```
 
+pub mod adapt;
 pub mod binary;
 pub mod diff;
 pub mod model;

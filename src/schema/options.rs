@@ -27,6 +27,8 @@ pub struct Options {
     pub role: Option<Ident>,
     /// Whether the destination's role is a superuser.
     pub superuser: bool,
+    /// Whether the destination's server can compress values by lz4; one may be built without.
+    pub lz4: bool,
 }
 
 impl Options {
@@ -43,6 +45,7 @@ impl Options {
             assumable: HashSet::new(),
             role: None,
             superuser: false,
+            lz4: true,
         }
     }
     /// How a role of the source stands on the destination.

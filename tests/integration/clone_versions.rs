@@ -171,3 +171,36 @@ async fn three_hundred_small_tables_arrive() {
         dump::assert_same(&expected, &found);
     }
 }
+
+#[tokio::test]
+async fn lz4_is_kept_where_the_server_has_it_and_said_where_it_has_not() {
+    let Some(source) = source(15) else { return };
+    let from = source.database("lz4").await;
+    from.execute(
+        "CREATE TABLE t (a text COMPRESSION lz4, b text); INSERT INTO t SELECT repeat('x', 10000), 'b';
+         CREATE MATERIALIZED VIEW v AS SELECT b FROM t; ALTER MATERIALIZED VIEW v ALTER b SET COMPRESSION lz4",
+    )
+    .await;
+    let compressions = "SELECT string_agg(concat(attrelid::regclass, '.', attname, ' ', nullif(attcompression, '')), ', ' ORDER BY 1)
+        FROM pg_attribute WHERE attrelid IN ('t'::regclass, 'v'::regclass) AND attnum > 0";
+    for major in [15, 18] {
+        let Some(destination) = destination(major) else { return };
+        let to = destination.absent_database("lz4");
+        let built = "SELECT 'lz4' = ANY (enumvals) FROM pg_settings WHERE name = 'default_toast_compression'";
+        let has_it = destination.session().await.query_text(built).await == "t";
+        assert!(has_it || major != 15, "Debian's server has it");
+
+        let outcome = clone_of(&from, &to, &["--verify", "checksum"]).await;
+
+        let (kept, said): (_, &[&str]) = if has_it {
+            ("t.a l, t.b , v.b l", &[])
+        } else {
+            (
+                "t.a , t.b , v.b ",
+                &["compression lz4 of column a of public.t", "compression lz4 of column b of public.v"],
+            )
+        };
+        assert_eq!(to.query_text(compressions).await, kept);
+        assert_eq!(outcome.skipped(), said);
+    }
+}

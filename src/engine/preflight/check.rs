@@ -169,6 +169,7 @@ mod tests {
             version: Version::from_number(version),
             role: "me".into(),
             superuser: true,
+            lz4: true,
             may_create_databases: true,
             system_identifier: "2".into(),
             in_recovery: false,

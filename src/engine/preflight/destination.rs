@@ -14,6 +14,8 @@ pub struct Facts {
     pub version: Version,
     pub role: String,
     pub superuser: bool,
+    /// Whether values can be compressed by lz4.
+    pub lz4: bool,
     pub may_create_databases: bool,
     /// The cluster's identity, a decimal number as text.
     pub system_identifier: String,
@@ -42,6 +44,7 @@ pub async fn facts(client: &Client) -> Result<Facts> {
             version: Version::from_number(version.unsigned_abs()),
             role: row.try_get("role")?,
             superuser: row.try_get("superuser")?,
+            lz4: row.try_get("lz4")?,
             may_create_databases: row.try_get("may_create_databases")?,
             system_identifier: row.try_get("system_identifier")?,
             in_recovery: row.try_get("in_recovery")?,

@@ -23,7 +23,7 @@ use crate::schema::model::database::{Database, LocaleProvider};
 use crate::schema::model::{self, Address, Catalog};
 use crate::schema::script::{Phase, Script};
 use crate::schema::select::Choice;
-use crate::schema::{self, order, parse, render};
+use crate::schema::{self, adapt, order, parse, render};
 use crate::workflow::party::{Destination, Source};
 use crate::workflow::{Error, Result};
 
@@ -73,6 +73,7 @@ pub(super) async fn plan(
     }
     part::check_partitions(&catalog, &held.chosen)?;
     let options = schema_options(request, &catalog, destination);
+    let adapted = adapt::adapt(&mut catalog, &options);
     let rendering = render::render(&catalog, &options);
     let mut neutralized = rendering.neutralized;
     let mut left_out = part::left_out(&catalog, &held.chosen, &request.selection);
@@ -87,6 +88,7 @@ pub(super) async fn plan(
         .iter()
         .chain(&script.skipped)
         .chain(&of_it.skipped)
+        .chain(&adapted)
         .filter(|one| one.reason != part::BY_SELECTION)
         .map(|one| Skipped { object: one.object.clone(), reason: one.reason.clone() })
         .collect();
@@ -384,6 +386,7 @@ fn schema_options(request: &Request, catalog: &Catalog, destination: &Destinatio
         roles: destination.facts.roles.clone(),
         assumable: destination.facts.assumable.clone(),
         superuser: destination.facts.superuser,
+        lz4: destination.facts.lz4,
         ..schema::Options::new(destination.facts.version)
     }
 }
