@@ -34,7 +34,7 @@ pub use raw::{RawConnection, relay};
 pub use session::{Encoding, Settings};
 
 use crate::pg::Sql;
-use crate::safety::WriteGrant;
+use crate::safety::{Refusal, WriteGrant};
 
 /// Whether the grant covers the database that is about to be opened.
 fn check_grant(grant: &WriteGrant, options: &Options) -> Result<(), Error> {
@@ -47,9 +47,22 @@ fn check_grant(grant: &WriteGrant, options: &Options) -> Result<(), Error> {
 
 /// Whether the cluster that answers is the one that was judged.
 fn check_cluster(grant: &WriteGrant, shown: &str, endpoint: &Endpoint) -> Result<(), Error> {
-    grant
-        .check_cluster(shown)
-        .map_err(|source| Error::Refused { endpoint: endpoint.clone(), source: Box::new(source) })
+    grant.check_cluster(shown).map_err(|source| {
+        log_refusal(&source);
+        Error::Refused { endpoint: endpoint.clone(), source: Box::new(source) }
+    })
+}
+
+/// Writes a refusal of the safety policy, which itself does nothing but judge, to the log.
+pub fn log_refusal(refusal: &Refusal) {
+    tracing::warn!(
+        code = refusal.rule.code(),
+        rule = refusal.rule.says(),
+        destination = refusal.label,
+        database = refusal.database,
+        found = refusal.resolved,
+        "refused to write"
+    );
 }
 
 /// Asks a server who it is (privilege: by default everybody; managed hosts may have taken it away).

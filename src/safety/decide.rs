@@ -66,14 +66,15 @@ pub struct Request<'a> {
     pub confirm: Option<&'a str>,
 }
 
-/// The first stage: may this destination be dialled at all, read-only?
+/// What can be said by the connection's text alone: to be asked before any name is resolved, so that no name service
+/// has a say in it. [`dial`] asks it again.
 ///
 /// # Errors
-/// The refusal, if a rule on role, hosts or addresses matches.
-pub fn dial(endpoint: &Endpoint, destinations: &Destinations) -> Result<ProbePermit, Refusal> {
+/// The refusal, if a rule on role or hosts matches.
+pub fn screen(endpoint: &Endpoint, destinations: &Destinations) -> Result<(), Refusal> {
     let refuse = |rule| {
-        let refusal = Refusal::new(rule, &endpoint.label(), &endpoint.database, resolved(endpoint));
-        Err(refusal)
+        let found = resolved(endpoint);
+        Err(Refusal::new(rule, &endpoint.label(), &endpoint.database, found))
     };
     if endpoint.role == Some(Role::Source) {
         return refuse(Rule::RoleIsSource);
@@ -84,16 +85,36 @@ pub fn dial(endpoint: &Endpoint, destinations: &Destinations) -> Result<ProbePer
     if endpoint.has_hostaddr {
         return refuse(Rule::Hostaddr);
     }
+    if let Some((host, provider)) = managed_host(endpoint)
+        && !destinations.entries(endpoint).any(|entry| understands(entry, endpoint))
+    {
+        let found = format!("host {host} is run by {provider}");
+        return Err(Refusal::new(Rule::Managed, &endpoint.label(), &endpoint.database, found));
+    }
+    Ok(())
+}
+
+/// The first stage: may this destination be dialled at all, read-only?
+///
+/// # Errors
+/// The refusal, if a rule on role, hosts or addresses matches.
+pub fn dial(endpoint: &Endpoint, destinations: &Destinations) -> Result<ProbePermit, Refusal> {
+    screen(endpoint, destinations)?;
+    let refuse = |rule| {
+        let refusal = Refusal::new(rule, &endpoint.label(), &endpoint.database, resolved(endpoint));
+        Err(refusal)
+    };
     if endpoint.resolved.is_empty() {
-        return refuse(Rule::NoAddress);
+        let found = format!("{} has no address", resolved(endpoint));
+        return Err(Refusal::new(Rule::NoAddress, &endpoint.label(), &endpoint.database, found));
     }
     let entries: Vec<Allow> =
-        destinations.allow.iter().filter(|entry| entry.names(endpoint)).cloned().collect();
+        destinations.entries(endpoint).filter(|entry| entry.names(endpoint)).cloned().collect();
+    let by_host = managed_host(endpoint).is_some();
     let loopback = endpoint.resolved.iter().all(is_loopback);
     if entries.is_empty() && !loopback {
         let mixed = endpoint.resolved.iter().any(is_loopback);
-        let managed = endpoint.hosts.iter().any(|host| provider_of_host(host).is_some());
-        return refuse(match (mixed, managed) {
+        return refuse(match (mixed, by_host) {
             (_, true) => Rule::Managed,
             (true, false) => Rule::MixedAddresses,
             (false, false) => Rule::NotListed,
@@ -102,7 +123,6 @@ pub fn dial(endpoint: &Endpoint, destinations: &Destinations) -> Result<ProbePer
     if entries.is_empty() && !destinations.allow_loopback {
         return refuse(Rule::LoopbackTurnedOff);
     }
-    let by_host = endpoint.hosts.iter().any(|host| provider_of_host(host).is_some());
     if by_host && !entries.iter().any(|entry| understands(entry, endpoint)) {
         return refuse(Rule::Managed);
     }
@@ -175,7 +195,7 @@ fn judge_server(request: &Request<'_>, notes: &mut Vec<Note>) -> Result<(), Refu
         let found = format!("{dialled} has system identifier {}", shown.system_identifier);
         return refuse(Rule::OtherCluster, found);
     }
-    let by_host = endpoint.hosts.iter().find_map(|host| Some((host, provider_of_host(host)?)));
+    let by_host = managed_host(endpoint);
     let by_role = shown.telltale_roles.iter().find_map(|role| Some((role, provider_of_role(role)?)));
     let managed = match (by_host, by_role) {
         (Some((host, provider)), _) => Some((provider, format!("host {host} is run by {provider}"))),
@@ -244,6 +264,11 @@ fn same_cluster(request: &Request<'_>, source: &Source, rule: Rule, identity: &I
     Refusal::new(rule, &endpoint.label(), &endpoint.database, found)
 }
 
+/// The host that a platform runs, by its name, and which platform.
+fn managed_host(endpoint: &Endpoint) -> Option<(&String, &'static str)> {
+    endpoint.hosts.iter().find_map(|host| Some((host, provider_of_host(host)?)))
+}
+
 fn understands(entry: &Allow, endpoint: &Endpoint) -> bool {
     entry.i_understand.as_deref() == Some(endpoint.database.as_str())
 }
@@ -253,7 +278,7 @@ fn resolved(endpoint: &Endpoint) -> String {
     let hosts = endpoint.hosts.join(", ");
     let addresses: Vec<String> = endpoint.resolved.iter().map(ToString::to_string).collect();
     match addresses.is_empty() {
-        true => format!("host {hosts} has no address"),
+        true => format!("host {hosts}"),
         false => format!("host {hosts} is {}", addresses.join(", ")),
     }
 }

@@ -147,6 +147,17 @@ pub struct Destinations {
     pub allow: Vec<Allow>,
 }
 
+impl Destinations {
+    /// The entries for this connection and database, whatever their host is: one may name the address that the
+    /// connection's host has yet to be resolved to.
+    pub fn entries(&self, endpoint: &Endpoint) -> impl Iterator<Item = &Allow> {
+        let (connection, database) = (endpoint.connection.as_ref(), &endpoint.database);
+        self.allow
+            .iter()
+            .filter(move |entry| connection == Some(&entry.connection) && *database == entry.dbname)
+    }
+}
+
 impl Default for Destinations {
     fn default() -> Self {
         Self { allow_loopback: true, allow: Vec::new() }
@@ -169,11 +180,10 @@ pub struct Allow {
 }
 
 impl Allow {
-    /// Whether the entry names this endpoint (the cluster's identifier is a later question).
+    /// Whether the entry, one of its [`Destinations::entries`], names the endpoint's host (the cluster's identifier is
+    /// a later question).
     pub(super) fn names(&self, endpoint: &Endpoint) -> bool {
-        endpoint.connection.as_ref() == Some(&self.connection)
-            && endpoint.database == self.dbname
-            && (endpoint.hosts.iter().all(|host| same_host(host, &self.host)) || self.is_only_ip_of(endpoint))
+        endpoint.hosts.iter().all(|host| same_host(host, &self.host)) || self.is_only_ip_of(endpoint)
     }
 
     fn is_only_ip_of(&self, endpoint: &Endpoint) -> bool {

@@ -6,7 +6,7 @@
 //!                             WriteGrant ◀──decide── Request ◀─────────────────────┘
 //! ```
 //!
-//! [`dial`] judges the address and gives leave to look at the destination read-only; [`decide`] judges the identity
+//! [`screen`] judges the text of the connection, before its host is resolved; [`dial`] judges the address and gives leave to look at the destination read-only; [`decide`] judges the identity
 //! and makes the [`WriteGrant`] that opening a writable connection takes. Resolving names, connecting and reading
 //! the facts is the callers' work: nothing here talks to a server.
 
@@ -21,7 +21,7 @@ mod refusal;
 mod rule;
 
 pub use answer::{Confirmation, ConfirmationReason, Decision, Denied, Note};
-pub use decide::{ProbePermit, Purpose, Request, decide, dial};
+pub use decide::{ProbePermit, Purpose, Request, decide, dial, screen};
 pub use endpoint::{Address, Allow, Destinations, Endpoint, Identity, LockProbe, Role, Seen, Shown, Source};
 pub use grant::WriteGrant;
 pub use loopback::is_loopback;

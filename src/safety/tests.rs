@@ -307,6 +307,37 @@ fn several_hosts_hostaddr_and_mixed_names_are_refused() {
 }
 
 #[test]
+fn what_the_text_alone_tells_is_refused_before_the_name_is_resolved() {
+    let screened = |case: Case| {
+        let endpoint = Endpoint { resolved: Vec::new(), ..case.endpoint };
+        screen(&endpoint, &case.destinations).map_err(|refusal| refusal.rule)
+    };
+    let managed = || case("db.abcdefgh.supabase.co", &[]);
+    let understood = |entry: &mut Allow| entry.i_understand = Some("app_dev".to_owned());
+    assert_eq!(screened(managed()), Err(Rule::Managed));
+    assert_eq!(screened(managed().allow(|_| ())), Err(Rule::Managed));
+    assert_eq!(screened(managed().allow(understood)), Ok(()));
+    // Whether that entry's address is the host's is not known yet.
+    let by_address = |entry: &mut Allow| entry.host = "203.0.113.9".to_owned();
+    assert_eq!(
+        screened(
+            managed().allow(understood).with(|case| case.destinations.allow.iter_mut().for_each(by_address))
+        ),
+        Ok(())
+    );
+    assert_eq!(
+        screened(loopback().with(|case| case.endpoint.role = Some(Role::Source))),
+        Err(Rule::RoleIsSource)
+    );
+    assert_eq!(
+        screened(loopback().with(|case| case.endpoint.hosts.push("h".to_owned()))),
+        Err(Rule::SeveralHosts)
+    );
+    assert_eq!(screened(loopback().with(|case| case.endpoint.has_hostaddr = true)), Err(Rule::Hostaddr));
+    assert_eq!(screened(remote()), Ok(()));
+}
+
+#[test]
 fn a_database_with_objects_needs_its_name_as_confirmation() {
     let filled = || loopback().with(|case| case.shown.holds_user_objects = true);
     let confirm = |name| move |case: &mut Case| case.confirm = Some(name);

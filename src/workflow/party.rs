@@ -12,8 +12,8 @@ use crate::engine::stage::facts;
 use crate::engine::stage::registry::{Registry, Sighting};
 use crate::pg::{Sql, sqlstate};
 use crate::safety::{
-    self, Address, Destinations, Endpoint, Identity, LockProbe, Purpose, Role, Seen, Shown, WriteGrant,
-    is_loopback,
+    self, Address, Denied, Destinations, Endpoint, Identity, LockProbe, Purpose, Refusal, Role, Seen, Shown,
+    WriteGrant, is_loopback,
 };
 
 use crate::sql;
@@ -188,15 +188,25 @@ struct Probe {
 
 impl Probe {
     async fn look(party: &Party, destinations: &Destinations) -> Result<Self> {
-        let endpoint = Endpoint {
+        let mut endpoint = Endpoint {
             connection: party.name.clone(),
             role: party.role,
             hosts: party.options.hosts.iter().map(connect::options::Host::name).collect(),
             has_hostaddr: party.options.hosts.iter().any(has_hostaddr),
-            resolved: connect::dial::resolve_all(&party.options).await?,
+            resolved: Vec::new(),
             database: party.options.dbname.clone(),
         };
-        let permit = safety::dial(&endpoint, destinations).map_err(safety::Denied::from)?;
+        safety::screen(&endpoint, destinations).map_err(refused)?;
+        endpoint.resolved = match connect::dial::resolve_all(&party.options).await {
+            Ok(addresses) => addresses,
+            // It may be written to once its name has an address again.
+            Err(error) if destinations.entries(&endpoint).next().is_some() => return Err(error.into()),
+            Err(error) => {
+                tracing::info!(%error, "a destination without an address");
+                Vec::new()
+            }
+        };
+        let permit = safety::dial(&endpoint, destinations).map_err(refused)?;
         let looked = Self::look_at(party, permit, &endpoint).await;
         looked.map_err(|error| error.at(&party.options.endpoint()))
     }
@@ -320,7 +330,8 @@ impl Probe {
             purpose,
             confirm,
         })
-        .granted()?;
+        .granted()
+        .map_err(logged)?;
         Ok(Destination {
             party: party.clone(),
             on_this_machine: is_loopback(dialled),
@@ -331,6 +342,18 @@ impl Probe {
             notes: notes.iter().map(ToString::to_string).collect(),
         })
     }
+}
+
+fn refused(refusal: Refusal) -> Denied {
+    logged(Denied::from(refusal))
+}
+
+/// Every refusal is in the log too, whoever reads the error.
+fn logged(denied: Denied) -> Denied {
+    if let Denied::Refused(refusal) = &denied {
+        connect::log_refusal(refusal);
+    }
+    denied
 }
 
 /// A read-only connection at one of the addresses that were judged, the first that answers.

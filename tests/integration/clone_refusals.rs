@@ -185,15 +185,25 @@ async fn the_source_itself_is_no_destination() {
 #[tokio::test]
 async fn a_host_elsewhere_is_refused_before_it_is_dialled() {
     let Some((from, to)) = pair("elsewhere").await else { return };
-    for host in
-        ["203.0.113.9", "203.0.113.9,127.0.0.1", "[2001:db8::9]", "0.0.0.0", "db.abcdefgh.supabase.co"]
-    {
+    for (host, code) in [
+        ("203.0.113.9", "refused_not_listed"),
+        ("203.0.113.9,127.0.0.1", "refused_several_hosts"),
+        ("[2001:db8::9]", "refused_not_listed"),
+        ("0.0.0.0", "refused_not_listed"),
+        // Neither has an address here; the one is known by its name.
+        ("db.abcdefgh.supabase.co", "refused_managed_host"),
+        ("no-such-host.invalid", "refused_no_address"),
+        ("no-such-host.invalid,127.0.0.1", "refused_several_hosts"),
+    ] {
         let url = format!("postgres://postgres@{host}/app?connect_timeout=60");
         let start = std::time::Instant::now();
         let outcome = clone(&Binary::new(), &from.url(), &url, &["--confirm", "app"]).await;
-        // A name that has no address here cannot be judged; it is not dialled either.
-        let codes = if host.contains("supabase") { &[Some(6), Some(1)][..] } else { &[Some(6)] };
-        assert!(codes.contains(&outcome.output.code), "{host}: {}", outcome.text());
+        let outcome = outcome.expect_code(6);
+        assert_eq!(outcome.error()["code"], code, "{host}: {}", outcome.text());
+        // The log has it too.
+        let logged = outcome.output.stderr.lines().find(|line| line.contains("refused to write"));
+        let logged = logged.unwrap_or_else(|| panic!("{host}: no line in the log\n{}", outcome.text()));
+        assert!(logged.contains(code) && logged.contains("WARN"), "{logged}");
         assert!(start.elapsed() < std::time::Duration::from_secs(20), "{host} took {:?}", start.elapsed());
     }
     // hostaddr leads elsewhere whatever the host says.

@@ -32,6 +32,7 @@ mod clone_maintenance;
 mod clone_nasty;
 mod clone_neutralize;
 mod clone_partitions;
+mod clone_policy;
 mod clone_progress;
 mod clone_races;
 mod clone_reach;

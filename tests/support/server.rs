@@ -21,6 +21,14 @@ pub struct Settings {
     hba: Option<String>,
     files: Vec<(String, Vec<u8>)>,
     initdb: Vec<String>,
+    copied: Option<Copied>,
+}
+
+/// Where the files of a cluster come from that `initdb` does not make.
+#[derive(Clone, Debug)]
+struct Copied {
+    from: String,
+    standby: bool,
 }
 
 impl Settings {
@@ -54,6 +62,18 @@ impl Settings {
         self.initdb.push(option.to_owned());
         self
     }
+
+    /// A copy of that server's files, with its system identifier, that goes its own way.
+    pub fn copy_of(mut self, server: &Server) -> Self {
+        self.copied = Some(Copied { from: server.url("postgres"), standby: false });
+        self
+    }
+
+    /// A standby that follows that server.
+    pub fn standby_of(mut self, server: &Server) -> Self {
+        self.copied = Some(Copied { from: server.url("postgres"), standby: true });
+        self
+    }
 }
 
 /// A running server.
@@ -68,8 +88,12 @@ enum Place {
 }
 
 const START: &str = r#"
-"$BIN/initdb" --pgdata=data --username=postgres --pwfile=password --auth=trust --encoding=UTF8 \
-    --locale=C.UTF-8 --lc-messages=C --no-sync --no-instructions $INITDB &&
+if [ -n "$COPY" ]; then
+    "$BIN/pg_basebackup" --dbname="$COPY" --pgdata=data --checkpoint=fast --no-sync $STANDBY
+else
+    "$BIN/initdb" --pgdata=data --username=postgres --pwfile=password --auth=trust --encoding=UTF8 \
+        --locale=C.UTF-8 --lc-messages=C --no-sync --no-instructions $INITDB
+fi &&
 cat settings.conf >>data/postgresql.conf &&
 if [ -f pg_hba.conf ]; then cp pg_hba.conf data/pg_hba.conf; fi &&
 "$BIN/pg_ctl" --pgdata=data --log=server.log --timeout=60 --wait start
@@ -317,7 +341,16 @@ fn start(bin: &Path, settings: &Settings) -> Result<(Keeper, PathBuf, u16), Stri
         folder.write(name, bytes);
     }
     let initdb = settings.initdb.join(" ");
-    let variables = [("BIN", bin.as_os_str()), ("INITDB", OsStr::new(&initdb))];
+    let copy = settings.copied.as_ref();
+    let variables = [
+        ("BIN", bin.as_os_str()),
+        ("INITDB", OsStr::new(&initdb)),
+        ("COPY", OsStr::new(copy.map_or("", |copy| &copy.from))),
+        (
+            "STANDBY",
+            OsStr::new(if copy.is_some_and(|copy| copy.standby) { "--write-recovery-conf" } else { "" }),
+        ),
+    ];
     let keeper = Keeper::start(folder, START, STOP, &variables)?;
     Ok((keeper, bin, port))
 }
