@@ -1,6 +1,6 @@
 //! What rendering has to know beside the catalog: what the user asked for, and facts of the destination.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::pg::{Ident, Oid, Version};
 
@@ -19,6 +19,8 @@ pub struct Options {
     pub destination_version: Version,
     /// Extensions that the destination can create (`pg_available_extensions`).
     pub available_extensions: HashSet<String>,
+    /// Of those, the ones that it refused to create in the new database, each with the server's reason.
+    pub refused_extensions: HashMap<String, String>,
     /// Roles that exist on the destination.
     pub roles: HashSet<String>,
     /// Those of them that the role which runs the script may act as (`SET ROLE`, and with their privileges).
@@ -41,6 +43,7 @@ impl Options {
             inline_keys: HashSet::new(),
             destination_version,
             available_extensions: HashSet::new(),
+            refused_extensions: HashMap::new(),
             roles: HashSet::new(),
             assumable: HashSet::new(),
             role: None,

@@ -15,6 +15,15 @@ SELECT pg_catalog.pg_extension_config_dump('conf.child', '');
 SELECT pg_catalog.pg_extension_config_dump('conf.child_id_seq', '');
 ";
 
+const PICKY_CONTROL: &[u8] = b"default_version = '1.0'\nrelocatable = false\nschema = picky\n";
+
+/// As pg_cron does: it lives in one database only, of a name that a staging database never has.
+const PICKY: &[u8] = b"DO $$ BEGIN IF current_database() ~ '^mbs_' THEN
+    RAISE EXCEPTION 'can only create extension in another database'; END IF; END $$;
+CREATE FUNCTION picky.f() RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE TABLE picky.conf (a int); SELECT pg_catalog.pg_extension_config_dump('picky.conf', '');
+";
+
 const SOURCE: &str = "CREATE EXTENSION conf; DELETE FROM conf.parent WHERE id = 2;
     INSERT INTO conf.parent SELECT g, 'mine ' || g FROM generate_series(3, 2000) g;
     INSERT INTO conf.child (parent) SELECT id FROM conf.parent; INSERT INTO conf.internal VALUES (1);
@@ -28,6 +37,8 @@ fn server() -> Option<Server> {
     let settings = Settings::new()
         .file("extension/conf.control", CONTROL)
         .file("extension/conf--1.0.sql", SCRIPT)
+        .file("extension/picky.control", PICKY_CONTROL)
+        .file("extension/picky--1.0.sql", PICKY)
         .set("extension_control_path", "$system:$FOLDER");
     Server::with(18, settings)
 }
@@ -80,4 +91,28 @@ async fn a_table_of_an_extension_that_may_not_be_read_is_a_line_in_the_report() 
 
 async fn read_by(from: &Database<'_>, role: &str, to: &Database<'_>) -> Outcome {
     clone(&Binary::new(), &from.url_as(role, "x"), &to.url(), &[]).await
+}
+
+#[tokio::test]
+async fn an_extension_that_cannot_be_created_there_is_left_out_with_what_needs_it_and_the_reason() {
+    let (Some(source), Some(destination)) = (server(), server()) else { return };
+    let (from, to) = (source.database("picky").await, destination.absent_database("picky"));
+    from.execute(
+        "CREATE EXTENSION picky; CREATE EXTENSION conf; INSERT INTO picky.conf VALUES (1);
+         CREATE TABLE t (a int DEFAULT picky.f()); INSERT INTO t VALUES (7); CREATE VIEW v AS SELECT picky.f() AS f",
+    )
+    .await;
+    to.announce("can only create extension in another database");
+
+    let strict = clone(&Binary::new(), &from.url(), &to.url(), &["--strict"]).await.expect_code(3);
+    strict.expect_error(&["extension picky", "can only create extension in another database"]);
+    assert_eq!(to.related_databases().await, [""; 0]);
+    let outcome = clone_of(&from, &to, &["--verify", "checksum"]).await;
+
+    assert_eq!(outcome.skipped(), ["extension picky", "default of public.t.a", "view public.v"]);
+    assert_eq!(
+        to.query_text("SELECT string_agg(extname, ' ' ORDER BY extname) FROM pg_extension").await,
+        "conf plpgsql"
+    );
+    assert_eq!(to.query_text("SELECT a FROM t").await, "7");
 }

@@ -12,9 +12,15 @@ pub(super) fn render(catalog: &Catalog, options: &Options, to: &mut Rendering) {
     for extension in &catalog.extensions {
         let address = Address::new(class::EXTENSION, extension.oid);
         let label = format!("extension {}", for_people(extension.name.as_str()));
-        if !options.available_extensions.contains(extension.name.as_str()) {
-            to.skip(&label, "not available on the destination");
-            leave_out(catalog, address, &label, to);
+        let name = extension.name.as_str();
+        let obstacle = match options.refused_extensions.get(name) {
+            Some(reason) => Some(format!("cannot be created on the destination: {reason}")),
+            None if options.available_extensions.contains(name) => None,
+            None => Some("not available on the destination".to_owned()),
+        };
+        if let Some(reason) = obstacle {
+            leave_out(catalog, address, &label, &reason, to);
+            to.skip(label, reason);
             continue;
         }
         let schema = if extension.brings_schema {
@@ -35,8 +41,8 @@ pub(super) fn render(catalog: &Catalog, options: &Options, to: &mut Rendering) {
 }
 
 /// The extension itself and its members, so that what needs one of them is found.
-fn leave_out(catalog: &Catalog, extension: Address, label: &str, to: &mut Rendering) {
-    let reason = format!("needs {label}, which is not available on the destination");
+fn leave_out(catalog: &Catalog, extension: Address, label: &str, reason: &str, to: &mut Rendering) {
+    let reason = format!("needs {label}, which is {reason}");
     let members = catalog.dependencies.iter().filter(|d| d.kind == 'e' && d.referenced == extension);
     for address in members.map(|d| d.dependent).chain([extension]) {
         to.left_out.insert(address, reason.clone());

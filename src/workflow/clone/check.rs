@@ -32,7 +32,7 @@ pub(super) async fn check(
         query: if request.verify == VerifyMode::Checksum { subject.checksum } else { subject.counts },
     });
     let mut connections = Vec::new();
-    for _ in 0..request.jobs.min(plan.tables.len().max(1)) {
+    for _ in 0..request.jobs.min(plan.drawn.tables.len().max(1)) {
         connections.push(staging.connect(destination).await?);
     }
     let tables =
@@ -56,7 +56,13 @@ pub(super) async fn check(
         mode: request.verify,
         equal: findings.equal,
         different: Vec::new(),
-        left_out: plan.jobs.iter().filter(|_| request.verify == VerifyMode::Checksum).map(left_out).collect(),
+        left_out: plan
+            .drawn
+            .jobs
+            .iter()
+            .filter(|_| request.verify == VerifyMode::Checksum)
+            .map(left_out)
+            .collect(),
     }))
 }
 

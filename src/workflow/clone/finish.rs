@@ -73,17 +73,17 @@ pub(super) async fn last(context: &Context, plan: &Plan, building: &mut Building
 /// Statistics of what has no rows of its own and was not analysed beside the copy: partitioned tables, and
 /// materialized views. One that fails (a function that needs a `search_path`) is a line in the report.
 async fn analyze_the_rest(context: &Context, plan: &Plan, connection: &DestinationConnection) -> Result<()> {
-    let abroad = plan.catalog.with_foreign_children();
-    let made = plan.catalog.tables.iter().filter(|table| plan.script.makes(table.address()));
+    let abroad = plan.ground.catalog.with_foreign_children();
+    let made = plan.ground.catalog.tables.iter().filter(|table| plan.drawn.script.makes(table.address()));
     let (abroad, here): (Vec<_>, Vec<_>) = made.partition(|table| abroad.contains(&table.oid));
     for table in abroad {
         let reason = "no statistics: gathering them would ask the server of a foreign table below it";
         context.reporter.warn(Warning::new("not_analyzed", reason).about(&table.name));
     }
     let parents = here.into_iter().filter(|table| table.partitioned);
-    let views = plan.catalog.views.iter().filter(|view| {
+    let views = plan.ground.catalog.views.iter().filter(|view| {
         view.materialized.as_ref().is_some_and(|view| view.populated)
-            && plan.script.makes(Address::new(class::RELATION, view.oid))
+            && plan.drawn.script.makes(Address::new(class::RELATION, view.oid))
     });
     let names: Vec<_> = parents.map(|table| &table.name).chain(views.map(|view| &view.name)).collect();
     for name in names {

@@ -130,12 +130,12 @@ async fn release(
 
 /// Reads the sequences on a session that has no lock and waits for none for long.
 async fn last_values(request: &Request, plan: &Plan) -> copy::Result<Vec<sequences::Value>> {
-    if plan.sequences.is_empty() {
+    if plan.drawn.sequences.is_empty() {
         return Ok(Vec::new());
     }
     let settings = Settings { lock_timeout: Some(SEQUENCE_WAIT), ..Settings::default() };
     let connection = connect::source(&request.source.options, &settings).await?;
-    sequences::read(connection.client(), &plan.sequences).await
+    sequences::read(connection.client(), &plan.drawn.sequences).await
 }
 
 /// Runs the script up to the bare tables, over as many connections as there is work for.
@@ -187,9 +187,10 @@ fn copy_plan(
     if request.verify == VerifyMode::Checksum {
         hashes = plan.subjects().into_iter().flat_map(|subject| subject.tables).collect();
     }
-    let abroad = plan.catalog.with_foreign_children();
+    let abroad = plan.ground.catalog.with_foreign_children();
     let splitting = chunks::Splitting { workers: request.jobs, above_bytes: request.split_above_bytes };
     let mut tables: Vec<copy::Table> = plan
+        .drawn
         .tables
         .iter()
         .enumerate()
@@ -201,9 +202,9 @@ fn copy_plan(
             analyze: !abroad.contains(&table.oid),
         })
         .collect();
-    let mut transfers: Vec<copy::Transfer> = chunks::plan(&plan.tables, splitting)
+    let mut transfers: Vec<copy::Transfer> = chunks::plan(&plan.drawn.tables, splitting)
         .into_iter()
-        .filter_map(|chunk| Some(chunks::transfer(plan.tables.get(chunk.table)?, &chunk)))
+        .filter_map(|chunk| Some(chunks::transfer(plan.drawn.tables.get(chunk.table)?, &chunk)))
         .collect();
     if !plan.large_objects.is_empty() {
         tables.push(copy::Table {
@@ -221,7 +222,7 @@ fn copy_plan(
         tables,
         transfers,
         trees: plan.trees(),
-        steps: plan.script.steps.clone(),
+        steps: plan.drawn.script.steps.clone(),
         snapshot: plan.snapshot.clone(),
         holder: Arc::clone(&plan.holder),
         readers: held.readers.clone(),

@@ -42,9 +42,9 @@ pub(super) fn tell(request: &Request, context: &Context, destination: &Destinati
     if request.selection.is_everything() {
         return;
     }
-    let made = |address| plan.script.makes(address);
+    let made = |address| plan.drawn.script.makes(address);
     let relation = |oid| made(Address::new(class::RELATION, oid));
-    let catalog = &plan.catalog;
+    let catalog = &plan.ground.catalog;
     let tables = catalog.tables.iter().filter(|table| relation(table.oid)).map(|table| &table.name);
     let sequences = catalog.sequences.iter().filter(|one| relation(one.oid)).map(|sequence| &sequence.name);
     let views = catalog.views.iter().filter(|view| relation(view.oid)).map(|view| &view.name);

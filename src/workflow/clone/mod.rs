@@ -8,20 +8,24 @@
 //! again. Nothing is reported before it is true.
 
 mod check;
+mod draw;
 mod finish;
+mod hold;
 mod load;
 mod look;
 mod losses;
 mod neutralize;
 mod part;
 mod plan;
+mod rehearse;
 mod replace;
 mod settings;
 mod staging;
+mod subject;
 mod waiters;
 
 pub(in crate::workflow) use check::by_name;
-pub(in crate::workflow) use plan::summed;
+pub(in crate::workflow) use subject::summed;
 
 use std::sync::Arc;
 
@@ -115,7 +119,7 @@ async fn fill_and_swap(
     source: &Source,
     held: &Held,
     destination: &Destination,
-    plan: plan::Plan,
+    mut plan: plan::Plan,
     staging: &Staging,
 ) -> Result<Report> {
     let mut report = Report::new(
@@ -123,10 +127,11 @@ async fn fill_and_swap(
         source.connection.endpoint().to_string(),
         destination.party.options.endpoint().to_string(),
     );
-    report.skipped.clone_from(&plan.skipped);
-    report.neutralized.clone_from(&plan.neutralized);
     let connection = staging.connect(destination).await?;
     let mut building = Building { staging, destination, connection };
+    stoppable(context, rehearse::extensions(request, context, &mut plan, &building)).await?;
+    report.skipped.clone_from(&plan.drawn.skipped);
+    report.neutralized.clone_from(&plan.drawn.neutralized);
     // Not in `stoppable`: its workers see the token themselves, and interrupt the servers' work.
     let loaded = match load::load(request, context, held, destination, &plan, staging, &mut building).await {
         Ok(loaded) => loaded,

@@ -38,7 +38,7 @@ pub(super) async fn neutralize(
     building: &mut Building<'_>,
     committed: &Committed,
 ) -> Result<()> {
-    let Some(jobs) = &plan.jobs else { return Ok(()) };
+    let Some(jobs) = &plan.drawn.jobs else { return Ok(()) };
     let off = [sql!("UPDATE {jobs} SET active = FALSE WHERE active", jobs = jobs)];
     Ok(statements::once(building, "neutralize", &off, committed, &context.reporter, &context.stop).await?)
 }

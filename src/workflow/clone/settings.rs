@@ -29,8 +29,8 @@ pub(super) async fn with_the_swap(
         None => Vec::new(),
     };
     // What is skipped of the source's the plan has said.
-    let (trial, _) = statements(&plan.catalog, &plan.options, &own, old.is_some(), staging);
-    let (real, _) = statements(&plan.catalog, &plan.options, &own, old.is_some(), target);
+    let (trial, _) = statements(&plan.ground.catalog, &plan.ground.options, &own, old.is_some(), staging);
+    let (real, _) = statements(&plan.ground.catalog, &plan.ground.options, &own, old.is_some(), target);
     let taken = stage::swap::tried(client, &trial).await?;
     let mut statements = Vec::new();
     for (statement, refused) in real.into_iter().zip(taken) {

@@ -1,0 +1,165 @@
+//! What is made of the source's catalog for this destination: the script, and which rows, sequences and jobs it is about.
+
+use std::collections::{HashMap, HashSet};
+
+use super::part::{self, Chosen};
+use super::{Context, Request, neutralize, settings};
+use crate::engine::copy::plan as chunks;
+use crate::engine::copy::snapshot::Measure;
+use crate::pg::{Ident, Oid, QualifiedName, Sql};
+use crate::progress::{Skipped, Warning};
+use crate::schema::model::{self, Address, Catalog};
+use crate::schema::script::{self, Script};
+use crate::schema::{self, order, parse, render};
+use crate::workflow::party::Destination;
+use crate::workflow::{Error, Result};
+
+/// What it is made of.
+pub(super) struct Ground {
+    pub(super) catalog: Catalog,
+    pub(super) options: schema::Options,
+    /// What this server cannot have and the catalog has lost already.
+    pub(super) adapted: Vec<script::Skipped>,
+    pub(super) chosen: Chosen,
+    pub(super) measures: HashMap<Oid, Measure>,
+}
+
+/// What comes of it.
+#[derive(Default)]
+pub(super) struct Drawn {
+    pub(super) script: Script,
+    pub(super) tables: Vec<chunks::Table>,
+    pub(super) sequences: Vec<QualifiedName>,
+    pub(super) skipped: Vec<Skipped>,
+    /// What is switched off, one sentence each.
+    pub(super) neutralized: Vec<String>,
+    /// The table of pg_cron's jobs, if its rows are copied and the jobs are to be switched off.
+    pub(super) jobs: Option<QualifiedName>,
+}
+
+/// Draws it up; nothing is changed anywhere. With `--strict` whatever is skipped is an error.
+pub(super) fn draw(
+    request: &Request,
+    context: &Context,
+    destination: &Destination,
+    ground: &Ground,
+) -> Result<Drawn> {
+    let Ground { catalog, options, adapted, chosen, measures } = ground;
+    let rendering = render::render(catalog, options);
+    let mut neutralized = rendering.neutralized;
+    let mut left_out = part::left_out(catalog, chosen, &request.selection);
+    left_out.extend(rendering.left_out);
+    let script = order::arrange(rendering.pieces, &catalog.dependencies, &left_out);
+    let replaces = destination.database.is_some();
+    let name = Ident::new(destination.grant.database());
+    let (of_database, of_it) = settings::statements(catalog, options, &[], replaces, &name);
+    judge(&script, &of_database, catalog, context)?;
+    let skipped = rendering.skipped.iter().chain(&script.skipped).chain(&of_it.skipped).chain(adapted);
+    let skipped: Vec<Skipped> = skipped
+        .filter(|one| one.reason != part::BY_SELECTION)
+        .map(|one| Skipped { object: one.object.clone(), reason: one.reason.clone() })
+        .collect();
+    if request.strict && !skipped.is_empty() {
+        let lines = skipped.iter().map(|one| format!("{} ({})", one.object, one.reason));
+        return Err(Error::Strict(lines.collect()));
+    }
+    let none = HashSet::new();
+    let data = if request.schema_only { &none } else { &chosen.with_data };
+    let tables = tables(catalog, &script, data, measures, options.superuser);
+    let sequences = if request.schema_only { Vec::new() } else { sequences(catalog, &script) };
+    let jobs = if request.neutralize { neutralize::jobs(catalog, &tables) } else { None };
+    neutralized.extend(jobs.as_ref().map(|table| format!("every job in {table}: made inactive")));
+    Ok(Drawn { script, tables, sequences, skipped, neutralized, jobs })
+}
+
+/// What rendering has to know of the request and the destination.
+pub(super) fn schema_options(
+    request: &Request,
+    catalog: &Catalog,
+    destination: &Destination,
+) -> schema::Options {
+    let small = catalog.tables.iter().filter(|table| table.has_rows() && table.bytes <= chunks::SMALL_TABLE);
+    schema::Options {
+        owners: request.owners,
+        privileges: request.privileges,
+        neutralize: request.neutralize,
+        inline_keys: small.map(|table| table.oid).collect(),
+        role: Some(Ident::new(&destination.facts.role)),
+        available_extensions: destination.facts.extensions.clone(),
+        roles: destination.facts.roles.clone(),
+        assumable: destination.facts.assumable.clone(),
+        superuser: destination.facts.superuser,
+        lz4: destination.facts.lz4,
+        ..schema::Options::new(destination.facts.version)
+    }
+}
+
+/// The tables whose rows are copied: those that the script makes and the selection wants with their rows. Tables of
+/// extensions come with the extension.
+fn tables(
+    catalog: &Catalog,
+    script: &Script,
+    data: &HashSet<Oid>,
+    measures: &HashMap<Oid, Measure>,
+    superuser: bool,
+) -> Vec<chunks::Table> {
+    let by_oid = catalog.tables_by_oid();
+    let wanted = catalog
+        .tables
+        .iter()
+        .filter(|table| table.has_rows() && data.contains(&table.oid) && script.makes(table.address()));
+    let of_users = wanted.map(|table| {
+        let root = table.load_through.and_then(|root| by_oid.get(&root));
+        chunks::Table {
+            into: root.map_or_else(|| table.name.clone(), |root| root.name.clone()),
+            ..chunk_table(table, measures)
+        }
+    });
+    let of_extensions = catalog.configurations.iter().filter(|one| {
+        let extension = Address::new(model::class::EXTENSION, one.extension);
+        data.contains(&one.table.oid) && script.makes(extension)
+    });
+    let of_extensions = of_extensions.map(|one| {
+        let condition = one.condition.clone();
+        let configuration = Some(chunks::Configuration { condition, as_replica: superuser });
+        chunks::Table { configuration, ..chunk_table(&one.table, measures) }
+    });
+    of_users.chain(of_extensions).collect()
+}
+
+fn chunk_table(table: &model::relation::Table, measures: &HashMap<Oid, Measure>) -> chunks::Table {
+    chunks::Table {
+        oid: table.oid,
+        name: table.name.clone(),
+        into: table.name.clone(),
+        columns: table.copied_columns().map(|column| column.name.clone()).collect(),
+        format: if table.binary_safe { chunks::Format::Binary } else { chunks::Format::Text },
+        bytes: table.bytes,
+        blocks: measures.get(&table.oid).copied().unwrap_or_default().blocks,
+        configuration: None,
+    }
+}
+
+/// The sequences that the script makes; a sequence of its own or one that comes with its identity column.
+fn sequences(catalog: &Catalog, script: &Script) -> Vec<QualifiedName> {
+    let made = catalog.sequences.iter().filter(|sequence| script.makes(sequence.address()));
+    let extensions = catalog.extensions.iter();
+    let extensions = extensions.filter(|one| script.makes(Address::new(model::class::EXTENSION, one.oid)));
+    let of_extensions = extensions.flat_map(|one| &one.sequences).cloned();
+    made.map(|sequence| sequence.name.clone()).chain(of_extensions).collect()
+}
+
+/// Every generated statement is judged before the first change. What only the newer grammar refuses of the
+/// source's own text is a warning: the destination judges.
+fn judge(script: &Script, of_database: &[Sql], catalog: &Catalog, context: &Context) -> Result<()> {
+    let of_database = of_database.iter().map(|sql| ("settings of the database", sql));
+    let mut findings = parse::judge_script(script, catalog.version);
+    findings.extend(parse::judge_all(of_database, catalog.version));
+    for finding in findings {
+        if finding.fatal {
+            return Err(Error::Generated(format!("{}: {}", finding.label, finding.message)));
+        }
+        context.reporter.warn(Warning::new("not_parsed", finding.message).about(finding.label));
+    }
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! The snapshot with its locks, and the catalog under it: taken again until nothing has overtaken it.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use tokio_postgres::Client;
+
+use super::part::Chosen;
+use super::{Context, Request, waiters};
+use crate::connect::{self, Connection, Settings};
+use crate::engine::copy::{self, snapshot};
+use crate::engine::introspect;
+use crate::engine::preflight::{self, check, source as readable};
+use crate::failure::chain;
+use crate::pg::{Oid, QualifiedName};
+use crate::progress::Warning;
+use crate::schema::model::Catalog;
+use crate::schema::select::Choice;
+use crate::workflow::Result;
+use crate::workflow::party::{Destination, Source};
+
+/// How long a lock on the source is waited for: ours queues behind an ALTER TABLE, and everybody else behind ours.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Attempts at a snapshot that no change of a table's definition has overtaken.
+const SNAPSHOTS: u32 = 10;
+
+/// The snapshot with its locks.
+pub(super) struct Held {
+    pub(super) holder: Connection,
+    pub(super) snapshot: String,
+    pub(super) chosen: Chosen,
+}
+
+/// A snapshot with its locks, and the catalog under it. The server's functions that print definitions see the newest
+/// catalog: where something was dropped beside us, they fail or print nothing, and a new snapshot is taken.
+pub(super) async fn read(
+    request: &Request,
+    context: &Context,
+    source: &Source,
+    destination: &Destination,
+    watched: &waiters::Held,
+) -> Result<(Held, Catalog)> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let held = hold(request, context, source, destination, watched).await?;
+        context.reporter.operation("reading the source's catalog");
+        match introspect::read(held.holder.client(), source.facts.version).await {
+            Ok(catalog) => {
+                for extension in &catalog.extensions {
+                    for name in &extension.hidden_sequences {
+                        not_read(context, source, extension.name.as_str(), name);
+                    }
+                }
+                return Ok((held, catalog));
+            }
+            Err(error) if error.may_have_vanished() && attempt < SNAPSHOTS => {
+                let message = format!(
+                    "the source's schema changed while it was read, reading it again: {}",
+                    chain(&error)
+                );
+                context.reporter.warn(Warning::new("snapshot_retaken", message));
+                watched.no_more();
+                held.holder.close().await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Takes snapshots until one is not overtaken by a change of a table's definition before the locks are there.
+async fn hold(
+    request: &Request,
+    context: &Context,
+    source: &Source,
+    destination: &Destination,
+    watched: &waiters::Held,
+) -> Result<Held> {
+    let settings = Settings {
+        lock_timeout: Some(LOCK_TIMEOUT),
+        // Another major version has other keywords.
+        quote_all_identifiers: source.facts.version.major() != destination.facts.version.major(),
+        ..Settings::default()
+    };
+    let fresh = source.connection.client();
+    let mut changed = Vec::new();
+    for attempt in 1..=SNAPSHOTS {
+        context.reporter.operation("taking a snapshot of the source");
+        let holder = connect::source(&request.source.options, &settings).await?;
+        let snapshot::Exported { id, pid } = snapshot::export(holder.client()).await?;
+        watched.by(pid);
+        let relations = snapshot::relations(holder.client()).await?;
+        if !request.selection.is_everything() {
+            let mut names: Vec<QualifiedName> = relations.iter().map(|one| one.name.clone()).collect();
+            names.extend(snapshot::other_relations(holder.client()).await?);
+            let schemas = snapshot::schemas(holder.client()).await?;
+            request.selection.check_all_match(&names, &schemas)?;
+        }
+        let (mut kept, mut chosen) = (Vec::new(), Chosen::default());
+        let barred = barred(request, context, source, holder.client(), &relations).await?;
+        for relation in relations {
+            if barred.contains(&relation.oid) {
+                continue;
+            }
+            match request.selection.matches(&relation.name) {
+                Choice::LeftOut => {
+                    chosen.left_out.insert(relation.oid);
+                }
+                Choice::NoData => {
+                    chosen.without_rows.insert(relation.oid);
+                    kept.push(relation);
+                }
+                Choice::Kept => {
+                    chosen.with_data.insert(relation.oid);
+                    kept.push(relation);
+                }
+            }
+        }
+        let to_read: Vec<Oid> = chosen.with_data.iter().copied().collect();
+        if !request.schema_only {
+            let unreadable = readable::unreadable(holder.client(), &to_read).await?;
+            preflight::fail_on(check::readable(&source.facts.role, &unreadable))?;
+        }
+        preflight::fail_on(check::locks(&source.facts, kept.len()).into_iter().collect())?;
+        match snapshot::lock(holder.client(), fresh, &kept).await {
+            Err(copy::Error::SnapshotOutdated { tables }) => changed = tables,
+            Err(error) => return Err(error.into()),
+            Ok(()) => {
+                let outdated = snapshot::outdated(fresh, &kept).await?;
+                if outdated.is_empty() {
+                    return Ok(Held { holder, snapshot: id, chosen });
+                }
+                changed = outdated.iter().map(ToString::to_string).collect();
+            }
+        }
+        watched.no_more();
+        let message = format!(
+            "tables changed while they were being locked, taking a new snapshot: {}",
+            changed.join(", ")
+        );
+        tracing::info!(attempt, "{message}");
+        context.reporter.warn(Warning::new("snapshot_retaken", message));
+    }
+    Err(copy::Error::SnapshotOutdated { tables: changed }.into())
+}
+
+fn not_read(context: &Context, source: &Source, extension: &str, name: &QualifiedName) {
+    let role = &source.facts.role;
+    let reason = format!(
+        "holds what users put into extension {extension}, which role {role} may not read, or not all of it, on the source"
+    );
+    context.reporter.warn(Warning::new("rows_of_extension_not_read", reason).about(name));
+}
+
+/// Tables of extensions that our role may not read whole: no reason to give the clone up, but a line in the report.
+async fn barred(
+    request: &Request,
+    context: &Context,
+    source: &Source,
+    holder: &Client,
+    relations: &[snapshot::Relation],
+) -> Result<HashSet<Oid>> {
+    let of_extensions = relations.iter().filter(|relation| {
+        relation.extension.is_some() && request.selection.matches(&relation.name) == Choice::Kept
+    });
+    let of_extensions: Vec<&snapshot::Relation> = of_extensions.collect();
+    if request.schema_only || of_extensions.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let oids: Vec<Oid> = of_extensions.iter().map(|relation| relation.oid).collect();
+    let unreadable = readable::unreadable(holder, &oids).await?;
+    let mut barred = HashSet::new();
+    for relation in of_extensions.iter().filter(|one| unreadable.iter().any(|bad| bad.name == one.name)) {
+        let extension = relation.extension.as_deref().unwrap_or_default();
+        not_read(context, source, extension, &relation.name);
+        barred.insert(relation.oid);
+    }
+    Ok(barred)
+}
