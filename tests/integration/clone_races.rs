@@ -155,6 +155,9 @@ async fn alter(from: &Database<'_>, statement: &'static str) -> (String, tokio::
 #[tokio::test]
 async fn who_waits_behind_the_copy_is_named_within_five_seconds() {
     let Some(held) = Held::prepare().await else { return };
+    // The table may have to be read again, by the session that has it locked.
+    held.to.announce("COPY from stdin failed");
+    held.to.announce("canceling statement due to user request");
     let program = Binary::new();
     let (mut running, armed) = held.start(&program, &[]);
     armed.fired().await;
