@@ -1,7 +1,7 @@
 //! Compares the schemas of two databases: read-only on both sides, and says what differs.
 
 use super::Result;
-use super::party::{Party, refuse_transaction_pooler};
+use super::party::{Party, readable};
 use crate::connect::{self, Connection, Settings};
 use crate::engine::{introspect, preflight};
 use crate::pg::Sql;
@@ -18,7 +18,7 @@ async fn read(party: &Party) -> Result<Catalog> {
     // Each major version has its own words that it quotes only if they are reserved there.
     let settings = Settings { quote_all_identifiers: true, ..Settings::default() };
     let connection = connect::source(&party.options, &settings).await?;
-    refuse_transaction_pooler(&connection).await?;
+    readable(&connection).await?;
     let catalog = read_from(&connection).await;
     catalog.map_err(|error| error.at(connection.endpoint()))
 }

@@ -7,7 +7,7 @@
 use super::Result;
 use crate::connect::pooler::{self, Pooling};
 use crate::connect::{self, Connection, DestinationConnection, Options, Settings};
-use crate::engine::preflight;
+use crate::engine::preflight::{self, check};
 use crate::engine::stage::facts;
 use crate::engine::stage::registry::{Registry, Sighting};
 use crate::pg::{Sql, sqlstate};
@@ -54,10 +54,10 @@ pub struct Source {
 }
 
 impl Source {
-    /// Connects read-only and reads the facts. A pooler that gives each transaction another backend is refused.
+    /// Connects read-only and reads the facts; what cannot be read from is refused.
     pub async fn open(party: &Party) -> Result<Self> {
         let connection = connect::source(&party.options, &Settings::default()).await?;
-        refuse_transaction_pooler(&connection).await?;
+        readable(&connection).await?;
         Self::of(party, connection).await
     }
 
@@ -94,11 +94,14 @@ impl Source {
     }
 }
 
-/// Fails if the sessions of this source do not keep their settings, locks and snapshots between transactions.
-pub(super) async fn refuse_transaction_pooler(connection: &Connection) -> Result<()> {
+/// Fails where the server is too old to be asked anything, or where sessions do not keep their settings, locks and
+/// snapshots between transactions.
+pub(super) async fn readable(connection: &Connection) -> Result<()> {
+    let endpoint = connection.endpoint().as_str();
+    let version = Some(connection.version()).filter(|version| version.major() > 0);
+    preflight::fail_on(version.and_then(|version| check::too_old(endpoint, version)).into_iter().collect())?;
     if pooler::detect(connection).await? == Pooling::Transaction {
-        let finding = preflight::check::transaction_pooler(connection.endpoint().as_str());
-        preflight::fail_on(vec![finding])?;
+        preflight::fail_on(vec![check::transaction_pooler(endpoint)])?;
     }
     Ok(())
 }

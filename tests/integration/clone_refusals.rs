@@ -2,6 +2,7 @@
 
 use crate::support::cloning::clone;
 use crate::support::pooler::Pooler;
+use crate::support::stand_in::StandIn;
 use crate::support::{
     Binary, Database, Fault, FaultProxy, Outcome, Point, Server, Settings, checksum, destination, source,
 };
@@ -147,6 +148,25 @@ async fn an_older_destination_is_refused() {
     let (from, to) = (source.database("newer").await, destination.absent_database("newer"));
     from.execute(TABLE).await;
     refused(&from.url(), &to.url(), &[], 3, &["15", "18", "older"]).await;
+    assert_eq!(to.related_databases().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_source_older_than_14_is_refused_before_it_is_asked_anything() {
+    let Some(destination) = destination(15) else { return };
+    let to = destination.absent_database("too_old");
+    for (version, number) in
+        [("13.4", "13.4"), ("13.22 (Debian 13.22-1.pgdg120+1)", "13.22"), ("9.6.24", "9.6")]
+    {
+        let old = StandIn::start(version).await;
+        let words = [number, "14 is the oldest", "upgrade"];
+        let outcome = refused(&old.url("app"), &to.url(), &[], 3, &words).await;
+        assert_eq!(outcome.error()["code"], "source_too_old", "{}", outcome.text());
+        // Nothing but the settings of a session.
+        let asked = old.queries();
+        assert!(asked.iter().all(|query| query.starts_with("SET ")), "{asked:?}");
+        assert!(asked.concat().contains("default_transaction_read_only"), "{asked:?}");
+    }
     assert_eq!(to.related_databases().await, [""; 0]);
 }
 

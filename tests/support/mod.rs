@@ -23,6 +23,7 @@ pub mod keeper;
 pub mod log;
 pub mod pooler;
 pub mod server;
+pub mod stand_in;
 
 use std::collections::HashMap;
 use std::io::Write;

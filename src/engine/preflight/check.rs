@@ -25,14 +25,7 @@ impl Finding {
 
 /// What the servers themselves rule out.
 pub fn servers(source: &source::Facts, destination: &destination::Facts) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    if source.version < Version::OLDEST {
-        findings.push(Finding::new(
-            "source_too_old",
-            format!("the source is PostgreSQL {}; 14 is the oldest that can be read", source.version),
-            "upgrade the source, or clone from a newer copy of it",
-        ));
-    }
+    let mut findings: Vec<Finding> = too_old("the source", source.version).into_iter().collect();
     if destination.version.major() < source.version.major() {
         findings.push(Finding::new(
             "destination_older",
@@ -58,6 +51,17 @@ pub fn servers(source: &source::Facts, destination: &destination::Facts) -> Vec<
         ));
     }
     findings
+}
+
+/// A server older than any that we know how to read.
+pub fn too_old(server: &str, version: Version) -> Option<Finding> {
+    (version < Version::OLDEST).then(|| {
+        Finding::new(
+            "source_too_old",
+            format!("{server} is PostgreSQL {version}; 14 is the oldest that can be read"),
+            "upgrade that server, or restore a dump of it into a newer one and use that",
+        )
+    })
 }
 
 /// A pooler that changes the backend between transactions cannot hold a snapshot or a session's settings.
