@@ -44,6 +44,7 @@ mod clone_verify;
 mod clone_versions;
 mod config;
 mod connect_auth;
+mod connect_frames;
 mod connect_relay;
 mod connect_sql;
 mod connect_tls;
