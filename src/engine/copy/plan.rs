@@ -33,6 +33,9 @@ pub struct Table {
     pub bytes: u64,
     /// Blocks of the heap itself, from `pg_relation_size` under the lock; ranges are planned over them.
     pub blocks: u32,
+    /// Whether the access method is heap: only of that it is known that rows lie at ctids in the order of blocks, and
+    /// that they can be frozen.
+    pub heap: bool,
     /// Where `CREATE EXTENSION` made it, and perhaps put rows into it: which of them are the user's.
     pub configuration: Option<Configuration>,
 }
@@ -50,7 +53,7 @@ pub struct Configuration {
 impl Table {
     /// Whether its rows can be, and are worth being, frozen as they come when it is copied as a whole.
     fn frozen(&self) -> bool {
-        self.into == self.name && self.bytes > SMALL_TABLE && self.configuration.is_none()
+        self.heap && self.into == self.name && self.bytes > SMALL_TABLE && self.configuration.is_none()
     }
 }
 
@@ -125,7 +128,7 @@ pub fn plan(tables: &[Table], splitting: Splitting) -> Vec<Chunk> {
 }
 
 fn parts(table: &Table, fair_share: u64, splitting: Splitting) -> u32 {
-    if table.configuration.is_some() {
+    if table.configuration.is_some() || !table.heap {
         return 1;
     }
     let wanted = match splitting.above_bytes {
@@ -256,8 +259,21 @@ mod tests {
             format: Format::Binary,
             bytes,
             blocks,
+            heap: true,
             configuration: None,
         }
+    }
+
+    #[test]
+    fn a_table_of_another_access_method_is_neither_split_nor_frozen() {
+        let tables = [Table { heap: false, ..table(4 << 30, 524_288) }];
+        let chunks = plan(&tables, Splitting { workers: 8, above_bytes: Some(SMALL_TABLE) });
+        assert_eq!(chunks.len(), 1);
+        assert_eq!(chunks[0].blocks, None);
+        assert_eq!(
+            copy_in(&tables[0], &chunks[0]).as_str(),
+            "COPY \"public\".\"t\" (\"a\") FROM STDIN (FORMAT binary)"
+        );
     }
 
     #[test]

@@ -76,7 +76,8 @@ pub(super) struct Shared<D> {
     /// Tables by oid.
     positions: HashMap<Oid, usize>,
     schedule: Mutex<Schedule>,
-    changed: Notify,
+    /// Some work is finished.
+    pub(super) changed: Notify,
     source_done: CancellationToken,
     tallies: Mutex<Vec<Tally>>,
 }
@@ -220,25 +221,9 @@ pub async fn run<D: Dial>(
 }
 
 impl<D: Dial> Shared<D> {
-    /// The next work for a worker, waiting until there is some; `None` when all is done or stopped.
-    pub(super) async fn next(&self) -> Option<Task> {
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            if self.stop.is_cancelled() {
-                return None;
-            }
-            let next = lock(&self.schedule).assign();
-            match next {
-                Next::Do { work, more, idle } => return Some(Task { work, more, idle }),
-                Next::Done => return None,
-                Next::Wait => tokio::select! {
-                    () = changed => {}
-                    () = self.stop.cancelled() => return None,
-                },
-            }
-        }
+    /// What the asking worker should do now.
+    pub(super) fn assign(&self) -> Next {
+        lock(&self.schedule).assign()
     }
 
     pub(super) fn finished(&self, task: &Task) {
@@ -328,11 +313,6 @@ impl<D: Dial> Shared<D> {
     /// Notes which index a backend of the destination is building, for [`Builds`].
     pub(super) fn builds(&self, pid: i32, index: Option<&QualifiedName>) {
         self.plan.builds.set(pid, index);
-    }
-
-    /// Whether a worker that asks may be given something to read on the source.
-    pub(super) fn has_reads_to_give(&self) -> bool {
-        lock(&self.schedule).has_reads_to_give()
     }
 
     /// Whether only the holder's session can read this table.

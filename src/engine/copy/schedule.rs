@@ -24,6 +24,11 @@ pub enum Work {
 }
 
 impl Work {
+    /// Whether it reads the source.
+    pub(super) fn reads_source(self) -> bool {
+        matches!(self, Self::Chunk(_) | Self::HashSource(_))
+    }
+
     /// The table to ANALYZE, if it is about that.
     pub(super) fn analyzed(self) -> Option<usize> {
         match self {
@@ -197,7 +202,8 @@ impl Schedule {
         }
     }
 
-    /// What the asking worker should do. Copies go first, heaviest first, so that the snapshot and its locks on
+    /// What the asking worker should do. While there is anything to read that was not given out it is that: who is told
+    /// anything else, or to wait, is told so from then on. Copies go first, heaviest first, so that the snapshot and its locks on
     /// the source are let go early; then source hashes, then the heaviest ready step, then ANALYZE.
     pub fn assign(&mut self) -> Next {
         let Some(work) = self.pick() else {
@@ -248,11 +254,6 @@ impl Schedule {
     /// Whether the source is still needed: chunks or hashes that are not done.
     pub fn reads_source(&self) -> bool {
         self.source_reads_left > 0
-    }
-
-    /// Whether there are chunks or hashes that were not given out.
-    pub fn has_reads_to_give(&self) -> bool {
-        self.next_chunk < self.chunks.len() || self.hashes.contains(&State::Open)
     }
 
     /// Whether every chunk that may write there is in.

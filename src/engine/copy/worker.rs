@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::holder::Reading;
-use super::run::{Dial, Known, Shared, import};
-use super::schedule::Work;
+use super::run::{Dial, Known, Shared, Task, import};
+use super::schedule::{self, Work};
 use super::{Error, Result, Table, Transfer, is_in_ledger};
 use crate::connect::RawConnection;
 use crate::connect::raw::Answer;
@@ -62,13 +62,7 @@ impl<D: Dial> Worker<D> {
     /// Works until nothing is left. Not cancel-safe; the group's token ends it.
     pub(super) async fn run(mut self) -> Result<()> {
         loop {
-            // Its locks would last through an index build, or keep waiting whom another worker waits for.
-            if !self.shared.has_reads_to_give()
-                && let Some(source) = self.source.take()
-            {
-                source.session.close().await;
-            }
-            let Some(task) = self.shared.next().await else { break };
+            let Some(task) = self.next().await else { break };
             match task.work {
                 Work::Chunk(at) => self.chunk(at).await?,
                 Work::HashSource(at) => self.hash(at).await?,
@@ -82,6 +76,42 @@ impl<D: Dial> Worker<D> {
             connection.close().await;
         }
         if self.shared.stop.is_cancelled() { Err(Error::Stopped) } else { Ok(()) }
+    }
+
+    /// The next work, waiting until there is some; `None` when all is done or stopped. Before it waits, and before it
+    /// takes work that reads nothing, there is nothing left to read that is not given out: the source is let go.
+    async fn next(&mut self) -> Option<Task> {
+        let shared = Arc::clone(&self.shared);
+        loop {
+            let changed = shared.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if shared.stop.is_cancelled() {
+                return None;
+            }
+            match shared.assign() {
+                schedule::Next::Do { work, more, idle } => {
+                    if !work.reads_source() {
+                        self.let_source_go().await;
+                    }
+                    return Some(Task { work, more, idle });
+                }
+                schedule::Next::Done => return None,
+                schedule::Next::Wait => self.let_source_go().await,
+            }
+            tokio::select! {
+                () = changed => {}
+                () = shared.stop.cancelled() => return None,
+            }
+        }
+    }
+
+    /// Closes the connection to the source: its locks would last through an index build, or keep waiting whom another
+    /// worker waits for.
+    async fn let_source_go(&mut self) {
+        if let Some(source) = self.source.take() {
+            source.session.close().await;
+        }
     }
 
     async fn chunk(&mut self, at: usize) -> Result<()> {

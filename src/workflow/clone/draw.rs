@@ -136,6 +136,7 @@ fn chunk_table(table: &model::relation::Table, measures: &HashMap<Oid, Measure>)
         format: if table.binary_safe { chunks::Format::Binary } else { chunks::Format::Text },
         bytes: table.bytes,
         blocks: measures.get(&table.oid).copied().unwrap_or_default().blocks,
+        heap: table.access_method.is_none(),
         configuration: None,
     }
 }

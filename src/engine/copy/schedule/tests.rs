@@ -144,10 +144,16 @@ proptest! {
         let mut schedule = Schedule::new(tables, [0, 1, 1, 2, 3], &[], &steps, |_| true, vec![extras; 4], 4);
         let mut running: Vec<Vec<Work>> = Vec::new();
         let mut done: Vec<Work> = Vec::new();
+        let mut read_all = false;
         for pick in picks {
             while running.len() < 4 {
-                let Next::Do { work, more, .. } = schedule.assign() else { break };
+                let next = schedule.assign();
+                read_all |= next == Next::Wait;
+                let Next::Do { work, more, .. } = next else { break };
                 let batch: Vec<Work> = more.into_iter().chain([work]).collect();
+                // Once a worker lets the source go it does not need it again.
+                prop_assert!(!(read_all && work.reads_source()));
+                read_all |= !work.reads_source();
                 for work in &batch {
                     if let Work::Step(at) = work {
                         for other in running.iter().flatten() {
