@@ -22,9 +22,9 @@ pub enum Phase {
     PreData,
     /// Rows and large objects; index and constraint builds begin beside it.
     Copy,
-    /// The index builds that are left when the last row is in.
+    /// The index builds that are left when the last row is in; where none is left it is over at once.
     Indexes,
-    /// The constraints that are left when the last row is in.
+    /// The constraints that are left when the last row is in and the last index is built.
     Constraints,
     /// Views, triggers, policies, owners, grants, comments.
     PostData,

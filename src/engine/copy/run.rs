@@ -14,7 +14,7 @@ use super::worker::Worker;
 use super::{Error, Result, Table, Transfer};
 use crate::connect::{self, RawConnection};
 use crate::pg::{Oid, QualifiedName, Sql};
-use crate::progress::{Reporter, Update, Warning};
+use crate::progress::{self, Reporter, Update, Warning};
 use crate::schema::script::{Phase, Step};
 use crate::tasks::{Ended, TaskGroup};
 
@@ -76,6 +76,8 @@ pub(super) struct Shared<D> {
     /// Tables by oid.
     positions: HashMap<Oid, usize>,
     schedule: Mutex<Schedule>,
+    /// The phase that was reported last.
+    phase: Mutex<progress::Phase>,
     /// Some work is finished.
     pub(super) changed: Notify,
     source_done: CancellationToken,
@@ -188,6 +190,7 @@ pub async fn run<D: Dial>(
         reporter,
         stop: group.stop(),
         schedule: Mutex::new(schedule),
+        phase: Mutex::new(progress::Phase::Copy),
         changed: Notify::new(),
         source_done,
         tallies: Mutex::new(tallies),
@@ -195,6 +198,7 @@ pub async fn run<D: Dial>(
     if !lock(&shared.schedule).reads_source() {
         shared.source_done.cancel();
     }
+    shared.tell_phase();
     for _ in 0..workers {
         let worker = Worker::new(Arc::clone(&shared));
         group.spawn("copy worker", worker.run());
@@ -235,7 +239,20 @@ impl<D: Dial> Shared<D> {
         if !reads_source {
             self.source_done.cancel();
         }
+        self.tell_phase();
         self.changed.notify_waiters();
+    }
+
+    /// Reports the phases that have begun since the last time, each once and in their order.
+    fn tell_phase(&self) {
+        let mut told = lock(&self.phase);
+        let now = lock(&self.schedule).phase();
+        for phase in [progress::Phase::Indexes, progress::Phase::Constraints] {
+            if *told < phase && phase <= now {
+                self.reporter.phase(phase);
+                *told = phase;
+            }
+        }
     }
 
     /// Reports that a transfer begins: its table's first one is the table's beginning.

@@ -7,8 +7,9 @@ use std::collections::HashMap;
 
 use super::plan::SMALL_TABLE;
 use crate::pg::Oid;
+use crate::progress::Phase;
 use crate::schema::model::Rank;
-use crate::schema::script::{Lock, LockMode, Step};
+use crate::schema::script::{self, Lock, LockMode, Step};
 
 /// One unit for a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -87,7 +88,11 @@ pub struct Schedule {
     places: Vec<usize>,
     /// By place.
     chunks_left: Vec<usize>,
+    /// Chunks that are not done.
+    rows_left: usize,
     steps: Vec<StepState>,
+    /// Steps of the phase of indexes that are not done.
+    indexes_left: usize,
     /// Steps that are not done and no foreign keys.
     others_left: usize,
     hashes: Vec<State>,
@@ -109,6 +114,8 @@ struct StepState {
     /// A foreign key: it needs the other side's key whole, and a partitioned table's key is whole only when its last
     /// partition's index is attached. So these go after all others, as pg_restore does.
     last: bool,
+    /// Of the phase of indexes.
+    index: bool,
 }
 
 impl StepState {
@@ -175,11 +182,12 @@ impl Schedule {
                 needs_rows_in.dedup();
                 let mut waits_for = step.waits_for.clone();
                 waits_for.sort_unstable();
-                let last = step.rank == Rank::ForeignKey;
-                StepState { waits_for, needs_rows_in, locks: step.locks.clone(), weight, state, last }
+                let (last, index) = (step.rank == Rank::ForeignKey, step.phase == script::Phase::Index);
+                StepState { waits_for, needs_rows_in, locks: step.locks.clone(), weight, state, last, index }
             })
             .collect();
         let steps: Vec<StepState> = steps;
+        let indexes_left = steps.iter().filter(|step| step.state == State::Open && step.index).count();
         let others_left = steps.iter().filter(|step| step.state == State::Open && !step.last).count();
         let state = |wanted| if wanted { State::Open } else { State::Done };
         let hashes: Vec<State> = extras.iter().map(|extra| state(extra.hash_source)).collect();
@@ -188,10 +196,12 @@ impl Schedule {
             tables,
             next_chunk: 0,
             source_reads_left: chunks.len() + hashes.iter().filter(|state| **state == State::Open).count(),
+            rows_left: chunks.len(),
             chunks,
             places,
             chunks_left,
             steps,
+            indexes_left,
             others_left,
             hashes,
             analyses,
@@ -234,11 +244,13 @@ impl Schedule {
                     *left -= 1;
                 }
                 self.source_reads_left -= 1;
+                self.rows_left -= 1;
             }
             Work::HashSource(_) => self.source_reads_left -= 1,
             Work::Step(at) => {
-                if self.steps.get(at).is_some_and(|step| !step.last) {
-                    self.others_left -= 1;
+                if let Some(step) = self.steps.get(at) {
+                    self.others_left -= usize::from(!step.last);
+                    self.indexes_left -= usize::from(step.index);
                 }
                 let tables: Vec<Oid> = self.steps.get(at).map(|s| step_tables(&s.locks)).unwrap_or_default();
                 for table in tables {
@@ -248,6 +260,15 @@ impl Schedule {
                 }
             }
             Work::Analyze(_) => {}
+        }
+    }
+
+    /// Where the run stands: rows, then the index builds that are left, then the constraints.
+    pub fn phase(&self) -> Phase {
+        match (self.rows_left, self.indexes_left) {
+            (0, 0) => Phase::Constraints,
+            (0, _) => Phase::Indexes,
+            _ => Phase::Copy,
         }
     }
 

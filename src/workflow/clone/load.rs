@@ -40,7 +40,7 @@ pub(super) struct Loaded {
     pub(super) large_objects: Option<Sum>,
 }
 
-/// Runs the phases pre-data and copy.
+/// Runs the phases from pre-data to constraints.
 pub(super) async fn load<'a>(
     request: &Request,
     context: &Context,

@@ -1,7 +1,7 @@
 //! Clones a database: the steps, in the order in which they happen.
 //!
 //! ```text
-//! preflight → plan → stage → pre-data → copy → post-data → neutralize → analyze → verify → swap → done
+//! preflight → plan → stage → pre-data → copy → indexes → constraints → post-data → neutralize → analyze → verify → swap → done
 //! ```
 //!
 //! Until the swap commits, the destination database is untouched; whatever fails before drops the staging database

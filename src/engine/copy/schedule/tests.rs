@@ -4,14 +4,14 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::schema::model::{Address, class};
-use crate::schema::script::Phase;
+use crate::schema::script;
 
 fn step(table: Oid, mode: LockMode, waits_for: Vec<usize>) -> Step {
     Step {
         rank: crate::schema::model::Rank::Table,
         makes: Address::new(class::RELATION, table),
         label: String::new(),
-        phase: Phase::Index,
+        phase: script::Phase::Index,
         sql: Vec::new(),
         waits_for,
         needs_rows_of: vec![table],
@@ -40,6 +40,26 @@ fn an_index_starts_beside_the_copy_of_another_table() {
     assert_eq!(schedule.assign(), Next::Wait);
     schedule.finished(Work::Chunk(0));
     assert_eq!(schedule.assign(), alone(Work::Step(0), 0));
+}
+
+#[test]
+fn the_phase_follows_the_rows_and_then_the_indexes_that_are_left() {
+    let key = Step { phase: script::Phase::Constraint, ..step(1, LockMode::AccessExclusive, vec![0]) };
+    let steps = [step(1, LockMode::Share, vec![]), key];
+    let mut schedule = Schedule::new(vec![rows(1), rows(2)], [0, 1], &[], &steps, |_| true, vec![], 2);
+    let mut phases = Vec::new();
+    while let Next::Do { work, .. } = schedule.assign() {
+        phases.push((work, schedule.phase()));
+        schedule.finished(work);
+    }
+    let expected = [
+        (Work::Chunk(0), Phase::Copy),
+        (Work::Chunk(1), Phase::Copy),
+        (Work::Step(0), Phase::Indexes),
+        (Work::Step(1), Phase::Constraints),
+    ];
+    assert_eq!(phases, expected);
+    assert_eq!(schedule.phase(), Phase::Constraints);
 }
 
 #[test]
