@@ -11,6 +11,7 @@ pub const UNDEFINED_OBJECT: &str = "42704";
 /// `undefined_column`.
 pub const UNDEFINED_COLUMN: &str = "42703";
 /// `invalid_catalog_name`: the database does not exist.
+pub const INVALID_SCHEMA_NAME: &str = "3F000";
 pub const INVALID_CATALOG_NAME: &str = "3D000";
 /// `invalid_password`.
 pub const INVALID_PASSWORD: &str = "28P01";

@@ -1,10 +1,20 @@
 //! Sequence values: read last, because they are not part of any snapshot, and never behind the rows.
 
+use std::collections::HashMap;
+
 use tokio_postgres::Client;
 
 use super::{Error, Result};
-use crate::pg::{Literal, QualifiedName, Sql};
+use crate::pg::{Literal, Oid, QualifiedName, Sql, sqlstate};
 use crate::sql;
+
+/// A sequence of the source whose value is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    pub oid: Oid,
+    /// As the snapshot has it, and so the destination.
+    pub name: QualifiedName,
+}
 
 /// Where a sequence stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +27,57 @@ pub struct Value {
 
 /// Sequences in one statement: a UNION of this many still plans in milliseconds.
 const A_STATEMENT: usize = 200;
+
+/// Attempts at reading sequences that are being renamed or dropped just then.
+const ATTEMPTS: u32 = 5;
+
+/// Reads the source's values as they are now, whatever each sequence is called by now: no lock of ours keeps anybody from
+/// renaming or dropping one. Beside the values, those that are gone.
+pub async fn read_wanted(client: &Client, wanted: &[Wanted]) -> Result<(Vec<Value>, Vec<QualifiedName>)> {
+    let mut attempt = 1;
+    loop {
+        let now = names_now(client, wanted).await?;
+        let (there, gone): (Vec<&Wanted>, Vec<&Wanted>) =
+            wanted.iter().partition(|one| now.contains_key(&one.oid));
+        let names: Vec<QualifiedName> = there.iter().filter_map(|one| now.get(&one.oid)).cloned().collect();
+        match read(client, &names).await {
+            Ok(mut values) => {
+                let planned: HashMap<&QualifiedName, &QualifiedName> =
+                    names.iter().zip(there.iter().map(|one| &one.name)).collect();
+                for value in &mut values {
+                    if let Some(name) = planned.get(&value.name) {
+                        value.name = (*name).clone();
+                    }
+                }
+                return Ok((values, gone.into_iter().map(|one| one.name.clone()).collect()));
+            }
+            Err(error) if has_vanished(&error) && attempt < ATTEMPTS => attempt += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn names_now(client: &Client, wanted: &[Wanted]) -> Result<HashMap<Oid, QualifiedName>> {
+    let doing = "looking for sequences";
+    let oids: Vec<Oid> = wanted.iter().map(|one| one.oid).collect();
+    let query = include_str!("../../../sql/source/sequence_names.sql");
+    let rows = client.query(query, &[&oids]).await.map_err(|source| Error::Source { doing, source })?;
+    let names = rows.iter().map(|row| {
+        let name = QualifiedName::new(row.try_get::<_, &str>("schema")?, row.try_get::<_, &str>("name")?);
+        Ok((row.try_get("oid")?, name))
+    });
+    names.collect::<std::result::Result<_, _>>().map_err(|source| Error::Source { doing, source })
+}
+
+/// Whether a name that was there a moment ago is not there any more, or names something else.
+fn has_vanished(error: &Error) -> bool {
+    let Error::Source { source, .. } = error else { return false };
+    let code = source.code().map(|code| code.code());
+    matches!(
+        code,
+        Some(sqlstate::UNDEFINED_TABLE | sqlstate::INVALID_SCHEMA_NAME | sqlstate::UNDEFINED_COLUMN)
+    )
+}
 
 /// Reads the values as they are now, on any session of the database.
 pub async fn read(client: &Client, names: &[QualifiedName]) -> Result<Vec<Value>> {

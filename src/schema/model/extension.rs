@@ -13,8 +13,8 @@ pub struct Extension {
     pub schema: Ident,
     /// Whether its schema is itself one of its members.
     pub brings_schema: bool,
-    /// Its sequences whose positions belong to the user.
-    pub sequences: Vec<QualifiedName>,
+    /// Its sequences whose positions belong to the user, by oid and name.
+    pub sequences: Vec<(Oid, QualifiedName)>,
     /// Those of them that our role may not read.
     pub hidden_sequences: Vec<QualifiedName>,
 }

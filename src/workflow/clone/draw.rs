@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::part::{self, Chosen};
 use super::{Context, Request, neutralize, settings};
 use crate::engine::copy::plan as chunks;
+use crate::engine::copy::sequences::Wanted;
 use crate::engine::copy::snapshot::Measure;
 use crate::pg::{Ident, Oid, QualifiedName, Sql};
 use crate::progress::{Skipped, Warning};
@@ -29,7 +30,7 @@ pub(super) struct Ground {
 pub(super) struct Drawn {
     pub(super) script: Script,
     pub(super) tables: Vec<chunks::Table>,
-    pub(super) sequences: Vec<QualifiedName>,
+    pub(super) sequences: Vec<Wanted>,
     pub(super) skipped: Vec<Skipped>,
     /// What is switched off, one sentence each.
     pub(super) neutralized: Vec<String>,
@@ -142,12 +143,13 @@ fn chunk_table(table: &model::relation::Table, measures: &HashMap<Oid, Measure>)
 }
 
 /// The sequences that the script makes; a sequence of its own or one that comes with its identity column.
-fn sequences(catalog: &Catalog, script: &Script) -> Vec<QualifiedName> {
+fn sequences(catalog: &Catalog, script: &Script) -> Vec<Wanted> {
     let made = catalog.sequences.iter().filter(|sequence| script.makes(sequence.address()));
     let extensions = catalog.extensions.iter();
     let extensions = extensions.filter(|one| script.makes(Address::new(model::class::EXTENSION, one.oid)));
     let of_extensions = extensions.flat_map(|one| &one.sequences).cloned();
-    made.map(|sequence| sequence.name.clone()).chain(of_extensions).collect()
+    let made = made.map(|sequence| (sequence.oid, sequence.name.clone()));
+    made.chain(of_extensions).map(|(oid, name)| Wanted { oid, name }).collect()
 }
 
 /// Every generated statement is judged before the first change. What only the newer grammar refuses of the

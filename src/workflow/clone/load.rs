@@ -114,7 +114,13 @@ async fn release(
             // Whoever has a sequence locked may have waited for our locks.
             values = last_values(request, plan).await;
         }
-        Ok((values?, large_objects))
+        let (values, gone) = values?;
+        for name in gone {
+            let reason =
+                "dropped on the source while its rows were copied: it is here, and stands at its beginning";
+            context.reporter.warn(Warning::new("sequence_gone", reason).about(name));
+        }
+        Ok((values, large_objects))
     };
     tokio::select! {
         biased;
@@ -129,13 +135,16 @@ async fn release(
 }
 
 /// Reads the sequences on a session that has no lock and waits for none for long.
-async fn last_values(request: &Request, plan: &Plan) -> copy::Result<Vec<sequences::Value>> {
+async fn last_values(
+    request: &Request,
+    plan: &Plan,
+) -> copy::Result<(Vec<sequences::Value>, Vec<QualifiedName>)> {
     if plan.drawn.sequences.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Vec::new()));
     }
     let settings = Settings { lock_timeout: Some(SEQUENCE_WAIT), ..Settings::default() };
     let connection = connect::source(&request.source.options, &settings).await?;
-    sequences::read(connection.client(), &plan.drawn.sequences).await
+    sequences::read_wanted(connection.client(), &plan.drawn.sequences).await
 }
 
 /// Runs the script up to the bare tables, over as many connections as there is work for.

@@ -59,7 +59,8 @@ pub(super) async fn plan(
     let comment = catalog.database.comment.take();
     let ground = Ground { catalog, options, adapted, chosen: held.chosen, measures };
     let drawn = draw::draw(request, context, destination, &ground)?;
-    let unreadable = readable::unreadable_sequences(client, &drawn.sequences).await?;
+    let sequences: Vec<QualifiedName> = drawn.sequences.iter().map(|one| one.name.clone()).collect();
+    let unreadable = readable::unreadable_sequences(client, &sequences).await?;
     preflight::fail_on(check::readable_sequences(&source.facts.role, &unreadable))?;
     let large_objects = if request.schema_only || ground.catalog.large_objects.is_empty() {
         Vec::new()
