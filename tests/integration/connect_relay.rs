@@ -229,7 +229,7 @@ async fn a_cancelled_token_stops_both_sides() {
     usable(&mut destination).await;
 }
 
-async fn moving(counters: &Counters) {
+pub(crate) async fn moving(counters: &Counters) {
     eventually("rows that move", async || match counters.bytes.load(Ordering::Relaxed) {
         0 => Err("none yet".to_owned()),
         _ => Ok(()),

@@ -20,25 +20,31 @@ pub(crate) fn options(url: &str) -> Options {
 
 /// Leave to write to a test's own database.
 pub(crate) async fn grant(database: &Database<'_>) -> WriteGrant {
-    let options = options(&database.url());
+    grant_at(&options(&database.url())).await
+}
+
+/// Leave to write to a database that is new to its server, as the policy gives it.
+pub(crate) async fn grant_at(options: &Options) -> WriteGrant {
     let endpoint = safety::Endpoint {
         connection: None,
         role: None,
         hosts: options.hosts.iter().map(connect::options::Host::name).collect(),
         has_hostaddr: false,
-        resolved: dial::resolve_all(&options).await.unwrap(),
-        database: database.name().to_owned(),
+        resolved: dial::resolve_all(options).await.unwrap(),
+        database: options.dbname.clone(),
     };
     let permit = safety::dial(&endpoint, &safety::Destinations::default()).unwrap();
+    let looking = connect::probe(options, &Settings::default(), &permit.addresses()[0]).await.unwrap();
+    let sql = Sql::fixed("SELECT system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system()");
     let shown = safety::Shown {
-        system_identifier: database.query_text("SELECT system_identifier FROM pg_control_system()").await,
+        system_identifier: looking.query_one(&sql, &[]).await.unwrap().get(0),
         database_oid: None,
         telltale_roles: Vec::new(),
         holds_user_objects: false,
     };
     let request = safety::Request {
         permit: &permit,
-        dialled: &permit.addresses()[0],
+        dialled: looking.dialed(),
         shown: &shown,
         maintenance: "postgres",
         sources: &[],
@@ -100,24 +106,27 @@ async fn the_address_judged_is_the_address_dialled() {
     assert_eq!(connection.dialed(), grant.address());
 }
 
+/// Waits until that session is in its `pg_sleep`.
+pub(crate) async fn asleep(looks: &Session, pid: i32) {
+    eventually("a session that sleeps", async || {
+        let query = format!("SELECT wait_event FROM pg_stat_activity WHERE pid = {pid}");
+        let event = looks.query_text(&query).await;
+        if event == "PgSleep" { Ok(()) } else { Err(event) }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_cancel_request_interrupts_both_kinds_of_connection() {
     let Some(server) = source(15) else { return };
     let database = server.database("cancel").await;
     database.announce("canceling statement due to user request");
+    let looks = database.session().await;
     let sleep = Sql::fixed("SELECT pg_catalog.pg_sleep(600)");
-    let asleep = async |pid: i32| {
-        eventually("a session that sleeps", async || {
-            let query = format!("SELECT wait_event FROM pg_stat_activity WHERE pid = {pid}");
-            let event = database.query_text(&query).await;
-            if event == "PgSleep" { Ok(()) } else { Err(event) }
-        })
-        .await;
-    };
     let connection = connect::source(&options(&database.url()), &Settings::default()).await.unwrap();
     let handle = connection.cancel_handle();
     let (error, ()) = tokio::join!(connection.batch(&sleep), async {
-        asleep(connection.backend_pid()).await;
+        asleep(&looks, connection.backend_pid()).await;
         handle.cancel().await.unwrap();
     });
     assert_eq!(error.unwrap_err().sqlstate(), Some("57014"));
@@ -126,7 +135,7 @@ async fn a_cancel_request_interrupts_both_kinds_of_connection() {
         RawConnection::source(&options(&database.socket_url()), &Settings::default()).await.unwrap();
     let (pid, handle) = (raw.backend_pid(), raw.cancel_handle());
     let (error, ()) = tokio::join!(raw.simple(&sleep), async {
-        asleep(pid).await;
+        asleep(&looks, pid).await;
         handle.cancel().await.unwrap();
     });
     assert_eq!(error.unwrap_err().sqlstate(), Some("57014"));

@@ -19,18 +19,18 @@ const HBA: &str = "local all postgres trust\nhost all postgres 127.0.0.1/32 trus
                    hostssl all holder 127.0.0.1/32 cert\n";
 
 /// An authority, and a folder with its certificate.
-struct Authority {
+pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: tempfile::TempDir,
 }
 
-struct Made {
+pub(crate) struct Made {
     certificate: String,
     key: String,
 }
 
 impl Authority {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, name);
@@ -40,7 +40,7 @@ impl Authority {
         Self { issuer, folder }
     }
 
-    fn root(&self) -> String {
+    pub(crate) fn root(&self) -> String {
         self.folder.path().join("root.crt").to_str().unwrap().to_owned()
     }
 
@@ -52,7 +52,12 @@ impl Authority {
         path.to_str().unwrap().to_owned()
     }
 
-    fn make(&self, common: &str, names: &[SanType], change: impl FnOnce(&mut CertificateParams)) -> Made {
+    pub(crate) fn make(
+        &self,
+        common: &str,
+        names: &[SanType],
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Made {
         let mut params = CertificateParams::new([]).unwrap();
         params.subject_alt_names = names.to_vec();
         params.distinguished_name = rcgen::DistinguishedName::new();
@@ -64,11 +69,11 @@ impl Authority {
     }
 }
 
-fn dns(name: &str) -> SanType {
+pub(crate) fn dns(name: &str) -> SanType {
     SanType::DnsName(name.try_into().unwrap())
 }
 
-async fn server(major: u16, authority: &Authority, made: &Made) -> Option<Server> {
+pub(crate) async fn server(major: u16, authority: &Authority, made: &Made) -> Option<Server> {
     let settings = Cluster::new()
         .set("ssl", "on")
         .set("ssl_cert_file", "../server.crt")

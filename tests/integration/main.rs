@@ -40,6 +40,7 @@ mod clone_refusals;
 mod clone_select;
 mod clone_swap;
 mod clone_swap_lost;
+mod clone_tls;
 mod clone_verify;
 mod clone_versions;
 mod config;
