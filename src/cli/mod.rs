@@ -11,6 +11,7 @@ mod diff;
 mod jobs;
 pub mod output;
 mod parties;
+mod question;
 mod signals;
 mod undo;
 mod verify;

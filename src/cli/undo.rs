@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use clap::Args;
-use tokio::sync::watch;
 
 use super::context::Context;
+use super::question::Question;
 use super::{Outcome, parties, print};
-use crate::engine::stage::swap::Sessions;
 use crate::id::JobId;
 use crate::job::{Store, UndoState};
 use crate::pg::name::for_people;
@@ -35,9 +34,8 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     let recorded = record.options.get("to").and_then(|to| to.as_str()).unwrap_or(&record.destination);
     let to = arguments.to.clone().unwrap_or_else(|| recorded.to_owned());
     let destination = parties::party(context, "--to", &to)?;
-    let reporter = Reporter::new(Arc::new(OnStderr));
-    let first = if arguments.terminate_sessions { Sessions::Terminate } else { Sessions::Wait };
-    let (_choose, sessions) = watch::channel(first);
+    let (question, sessions) = Question::new(arguments.terminate_sessions, context.globals.can_ask());
+    let reporter = Reporter::new(Arc::new(OnStderr(question)));
     let request = undo::Request { job: arguments.job.clone(), destination };
     let (destinations, sources) = (&context.config.destinations, parties::sources(context));
     let undone =
@@ -61,13 +59,14 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     print(&said)
 }
 
-/// Warnings of an undo: there is nothing else to show of it.
-struct OnStderr;
+/// Warnings of an undo, and the question: there is nothing else to show of it.
+struct OnStderr(Question);
 
 impl Sink for OnStderr {
     fn report(&self, update: Update) {
         if let Update::Warning(warning) = update {
             tracing::warn!("{}", warning.message);
+            self.0.about(&warning);
         }
     }
 

@@ -1,12 +1,13 @@
-//! A job run in this process: its record, its progress on the terminal, the question about sessions in the way.
+//! A job run in this process: its record, and its progress on the terminal.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use super::context::Context;
 use super::output::{self, Look, Shown};
+use super::question::Question;
 use super::{Outcome, complain};
 use crate::engine::stage::swap::Sessions;
 use crate::failure::{Classify, Exit, chain};
@@ -39,9 +40,8 @@ impl Watched {
         record.status = Status::Running;
         record.started_ms = Some(unix_ms());
         store.insert(&record)?;
-        let first = if terminate { Sessions::Terminate } else { Sessions::Wait };
-        let (choose, sessions) = watch::channel(first);
         let globals = &context.globals;
+        let (question, sessions) = Question::new(terminate, globals.can_ask());
         let look = Look {
             json: globals.json,
             quiet: globals.quiet,
@@ -50,10 +50,7 @@ impl Watched {
         };
         let shown =
             Shown::new(output::choose(look, Box::new(std::io::stdout()), Box::new(std::io::stderr())));
-        let mut subscribers: Vec<Box<dyn Subscriber>> = vec![Box::new(shown)];
-        if !terminate && globals.can_ask() {
-            subscribers.push(Box::new(Asks { choose: Some(choose) }));
-        }
+        let subscribers: Vec<Box<dyn Subscriber>> = vec![Box::new(shown), Box::new(question)];
         let started = report::start(record.id.to_string(), 0, subscribers);
         let (reporter, reporting) =
             started.map_err(|source| super::NoStart { doing: "start the reporting thread", source })?;
@@ -115,32 +112,11 @@ impl Watched {
     }
 }
 
-/// Asks at the terminal, once, whether sessions in the way of the swap are to be ended.
-struct Asks {
-    choose: Option<watch::Sender<Sessions>>,
-}
-
-impl Subscriber for Asks {
+/// Asks whether sessions in the way of the swap are to be ended.
+impl Subscriber for Question {
     fn frame(&mut self, frame: &Frame) {
-        let Frame::Event { event: Event::Warning(warning), .. } = frame else { return };
-        if warning.code != "sessions_in_the_way" {
-            return;
-        }
-        let Some(choose) = self.choose.take() else { return };
-        // A thread of its own: an answer may take as long as it likes, and the process ends without it.
-        let asking = std::thread::Builder::new().name("question".to_owned()).spawn(move || {
-            let mut stderr = std::io::stderr();
-            if stderr.write_all(b"\nend these sessions now? [y/N] ").and_then(|()| stderr.flush()).is_err() {
-                return;
-            }
-            let mut answer = String::new();
-            let read = std::io::stdin().read_line(&mut answer).is_ok();
-            if read && matches!(answer.trim(), "y" | "Y" | "yes") {
-                choose.send_replace(Sessions::Terminate);
-            }
-        });
-        if let Err(error) = asking {
-            tracing::warn!(%error, "cannot ask; waiting for the sessions to end");
+        if let Frame::Event { event: Event::Warning(warning), .. } = frame {
+            self.about(warning);
         }
     }
 }

@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use crate::support::cloning::{clone, clone_of, start_clone};
-use crate::support::{Binary, Database, Outcome, Session, checksum, destination, eventually, source};
+use crate::support::{
+    Binary, Database, Outcome, Session, checksum, destination, eventually, installation, missing, source,
+};
 
 const OLD: &str = "CREATE TABLE old (a int); INSERT INTO old VALUES (1), (2), (3)";
 const NEW: &str = "CREATE TABLE fresh (a int PRIMARY KEY); INSERT INTO fresh SELECT generate_series(1, 100)";
@@ -201,6 +203,35 @@ async fn sessions_are_ended_when_asked_for() {
         Ok(()) => Err("it is alive".to_owned()),
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_person_at_the_terminal_is_asked_whether_sessions_are_to_be_ended() {
+    let Some((from, to)) = pair().await else { return };
+    if installation::program("script").is_none() {
+        return missing("script", "apt-get install bsdutils").unwrap_or_default();
+    }
+    to.announce("terminating connection due to administrator command");
+    let program = Binary::new();
+    let outcome = clone(&program, &from.url(), &to.url(), &["--confirm", to.name()]).await.expect_code(0);
+    let in_the_way = to.session().await;
+    // script(1) gives its command a terminal; what is typed there comes from a pipe.
+    let terminal = Binary::of("/bin/sh").env("MULTIBOARD_SYNC_DATA_DIR", program.data_dir());
+    let pipe = terminal.folder().join("typed");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let line = format!(
+        "exec script -qec '{} undo {}' /dev/null <typed",
+        env!("CARGO_BIN_EXE_multiboard-sync"),
+        outcome.job()
+    );
+    let mut running = terminal.start(&["-c", &line]);
+    let mut typed = std::fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
+    running.line("the wait", |line| line.contains("the swap waits for sessions").then_some(())).await;
+    assert_eq!(in_the_way.query_text("SELECT count(*) FROM fresh").await, "100");
+    std::io::Write::write_all(&mut typed, b"y\n").unwrap();
+    let output = running.finish().await;
+    assert!(output.expect_code(0).stdout.contains("end these sessions now?"), "{output:?}");
+    assert_eq!(to.query_text("SELECT count(*) FROM old").await, "3");
 }
 
 #[tokio::test]
