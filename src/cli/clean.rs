@@ -28,9 +28,11 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
         }
     };
     let (destinations, sources) = (&context.config.destinations, parties::sources(context));
-    let found = clean::run(&destination, store.as_ref(), destinations, &sources, announce).await;
-    let found = found.map_err(|error| error.at(&destination.options.endpoint()))?;
+    // A removal that is interrupted is done the next time: what is there then counts, not what was recorded.
+    let cleaning = clean::run(&destination, store.as_ref(), destinations, &sources, announce);
+    let Some(found) = context.unless_stopped(cleaning).await else { return Ok(Exit::Interrupted) };
     announced?;
+    let found = found.map_err(|error| error.at(&destination.options.endpoint()))?;
     let mut text = String::new();
     for one in &found {
         match json {

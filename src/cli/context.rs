@@ -19,6 +19,15 @@ pub(super) struct Context {
 }
 
 impl Context {
+    /// Does work that leaves nothing to clean up, until Ctrl-C: then there is no result.
+    pub(super) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            result = work => Some(result),
+            () = self.stop.cancelled() => None,
+        }
+    }
+
     /// Opens the job store, making `data_dir` where it is missing.
     pub(super) fn store(&self) -> Result<Arc<Sqlite>, Box<dyn Classify + Send + Sync>> {
         make_data_dir(&self.config.data_dir)?;

@@ -23,10 +23,10 @@ pub(super) struct Arguments {
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     let from = parties::party(context, "--from", &arguments.from)?;
     let to = parties::party(context, "--to", &arguments.to)?;
-    let found = tokio::select! {
-        found = diff::run(&from, &to) => found?,
-        () = context.stop.cancelled() => return Ok(Exit::Interrupted),
+    let Some(found) = context.unless_stopped(diff::run(&from, &to)).await else {
+        return Ok(Exit::Interrupted);
     };
+    let found = found?;
     let text = if context.globals.json {
         format!(
             "{}\n",

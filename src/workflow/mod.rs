@@ -12,6 +12,8 @@ mod swap;
 pub mod undo;
 pub mod verify;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::connect;
 use crate::engine::{copy, preflight, stage};
 use crate::failure::{Classify, Exit, Failure};
@@ -98,6 +100,7 @@ impl Error {
                 | Copying::Yielded { .. },
             ) => source,
             Self::Copy(Copying::Destination { .. } | Copying::CommitsLost { .. }) => destination,
+            Self::Stage(stage::Error::Connect(_)) => return self,
             Self::Stage(_) | Self::Verify(_) => destination,
             _ => {
                 let Self::LeftBehind { name, first, then } = self else { return self };
@@ -108,6 +111,22 @@ impl Error {
         Self::At { endpoint: endpoint.clone(), of: Box::new(self) }
     }
 }
+
+/// Does work until it ends or the user stops it; `state` says how things are then.
+async fn stoppable<T>(
+    stop: &CancellationToken,
+    state: &str,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    tokio::select! {
+        biased;
+        result = work => result,
+        () = stop.cancelled() => Err(Error::Interrupted(state.to_owned())),
+    }
+}
+
+/// The state of things after a clone or an undo that was stopped.
+const AS_IT_WAS: &str = "the destination is as it was";
 
 impl Classify for Error {
     fn classify(&self) -> Failure {
@@ -146,7 +165,7 @@ impl Classify for Error {
 impl From<copy::Error> for Error {
     fn from(error: copy::Error) -> Self {
         match error {
-            copy::Error::Stopped => Self::Interrupted("the destination is as it was".to_owned()),
+            copy::Error::Stopped => Self::Interrupted(AS_IT_WAS.to_owned()),
             error => Self::Copy(error),
         }
     }

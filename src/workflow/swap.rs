@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::party::Destination;
-use super::{Error, Result};
+use super::{AS_IT_WAS, Error, Result};
 use crate::engine::stage::swap::{self, Plan, Sessions, Told};
 use crate::engine::stage::{self, obstacles};
 use crate::progress::{Reporter, Warning};
@@ -24,7 +24,7 @@ pub(super) async fn swap(
     let tell = |told: Told<'_>| reporter.warn(warning(database, told));
     match swap::swap(dial, plan, sessions, tell, stop).await {
         Err(stage::Error::InUse { .. }) if stop.is_cancelled() => {
-            Err(Error::Interrupted("the destination is as it was".to_owned()))
+            Err(Error::Interrupted(AS_IT_WAS.to_owned()))
         }
         swapped => Ok(swapped?),
     }

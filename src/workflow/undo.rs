@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::party::{Destination, OtherSource, Party};
 use super::swap::{swap, tell_of_slots};
-use super::{Error, Result};
+use super::{AS_IT_WAS, Error, Result, stoppable};
 use crate::engine::stage::mark::Mark;
 use crate::engine::stage::registry::{Made, Registry};
 use crate::engine::stage::swap::{Plan, Rename, Sessions};
@@ -43,12 +43,13 @@ pub async fn run(
     sessions: &watch::Receiver<Sessions>,
     stop: &CancellationToken,
 ) -> Result<Undone> {
-    let destination = Destination::tidy(&request.destination, destinations, sources, registry).await?;
+    let tidy = Destination::tidy(&request.destination, destinations, sources, registry);
+    let destination = stoppable(stop, AS_IT_WAS, tidy).await?;
     let cluster = destination.grant.system_identifier();
     let database = destination.grant.database().to_owned();
     let made = registry.made_by(&request.job)?;
     let (old, clone) = both(request, &made, cluster)?;
-    let maintenance = destination.maintenance().await?;
+    let maintenance = stoppable(stop, AS_IT_WAS, destination.maintenance()).await?;
     let client = maintenance.client();
     let old_name = Ident::new(&old.name);
     let kept = facts::database(client, &old.name).await?;

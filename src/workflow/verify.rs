@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::clone::{by_name, summed};
 use super::party::{Party, Source};
 use super::sums::{self, Question};
-use super::{Error, Result};
+use super::{Result, stoppable};
 use crate::connect::{self, Settings};
 use crate::engine::copy::sequences;
 use crate::engine::introspect;
@@ -33,13 +33,14 @@ pub struct Request {
 /// Compares them. A difference is not an error here: it is in [`Verification::different`].
 pub async fn run(request: &Request, reporter: &Reporter, stop: &CancellationToken) -> Result<Verification> {
     reporter.phase(Phase::Verify);
-    let ((mut source, untold), (mut destination, untold_there)) = tokio::try_join!(
-        sum_up(request, &request.source, Side::Source, reporter, stop),
-        sum_up(request, &request.destination, Side::Destination, reporter, stop)
-    )?;
-    if stop.is_cancelled() {
-        return Err(Error::Interrupted("nothing was changed".to_owned()));
-    }
+    let both = async {
+        tokio::try_join!(
+            sum_up(request, &request.source, Side::Source, reporter, stop),
+            sum_up(request, &request.destination, Side::Destination, reporter, stop)
+        )
+    };
+    let ((mut source, untold), (mut destination, untold_there)) =
+        stoppable(stop, "nothing was changed", both).await?;
     let untold: BTreeSet<QualifiedName> = untold.into_iter().chain(untold_there).collect();
     for tree in &untold {
         source.tables.remove(tree);

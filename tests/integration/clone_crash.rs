@@ -32,6 +32,7 @@ async fn pair(hint: &str) -> Option<Pair> {
         // What the servers say when a client is gone, or is told to stop.
         for text in [
             "canceling statement due to user request",
+            "current transaction is aborted",
             "connection to client lost",
             "terminating connection",
             "COPY from stdin failed",

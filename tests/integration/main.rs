@@ -52,6 +52,7 @@ mod connect_sql;
 mod connect_tls;
 mod diff;
 mod harness;
+mod interrupts;
 mod schema_clones;
 mod schema_objects;
 mod schema_tables;

@@ -40,20 +40,33 @@ pub struct Connection {
     address: Address,
     parameters: BTreeMap<String, String>,
     pid: i32,
-    cancel: CancelHandle,
 }
+
+/// How long a goodbye takes that nothing holds up. Who is not gone by then waits for the answer to a statement.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// The task that moves the client's bytes. It ends with the connection that owns it, or soon after: the client
 /// library may still have a goodbye or the closing of a prepared statement to send, and cut off in the middle of it
-/// the server would log a lost connection.
+/// the server would log a lost connection. A statement whose answer nobody wants any more is interrupted: the server
+/// would go on with it, holding its locks, and see only at its end that we are gone.
 #[derive(Debug)]
-struct Driver(Option<JoinHandle<()>>);
+struct Driver {
+    task: Option<JoinHandle<()>>,
+    cancel: CancelHandle,
+}
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        let Some(mut driver) = self.0.take() else { return };
+        let Some(mut driver) = self.task.take() else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return driver.abort() };
+        let cancel = self.cancel.clone();
         let leaving = async move {
+            if tokio::time::timeout(MOMENT, &mut driver).await.is_ok() {
+                return;
+            }
+            if let Err(error) = cancel.cancel().await {
+                tracing::debug!(%error, "could not interrupt what a dropped connection was doing");
+            }
             if tokio::time::timeout(GOODBYE, &mut driver).await.is_err() {
                 driver.abort();
             }
@@ -171,8 +184,8 @@ impl Connection {
             reason = "its owner is the Connection, which ends it on drop and joins it on close"
         )]
         let driver = tokio::spawn(driver);
-        let driver = Driver(Some(driver));
-        Ok(Self { client, driver, lent, ended, endpoint, address, parameters, pid, cancel })
+        let driver = Driver { task: Some(driver), cancel };
+        Ok(Self { client, driver, lent, ended, endpoint, address, parameters, pid })
     }
 
     /// The client library's own client, for what has no method here; map its errors by [`Connection::error`].
@@ -213,13 +226,13 @@ impl Connection {
 
     /// How to interrupt it.
     pub fn cancel_handle(&self) -> CancelHandle {
-        self.cancel.clone()
+        self.driver.cancel.clone()
     }
 
     /// Options that lead to the server that answered here, and to no other: several hosts, and one name with several
     /// addresses, may stand for servers that are not at the same point.
     pub fn same_server(&self) -> Options {
-        self.cancel.options.pinned(&self.cancel.host, &self.address)
+        self.driver.cancel.options.pinned(&self.driver.cancel.host, &self.address)
     }
 
     /// Whether the connection is gone.
@@ -281,8 +294,16 @@ impl Connection {
         // Answers come in order: with this one nothing more is on its way.
         self.batch(&Sql::default()).await?;
         let stream = self.lent.take_back();
-        let Self { client, driver, endpoint, address, parameters, pid, cancel, .. } = self;
-        drop((client, driver));
+        let Self { client, mut driver, endpoint, address, parameters, pid, .. } = self;
+        let cancel = driver.cancel.clone();
+        // The session lives on: only the client library's end of it is waited for.
+        let task = driver.task.take();
+        drop(client);
+        if let Some(mut task) = task
+            && tokio::time::timeout(GOODBYE, &mut task).await.is_err()
+        {
+            task.abort();
+        }
         let Some(stream) = stream else {
             return Err(Error::Lost { endpoint, source: wire::closed() });
         };
@@ -294,7 +315,7 @@ impl Connection {
     pub async fn close(self) {
         let Self { client, mut driver, .. } = self;
         drop(client);
-        let Some(mut driver) = driver.0.take() else { return };
+        let Some(mut driver) = driver.task.take() else { return };
         if tokio::time::timeout(GOODBYE, &mut driver).await.is_err() {
             driver.abort();
         }

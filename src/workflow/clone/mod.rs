@@ -33,7 +33,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::party::{Destination, OtherSource, Party, Source};
-use super::{Error, Result};
+use super::{AS_IT_WAS, Result, stoppable};
 use crate::engine::stage::registry::Registry;
 use crate::engine::stage::swap::Sessions;
 use crate::id::JobId;
@@ -85,15 +85,17 @@ pub struct Context {
 
 /// Runs the clone to its end.
 pub async fn run(request: &Request, context: &Context) -> Result<Report> {
-    let reporter = &context.reporter;
+    let (reporter, stop) = (&context.reporter, &context.stop);
     reporter.phase(Phase::Preflight);
-    let (source, destination) = look::look(request, context).await?;
+    let (source, destination) = stoppable(stop, AS_IT_WAS, look::look(request, context)).await?;
     // From here on every session of the source is one of the server that was looked at.
     let request = &Request { source: source.party.clone(), ..request.clone() };
     let held = Held::default();
     let report = waiters::beside(request, context, &held, async |context: &Context| {
         reporter.phase(Phase::Plan);
-        let plan = stoppable(context, plan::plan(request, context, &source, &destination, &held)).await?;
+        let plan =
+            stoppable(&context.stop, AS_IT_WAS, plan::plan(request, context, &source, &destination, &held))
+                .await?;
         reporter.phase(Phase::Stage);
         let staging = Staging::create(request, context, &destination, &plan.like).await?;
         let work = fill_and_swap(request, context, &source, &held, &destination, plan, &staging);
@@ -142,21 +144,16 @@ async fn fill_and_swap(
         }
     };
     let finished = finish::finish(context, &plan, &mut building, staging);
-    stoppable(context, finished).await?;
-    report.verification =
-        stoppable(context, check::check(request, context, destination, staging, &plan, &loaded)).await?;
-    stoppable(context, finish::last(context, &plan, &mut building)).await?;
+    stoppable(&context.stop, AS_IT_WAS, finished).await?;
+    report.verification = stoppable(
+        &context.stop,
+        AS_IT_WAS,
+        check::check(request, context, destination, staging, &plan, &loaded),
+    )
+    .await?;
+    stoppable(&context.stop, AS_IT_WAS, finish::last(context, &plan, &mut building)).await?;
     // Not one session of ours may be left in the database that is about to be renamed.
     building.connection.close().await;
     report.undo = replace::replace(request, context, destination, staging, &plan).await?;
     Ok(report)
-}
-
-/// Runs a part of the work until it ends or the run is stopped; what it leaves is cleaned up by [`run`].
-async fn stoppable<T>(context: &Context, work: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::select! {
-        biased;
-        result = work => result,
-        () = context.stop.cancelled() => Err(Error::Interrupted("the destination is as it was".to_owned())),
-    }
 }
