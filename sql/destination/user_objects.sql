@@ -48,7 +48,7 @@ SELECT pg_catalog.count(*) AS objects
        UNION ALL
        SELECT p.tableoid, p.oid, 0 FROM pg_catalog.pg_publication AS p
        UNION ALL
-       SELECT s.tableoid, s.oid, 0
+       SELECT 'pg_catalog.pg_subscription'::pg_catalog.regclass, s.oid, 0
          FROM pg_catalog.pg_subscription AS s
          JOIN pg_catalog.pg_database AS d ON d.oid = s.subdbid
         WHERE d.datname = pg_catalog.current_database()
