@@ -6,7 +6,7 @@ use super::facts::{self, Database};
 use super::mark::Mark;
 use super::{Error, Result};
 use crate::id::JobId;
-use crate::pg::{Ident, Literal, Oid, Sql};
+use crate::pg::{Ident, Literal, Oid, Sql, sqlstate};
 use crate::safety::MadeFor;
 use crate::schema::model::database::{self, LocaleProvider};
 use crate::schema::render;
@@ -78,10 +78,22 @@ pub async fn drop_unmarked(client: &Client, name: &Ident, empty: bool) -> Result
     Ok(true)
 }
 
+/// Drops a database. The server waits five seconds for sessions that are on their way out, as ours are; who is still there
+/// then is ended.
 async fn drop_named(client: &Client, name: &Ident) -> Result<()> {
-    let statement = sql!("DROP DATABASE IF EXISTS {n} WITH (FORCE)", n = name);
     let doing = "dropping a database of ours";
-    client.batch_execute(statement.as_str()).await.map_err(|source| Error::Query { doing, source })
+    let gently = client.batch_execute(sql!("DROP DATABASE IF EXISTS {n}", n = name).as_str()).await;
+    let in_use = |error: &tokio_postgres::Error| {
+        error.code().is_some_and(|code| code.code() == sqlstate::OBJECT_IN_USE)
+    };
+    let dropped = match gently {
+        Err(error) if in_use(&error) => {
+            let forced = sql!("DROP DATABASE IF EXISTS {n} WITH (FORCE)", n = name);
+            client.batch_execute(forced.as_str()).await
+        }
+        dropped => dropped,
+    };
+    dropped.map_err(|source| Error::Query { doing, source })
 }
 
 /// Sets or removes a database's comment.
