@@ -131,7 +131,7 @@ async fn fill_and_swap(
     );
     let connection = staging.connect(destination).await?;
     let mut building = Building { staging, destination, connection };
-    stoppable(context, rehearse::extensions(request, context, &mut plan, &building)).await?;
+    stoppable(&context.stop, AS_IT_WAS, rehearse::extensions(request, context, &mut plan, &building)).await?;
     report.skipped.clone_from(&plan.drawn.skipped);
     report.neutralized.clone_from(&plan.drawn.neutralized);
     // Not in `stoppable`: its workers see the token themselves, and interrupt the servers' work.
