@@ -25,6 +25,7 @@ mod cli;
 mod clone_access;
 mod clone_confirm;
 mod clone_consistent;
+mod clone_copy;
 mod clone_crash;
 mod clone_extensions;
 mod clone_faults;
