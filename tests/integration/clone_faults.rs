@@ -41,6 +41,17 @@ async fn survives(fault: Fault, more: &[&str]) -> Option<Outcome> {
     assert!(armed.has_fired(), "the fault never struck\n{}", outcome.text());
     assert_eq!(checksum::of(&from).await, checksum::of(&to).await, "{}", outcome.text());
     assert_eq!(to.related_databases().await, [to.name()]);
+    // Each table is told once, with its rows, however often it took.
+    let told: Vec<(&str, u64)> = outcome
+        .all("table.finished")
+        .into_iter()
+        .map(|data| (data["table"].as_str().unwrap(), data["rows"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(told.len(), 6, "{told:?}");
+    for (table, rows) in told {
+        let counted = from.query_text(&format!("SELECT count(*) FROM {table}")).await;
+        assert_eq!(counted, rows.to_string(), "{table}\n{}", outcome.text());
+    }
     Some(outcome)
 }
 
@@ -105,6 +116,29 @@ async fn a_lost_answer_to_commit_leaves_no_row_twice() {
     for (nth, more) in [(1, WHOLE), (3, WHOLE), (5, SPLIT)] {
         let fault = before(Point::ServerSends(command_complete("COMMIT")), nth);
         survives(fault, more).await;
+    }
+}
+
+#[tokio::test]
+async fn a_chunk_that_was_committed_without_an_answer_is_known_by_the_ledger() {
+    // Rows as binary and frozen, as text, and of a small table; counted by us, since nobody else tells their number.
+    for (rows, verify) in [("6000", "counts"), ("2000", "counts"), ("2", "counts"), ("2000", "checksum")] {
+        let Some(destination) = destination(15).filter(|server| server.is_private()) else { return };
+        let mark = destination.mark();
+        // The chunk's last answers: those of COPY and of COMMIT, so it is committed when they are lost.
+        let mut answers = command_complete(&format!("COPY {rows}"));
+        answers.extend(command_complete("COMMIT"));
+        let fault = Fault::cut_before(Point::ServerSends(answers));
+        let Some(outcome) = survives(fault, &["--jobs", "2", "--verify", verify]).await else { return };
+        assert_eq!(outcome.warnings("repeated").len(), 1, "{}", outcome.text());
+        // It was done again, met its number, and was not done twice.
+        let job = outcome.job().trim_start_matches("job_").to_lowercase();
+        let met = destination.log().problems_since(mark).into_iter().filter(|problem| {
+            problem.database.contains(&job)
+                && problem.text.contains("ledger_pkey")
+                && problem.text.contains("VALUES ('chunk', ")
+        });
+        assert_eq!(met.count(), 1);
     }
 }
 
