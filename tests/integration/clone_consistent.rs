@@ -40,9 +40,18 @@ async fn history(database: &Database<'_>) -> u64 {
     database.query_text("SELECT count(*) FROM pgbench_history").await.parse().unwrap()
 }
 
+/// Without sequences, of which no snapshot knows.
+fn rows_alone(mut lines: Vec<String>) -> Vec<String> {
+    lines.retain(|line| line.starts_with("table"));
+    lines
+}
+
 #[tokio::test]
 async fn a_clone_while_pgbench_writes_is_one_moment_of_it() {
-    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+    // A server of its own: the only snapshot that is exported there is the clone's.
+    let (Some(source), Some(destination)) = (Server::with(15, Settings::new()), destination(15)) else {
+        return;
+    };
     let Some(pgbench) = installation::client("pgbench", 15) else {
         return missing("pgbench", "scripts/setup tests").unwrap_or_default();
     };
@@ -60,10 +69,28 @@ async fn a_clone_while_pgbench_writes_is_one_moment_of_it() {
     .await;
     let before = history(&from).await;
 
-    clone_of(&from, &to, &["--verify", "checksum", "--jobs", "3"]).await;
+    let proxy = FaultProxy::start(&source);
+    let armed = proxy.arm(Fault::stall_before(Point::ServerSends(BINARY_SIGNATURE.to_vec())));
+    let program = Binary::new();
+    let more = ["--verify", "checksum", "--jobs", "3"];
+    let running = start_clone(&program, &proxy.url(from.name()), &to.url(), &more);
+    armed.fired().await;
+    let mine = from.session().await;
+    let snapshot = mine.query_text("SELECT pg_ls_dir('pg_snapshots')").await;
+    mine.execute_all(&format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ; SET TRANSACTION SNAPSHOT '{snapshot}'"
+    ))
+    .await;
+    let under_snapshot = rows_alone(checksum::of_session(&mine).await);
+    drop(mine);
+    proxy.resume();
+    Outcome::of(running.finish().await).expect_code(0);
 
     let after = history(&from).await;
     drop(writers);
+    // By sums of the test's own, not the product's.
+    assert_eq!(under_snapshot.len(), 4);
+    dump::assert_same(&under_snapshot, &rows_alone(checksum::of(&to).await));
     let sums = to
         .query_rows(
             "SELECT (SELECT sum(abalance) FROM pgbench_accounts), (SELECT sum(tbalance) FROM pgbench_tellers),
@@ -175,22 +202,61 @@ async fn the_source_is_only_read() {
 }
 
 #[tokio::test]
-async fn sessions_on_the_source_cannot_write() {
-    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+async fn every_session_on_the_source_is_read_only_before_it_does_anything() {
+    // A server of its own: its log tells every statement of ours.
+    let settings = Settings::new().set("log_statement", "all");
+    let (Some(source), Some(destination)) = (Server::with(15, settings), destination(15)) else { return };
     let (from, to) = (source.database("read_only").await, destination.absent_database("read_only"));
-    from.execute("CREATE TABLE t AS SELECT generate_series(1, 1000) AS a").await;
+    from.execute(
+        "CREATE TABLE t AS SELECT generate_series(1, 1000) AS a; CREATE TABLE u AS SELECT * FROM t;
+         CREATE SEQUENCE s; SELECT lo_from_bytea(1, 'x')",
+    )
+    .await;
+    let log = source.folder().join("server.log");
+    let before = std::fs::read_to_string(&log).unwrap().len();
+
+    clone_of(&from, &to, &["--verify", "checksum", "--jobs", "2"]).await;
+
+    let text = std::fs::read_to_string(&log).unwrap();
+    let mut first_of: std::collections::BTreeMap<&str, &str> = std::collections::BTreeMap::new();
+    let mut statements = 0;
+    for line in text[before..].lines() {
+        let fields: Vec<&str> = line.splitn(5, '|').collect();
+        let &[_, pid, database, _, message] = fields.as_slice() else { continue };
+        if database == from.name() && message.starts_with("LOG:  ") {
+            first_of.entry(pid).or_insert(message);
+            statements += 1;
+        }
+    }
+    // The look, the holder, two workers, and whoever reads the sequences.
+    assert!(first_of.len() >= 5 && statements > 30, "{statements} statements of {first_of:?}");
+    for (pid, first) in first_of {
+        assert!(first.contains("SET default_transaction_read_only = on;"), "{pid} began with {first}");
+    }
+    let ours = text[before..].to_uppercase();
+    for writable in ["READ WRITE", "READ_ONLY = OFF", "READ_ONLY TO OFF", "READ_ONLY=OFF"] {
+        assert!(!ours.contains(writable), "{writable}");
+    }
+}
+
+#[tokio::test]
+async fn sequences_are_read_after_the_last_table() {
+    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+    let (from, to) = (source.database("last").await, destination.absent_database("last"));
+    from.execute(
+        "CREATE SEQUENCE numbers; CREATE TABLE a AS SELECT nextval('numbers') FROM generate_series(1, 1000);
+         CREATE TABLE b AS SELECT nextval('numbers') FROM generate_series(1, 100);
+         CREATE TABLE c AS SELECT nextval('numbers') FROM generate_series(1, 10)",
+    )
+    .await;
     let proxy = FaultProxy::start(source);
-    let armed = proxy.arm(Fault::stall_before(Point::ServerSends(BINARY_SIGNATURE.to_vec())));
+    // One worker: when the third table's rows begin the first two are in.
+    let armed = proxy.arm(Fault::stall_before(Point::ServerSends(BINARY_SIGNATURE.to_vec())).nth(3));
     let program = Binary::new();
-    let running = start_clone(&program, &proxy.url(from.name()), &to.url(), &[]);
+    let running = start_clone(&program, &proxy.url(from.name()), &to.url(), &["--jobs", "1"]);
     armed.fired().await;
-    // What a session can do is known to itself only; but each of ours holds a transaction open now, and a
-    // transaction that wrote has an identifier.
-    let sessions = "SELECT count(*), count(backend_xid) FROM pg_stat_activity \
-        WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL";
-    let counts = from.query_rows(sessions).await;
+    from.execute("SELECT setval('numbers', 5000)").await;
     proxy.resume();
     Outcome::of(running.finish().await).expect_code(0);
-    assert_ne!(counts[0][0].as_deref(), Some("0"));
-    assert_eq!(counts[0][1].as_deref(), Some("0"));
+    assert_eq!(to.query_text("SELECT last_value FROM numbers").await, "5000");
 }
