@@ -92,3 +92,70 @@ fn prepare(socket: &TcpStream, keepalive: Keepalive, user_timeout: Option<Durati
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use socket2::SockRef;
+
+    use super::{Address, Options, Socket, open};
+    use crate::connect::Environment;
+
+    /// What the kernel says of a socket that was opened with these parameters.
+    async fn opened(parameters: &str) -> Result<Kernel, Box<dyn std::error::Error>> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let text = format!("host=127.0.0.1 user=u {parameters}");
+        let options = Options::parse(&text, &Environment::new([], None))?;
+        let address = listener.local_addr()?;
+        let Socket::Tcp(socket) = open(&Address::Tcp(address), address.port(), &options).await? else {
+            return Err("no TCP socket".into());
+        };
+        let socket = SockRef::from(&socket);
+        Ok(Kernel {
+            on: socket.keepalive()?,
+            idle: socket.tcp_keepalive_time()?,
+            interval: socket.tcp_keepalive_interval()?,
+            count: socket.tcp_keepalive_retries()?,
+            // Zero is the kernel's word for none.
+            user_timeout: socket.tcp_user_timeout()?.filter(|timeout| !timeout.is_zero()),
+            nodelay: socket.tcp_nodelay()?,
+        })
+    }
+
+    #[derive(Debug, PartialEq, Eq)]
+    struct Kernel {
+        on: bool,
+        idle: Duration,
+        interval: Duration,
+        count: u32,
+        user_timeout: Option<Duration>,
+        nodelay: bool,
+    }
+
+    #[tokio::test]
+    async fn the_kernel_has_what_the_parameters_say() -> Result<(), Box<dyn std::error::Error>> {
+        let untouched = opened("keepalives=0").await?;
+        assert!(!untouched.on && untouched.nodelay && untouched.user_timeout.is_none(), "{untouched:?}");
+        // On by default: a server that is gone is noticed in two minutes, not in the system's two hours.
+        let seconds = Duration::from_secs;
+        let ours = Kernel { on: true, idle: seconds(60), interval: seconds(10), count: 6, ..untouched };
+        assert_eq!(opened("").await?, ours);
+        // Zero is libpq's word for the system's own.
+        let system = "keepalives_idle=0 keepalives_interval=0 keepalives_count=0";
+        assert_eq!(opened(system).await?, Kernel { on: true, ..opened("keepalives=0").await? });
+        let all = "keepalives_idle=77 keepalives_interval=11 keepalives_count=4 tcp_user_timeout=12345";
+        let expected = Kernel {
+            on: true,
+            idle: seconds(77),
+            interval: seconds(11),
+            count: 4,
+            user_timeout: Some(Duration::from_millis(12345)),
+            nodelay: true,
+        };
+        assert_eq!(opened(all).await?, expected);
+        let off = opened(&format!("{all} keepalives=0")).await?;
+        assert_eq!((off.on, off.user_timeout), (false, expected.user_timeout));
+        Ok(())
+    }
+}

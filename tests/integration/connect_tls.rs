@@ -1,7 +1,8 @@
 //! TLS against real servers whose certificates a test authority made: every sslmode, every way to be wrong.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use multiboard_sync::connect::{self, Environment, Error, Options, RawConnection, Settings};
 use multiboard_sync::failure::chain;
@@ -9,6 +10,13 @@ use multiboard_sync::pg::Sql;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType, date_time_ymd,
 };
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::support::Server;
 use crate::support::server::Settings as Cluster;
@@ -268,4 +276,63 @@ async fn direct_tls_where_the_server_has_it() {
         &format!("sslmode=verify-full sslrootcert={root} sslnegotiation=direct"),
     );
     assert_eq!(encrypted(&text).await, Ok(true));
+}
+
+/// Somebody in between: ends the client's TLS with a certificate of their own and opens another to the server.
+async fn in_between(server: SocketAddr, made: &Made, authority: &Authority) -> (SocketAddr, JoinSet<()>) {
+    let certificate = CertificateDer::from_pem_slice(made.certificate.as_bytes()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(made.key.as_bytes()).unwrap();
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate], key);
+    let acceptor = TlsAcceptor::from(Arc::new(config.unwrap()));
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.issuer.pem().as_bytes()).unwrap()).unwrap();
+    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let connector = TlsConnector::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut tasks = JoinSet::new();
+    let sessions = async move {
+        let mut sessions = JoinSet::new();
+        while let Ok((client, _)) = listener.accept().await {
+            sessions.spawn(between(client, server, acceptor.clone(), connector.clone()));
+        }
+    };
+    tasks.spawn(sessions);
+    (address, tasks)
+}
+
+/// One session's two halves; how it ends is the test's business.
+async fn between(mut client: TcpStream, server: SocketAddr, acceptor: TlsAcceptor, connector: TlsConnector) {
+    let mut request = [0; 8];
+    client.read_exact(&mut request).await.unwrap();
+    client.write_all(b"S").await.unwrap();
+    let mut client = acceptor.accept(client).await.unwrap();
+    let mut upstream = TcpStream::connect(server).await.unwrap();
+    upstream.write_all(&request).await.unwrap();
+    assert_eq!(upstream.read_u8().await.unwrap(), b'S');
+    let mut upstream = connector.connect("db".try_into().unwrap(), upstream).await.unwrap();
+    drop(tokio::io::copy_bidirectional(&mut client, &mut upstream).await);
+}
+
+#[tokio::test]
+async fn a_password_is_bound_to_the_channel_wherever_the_server_offers_it() {
+    let authority = Authority::new("ours");
+    let made = authority.make("db", &[dns("db")], |_| {});
+    let Some(server) = server(15, &authority, &made).await else { return };
+    let stranger = authority.make("db", &[dns("db")], |_| {});
+    let (address, _sessions) = in_between(server.address(), &stranger, &authority).await;
+    let login = |port: u16, binding: &str| {
+        format!(
+            "host=db hostaddr=127.0.0.1 port={port} user=scram password=canary dbname=postgres sslmode=require{binding}"
+        )
+    };
+    let port = server.address().port();
+    for binding in ["", " channel_binding=prefer", " channel_binding=require", " channel_binding=disable"] {
+        assert_eq!(encrypted(&login(port, binding)).await, Ok(true), "{binding}");
+    }
+    // Somebody in between with another certificate goes unnoticed only where nothing is bound.
+    assert_eq!(encrypted(&login(address.port(), " channel_binding=disable")).await, Ok(true));
+    for binding in ["", " channel_binding=prefer", " channel_binding=require"] {
+        expect_error(&login(address.port(), binding), "channel binding check failed").await;
+    }
 }

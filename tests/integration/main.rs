@@ -48,6 +48,7 @@ mod clone_versions;
 mod config;
 mod connect_auth;
 mod connect_frames;
+mod connect_hosts;
 mod connect_relay;
 mod connect_sql;
 mod connect_tls;
