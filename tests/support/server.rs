@@ -170,8 +170,12 @@ impl Server {
         }
     }
 
-    /// The superuser's URL for a database over the unix socket; a private cluster's only.
+    /// The superuser's URL for a database over the unix socket; of a server from outside, whose socket is not known, the
+    /// usual one.
     pub fn socket_url(&self, database: &str) -> String {
+        if !self.is_private() {
+            return self.url(database);
+        }
         let folder = self.folder().to_str().unwrap().replace('/', "%2F");
         format!("postgres://postgres@{folder}:{}/{}", self.address().port(), in_url(database))
     }
