@@ -6,7 +6,7 @@ use crate::engine::preflight::destination::user_objects;
 use crate::engine::stage::registry::{Made, Registry};
 use crate::engine::stage::{self, create, facts};
 use crate::id::JobId;
-use crate::pg::Ident;
+use crate::pg::{Ident, Oid};
 use crate::safety::{Destinations, MadeFor};
 
 /// Something that was found, and what was done about it.
@@ -102,7 +102,7 @@ async fn remove(
 ) -> Result<Found> {
     let name = Ident::new(&marked.name);
     let removed = match made.oid {
-        Some(oid) => Ok(create::drop_ours(client, &name, oid, &made.job, made_for).await?),
+        Some(oid) => drop_ours(destination, client, &name, oid, &made.job, made_for).await,
         None => drop_half_made(destination, client, &name, &made.job).await,
     };
     let found =
@@ -126,10 +126,29 @@ pub(super) async fn drop_half_made(
 ) -> Result<bool> {
     let Some(found) = facts::database(client, name.as_str()).await? else { return Ok(false) };
     if create::is_ours(&found, found.oid, job, MadeFor::Staging) {
-        return Ok(create::drop_ours(client, name, found.oid, job, MadeFor::Staging).await?);
+        return drop_ours(destination, client, name, found.oid, job, MadeFor::Staging).await;
     }
     let inside = destination.connect(name.as_str()).await?;
     let empty = user_objects(inside.client()).await? == 0;
     inside.close().await;
     Ok(create::drop_unmarked(client, name, empty).await?)
+}
+
+/// Drops a database that a clone made, with the subscriptions that it made there. Returns false where it was gone already.
+pub(super) async fn drop_ours(
+    destination: &Destination,
+    client: &tokio_postgres::Client,
+    name: &Ident,
+    oid: Oid,
+    job: &JobId,
+    made_for: MadeFor,
+) -> Result<bool> {
+    let found = facts::database(client, name.as_str()).await?;
+    let ours = found.is_some_and(|found| create::is_ours(&found, oid, job, made_for));
+    if ours && create::has_subscriptions(client, oid).await? {
+        let inside = destination.connect(name.as_str()).await?;
+        create::drop_subscriptions(inside.client()).await?;
+        inside.close().await;
+    }
+    Ok(create::drop_ours(client, name, oid, job, made_for).await?)
 }

@@ -158,3 +158,29 @@ async fn a_session_that_our_role_may_not_end_is_named_and_waited_for() {
     Outcome::of(running.finish().await).expect_code(0);
     assert!(is_new(&to).await);
 }
+
+#[tokio::test]
+async fn subscriptions_that_a_clone_made_do_not_keep_its_databases() {
+    let Some((from, to)) = pair().await else { return };
+    let subscribe = "CREATE SUBSCRIPTION \"a Sub\" CONNECTION 'host=/nowhere' PUBLICATION p WITH (connect = false, slot_name = NONE)";
+    from.execute(subscribe).await;
+    let program = Binary::new();
+    let more = ["--confirm", to.name(), "--no-neutralize"];
+
+    let waiting = to.session().await;
+    let mut running = start_clone(&program, &from.url(), &to.url(), &more);
+    warned(&mut running, "sessions_in_the_way").await;
+    running.interrupt();
+    Outcome::of(running.finish().await).expect_code(130);
+    assert_eq!(to.related_databases().await, [to.name()]);
+    drop(waiting);
+
+    let outcome = crate::support::clone(&program, &from.url(), &to.url(), &more).await.expect_code(0);
+    let made = "SELECT count(*) FROM pg_subscription AS s JOIN pg_database AS d ON d.oid = s.subdbid
+        WHERE d.datname = current_database()";
+    assert_eq!(to.query_text(made).await, "1");
+    program.run(&["undo", outcome.job()]).await.expect_code(0);
+    program.run(&["clean", "--of", &to.url()]).await.expect_code(0);
+    assert_eq!(to.related_databases().await, [to.name()]);
+    from.execute("DROP SUBSCRIPTION \"a Sub\"").await;
+}

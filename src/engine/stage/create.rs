@@ -64,6 +64,27 @@ pub async fn drop_ours(
     Ok(true)
 }
 
+/// Whether subscriptions keep a database from being dropped.
+pub async fn has_subscriptions(client: &Client, database: Oid) -> Result<bool> {
+    let query = "SELECT TRUE FROM pg_catalog.pg_subscription WHERE subdbid = $1 LIMIT 1";
+    let doing = "looking for subscriptions";
+    let found = facts::rows(client, doing, query, &[&database], |row| row.try_get::<_, bool>(0)).await?;
+    Ok(!found.is_empty())
+}
+
+/// Drops, in a database of ours that is about to be dropped, the subscriptions that it was made with: they have no slot, so
+/// no publisher has to be told.
+pub async fn drop_subscriptions(inside: &Client) -> Result<()> {
+    let doing = "dropping the subscriptions of a database of ours";
+    let query = include_str!("../../../sql/destination/own_subscriptions.sql");
+    for name in facts::rows(inside, doing, query, &[], |row| row.try_get::<_, String>("name")).await? {
+        let statement = sql!("DROP SUBSCRIPTION {n}", n = Ident::new(name));
+        let dropped = inside.batch_execute(statement.as_str()).await;
+        dropped.map_err(|source| Error::Query { doing, source })?;
+    }
+    Ok(())
+}
+
 /// Drops a database that a job died creating, between CREATE DATABASE and the mark: its name, which holds 26
 /// random characters, was recorded before, it carries no comment, and it is empty (`empty` was found by looking).
 pub async fn drop_unmarked(client: &Client, name: &Ident, empty: bool) -> Result<bool> {

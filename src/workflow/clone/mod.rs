@@ -106,7 +106,7 @@ pub async fn run(request: &Request, context: &Context) -> Result<Report> {
         };
         match done {
             Ok(report) => Ok(report),
-            Err(error) => Err(staging.remove(context, error).await),
+            Err(error) => Err(staging.remove(context, &destination, error).await),
         }
     });
     let sides = (source.connection.endpoint(), request.destination.options.endpoint());

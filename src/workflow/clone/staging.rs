@@ -109,12 +109,12 @@ impl Staging {
     }
 
     /// Drops it after a failure and gives that failure back, with what could not be cleaned up if so.
-    pub(super) async fn remove(&self, context: &Context, error: Error) -> Error {
+    pub(super) async fn remove(&self, context: &Context, destination: &Destination, error: Error) -> Error {
         let dropped = async {
             let session = self.maintenance.session().await?;
-            let mut dropped = self.drop_once(session.client()).await;
+            let mut dropped = self.drop_once(destination, session.client()).await;
             if dropped.is_err() && session.is_closed() {
-                dropped = self.drop_once(self.maintenance.session().await?.client()).await;
+                dropped = self.drop_once(destination, self.maintenance.session().await?.client()).await;
             }
             dropped
         };
@@ -131,8 +131,8 @@ impl Staging {
         }
     }
 
-    async fn drop_once(&self, client: &Client) -> Result<bool> {
-        Ok(create::drop_ours(client, &self.name, self.oid, &self.job, MadeFor::Staging).await?)
+    async fn drop_once(&self, destination: &Destination, client: &Client) -> Result<bool> {
+        clean::drop_ours(destination, client, &self.name, self.oid, &self.job, MadeFor::Staging).await
     }
 }
 
