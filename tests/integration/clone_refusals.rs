@@ -177,6 +177,13 @@ async fn a_pooler_in_transaction_mode_is_refused_and_one_in_session_mode_serves(
     let words = ["transaction", "pool"];
     refused(&pooler.url(from.name()), &to.url(), &[], 3, &words).await;
     assert_eq!(to.related_databases().await, [""; 0]);
+    // Nor can two databases be compared through it: the sessions' settings get lost.
+    for command in ["verify", "diff"] {
+        let url = pooler.url(from.name());
+        let output = Binary::new().run(&[command, "--from", &from.url(), "--to", &url]).await;
+        let said = &output.expect_code(3).stderr;
+        assert!(words.iter().all(|word| said.contains(word)), "{command}: {said}");
+    }
     drop(pooler);
     let Some(pooler) = Pooler::start(from.server(), "session").await else { return };
     clone(&Binary::new(), &pooler.url(from.name()), &to.url(), &["--jobs", "3"]).await.expect_code(0);
