@@ -3,6 +3,7 @@
 SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4 AS version,
        CURRENT_USER::text AS role,
        r.rolsuper AS superuser,
+       r.rolsuper OR r.rolcreaterole AS may_create_roles,
        EXISTS (SELECT FROM pg_catalog.pg_settings AS s
                 WHERE s.name = 'default_toast_compression' AND 'lz4' = ANY (s.enumvals)) AS lz4,
        r.rolcreatedb OR r.rolsuper AS may_create_databases,

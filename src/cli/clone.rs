@@ -55,7 +55,7 @@ pub(super) struct Arguments {
     /// Do not grant privileges
     #[arg(long)]
     pub(super) no_privileges: bool,
-    /// Create roles that are missing on the destination, without passwords
+    /// Create roles that are missing on the destination, without login
     #[arg(long)]
     pub(super) create_roles: bool,
     /// Leave cron jobs, webhooks and subscriptions able to act
@@ -131,7 +131,7 @@ impl Arguments {
             "to": to.name.clone().unwrap_or_else(|| to.options.without_secrets()),
             "jobs": self.jobs, "include": self.include, "exclude": self.exclude, "exclude_data": self.exclude_data,
             "schema_only": self.schema_only, "verify": VerifyMode::from(self.verify), "strict": self.strict,
-            "owners": !self.no_owner, "privileges": !self.no_privileges, "neutralize": !self.no_neutralize,
+            "owners": !self.no_owner, "privileges": !self.no_privileges, "neutralize": !self.no_neutralize, "create_roles": self.create_roles,
             "keep_old": self.keep_old,
         })
     }
@@ -143,11 +143,6 @@ impl Arguments {
                 self.no_stage,
                 "--no-stage",
                 "leave it out: the clone needs the right to create a database beside the old one",
-            ),
-            (
-                self.create_roles,
-                "--create-roles",
-                "create the roles on the destination first, or use --no-owner",
             ),
             (self.profile.is_some(), "--profile", "leave it out"),
         ];
@@ -184,6 +179,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
         owners: !arguments.no_owner,
         privileges: !arguments.no_privileges,
         neutralize: !arguments.no_neutralize,
+        create_roles: arguments.create_roles,
         locale: arguments.locale.clone(),
         keep_old: usize::from(arguments.keep_old),
         yield_to_ddl: arguments.yield_to_ddl.map(f64::from),

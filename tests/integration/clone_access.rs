@@ -121,3 +121,52 @@ async fn a_setting_of_a_role_that_is_missing_is_known_to_the_plan() {
     set.sort();
     assert_eq!(set, ["app.tenant=it's", "statement_timeout=5s"]);
 }
+
+#[tokio::test]
+async fn missing_roles_are_created_without_login_and_taken_away_again_after_a_failure() {
+    let Some((on_source, on_destination)) = servers().await else { return };
+    let (owner, reader) = (on_source.role("owner", "LOGIN").await, on_source.role("reader", "").await);
+    let (from, to) = (on_source.database("makes").await, on_destination.absent_database("makes"));
+    from.execute(&format!(
+        "CREATE TABLE t (id int); ALTER TABLE t OWNER TO {0}; GRANT SELECT ON t TO {1}; GRANT CREATE ON SCHEMA public TO {0}; ALTER TABLE t ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY p ON t TO {1} USING (true); CREATE FUNCTION fails() RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN 1; END'",
+        owner.name(),
+        reader.name()
+    ))
+    .await;
+    let there = format!(
+        "SELECT coalesce(string_agg(concat(rolname, ' ', rolcanlogin), ', ' ORDER BY rolname), 'none') FROM pg_roles WHERE rolname IN ('{}', '{}')",
+        owner.name(),
+        reader.name()
+    );
+    let on_server = on_destination.session().await;
+    let powerless = on_destination.role("powerless", "LOGIN CREATEDB").await;
+    let url = to.url_as(powerless.name(), "x");
+    let outcome = clone(&Binary::new(), &from.url(), &url, &["--create-roles"]).await.expect_code(3);
+    outcome.expect_error(&["create_role_not_permitted", owner.name(), "CREATEROLE"]);
+
+    let maker = on_destination.role("maker", "LOGIN CREATEDB CREATEROLE").await;
+    for url in [to.url(), to.url_as(maker.name(), "x")] {
+        // An index that cannot be built fails the clone after the roles were made.
+        from.execute("CREATE TABLE odd (a int); INSERT INTO odd VALUES (1); CREATE INDEX divides ON odd ((1 / nullif(a - fails(), 0)))").await;
+        from.execute("CREATE OR REPLACE FUNCTION fails() RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RAISE EXCEPTION ''not here''; END'").await;
+        to.announce("not here");
+        to.announce("COPY from stdin failed");
+        from.announce("canceling statement due to user request");
+        to.announce("terminating connection due to administrator command");
+        clone(&Binary::new(), &from.url(), &url, &["--create-roles"]).await.expect_code(1);
+        assert_eq!(on_server.query_text(&there).await, "none");
+        assert_eq!(to.related_databases().await, [""; 0]);
+        from.execute("DROP TABLE odd; CREATE OR REPLACE FUNCTION fails() RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN 1; END'").await;
+
+        let outcome = clone(&Binary::new(), &from.url(), &url, &["--create-roles"]).await.expect_code(0);
+        let mut expected = [format!("{} f", owner.name()), format!("{} f", reader.name())];
+        expected.sort();
+        assert_eq!(on_server.query_text(&there).await, expected.join(", "), "{}", outcome.text());
+        let owner_of_t = "SELECT relowner::regrole::text FROM pg_class WHERE relname = 't'";
+        assert_eq!(to.query_text(owner_of_t).await, owner.name());
+        assert_eq!(to.query_text("SELECT count(*) FROM pg_policies").await, "1");
+        on_server.execute_all(&format!("DROP DATABASE {}", to.name())).await;
+        on_server.execute_all(&format!("DROP ROLE {}, {}", owner.name(), reader.name())).await;
+    }
+}

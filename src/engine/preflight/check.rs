@@ -53,6 +53,21 @@ pub fn servers(source: &source::Facts, destination: &destination::Facts) -> Vec<
     findings
 }
 
+/// `--create-roles` by a role that may not.
+pub fn creates_roles(destination: &destination::Facts, missing: &[Ident]) -> Option<Finding> {
+    (!destination.may_create_roles && !missing.is_empty()).then(|| {
+        let names: Vec<&str> = missing.iter().map(Ident::as_str).collect();
+        Finding::new(
+            "create_role_not_permitted",
+            format!("role {} may not create roles on the destination; missing are: {}", destination.role, names.join(", ")),
+            format!(
+                "run on the destination as a superuser: ALTER ROLE \"{}\" CREATEROLE; or leave --create-roles out",
+                destination.role
+            ),
+        )
+    })
+}
+
 /// A server older than any that we know how to read.
 pub fn too_old(server: &str, version: Version) -> Option<Finding> {
     (version < Version::OLDEST).then(|| {
@@ -173,6 +188,7 @@ mod tests {
             version: Version::from_number(version),
             role: "me".into(),
             superuser: true,
+            may_create_roles: true,
             lz4: true,
             may_create_databases: true,
             system_identifier: "2".into(),

@@ -15,6 +15,8 @@ pub struct Facts {
     pub version: Version,
     pub role: String,
     pub superuser: bool,
+    /// Whether our role may create others.
+    pub may_create_roles: bool,
     /// Whether values can be compressed by lz4.
     pub lz4: bool,
     pub may_create_databases: bool,
@@ -45,6 +47,7 @@ pub async fn facts(client: &Client) -> Result<Facts> {
             version: Version::from_number(version.unsigned_abs()),
             role: row.try_get("role")?,
             superuser: row.try_get("superuser")?,
+            may_create_roles: row.try_get("may_create_roles")?,
             lz4: row.try_get("lz4")?,
             may_create_databases: row.try_get("may_create_databases")?,
             system_identifier: row.try_get("system_identifier")?,

@@ -17,6 +17,7 @@ impl Catalog {
         roles.extend(self.database.settings.iter().filter_map(|setting| setting.role.as_ref()));
         roles.extend(self.namespaces.iter().map(|namespace| &namespace.owner));
         roles.extend(self.owners.iter().map(|owner| &owner.owner));
+        roles.extend(self.printed.iter().filter_map(|one| one.role.as_ref()));
         roles.extend(self.policies.iter().flat_map(|policy| &policy.roles));
         for privilege in &self.privileges {
             roles.insert(&privilege.owner);

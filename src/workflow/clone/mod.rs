@@ -19,6 +19,7 @@ mod part;
 mod plan;
 mod rehearse;
 mod replace;
+mod roles;
 mod settings;
 mod staging;
 mod subject;
@@ -60,6 +61,8 @@ pub struct Request {
     pub owners: bool,
     pub privileges: bool,
     pub neutralize: bool,
+    /// Create roles that the destination lacks, without login.
+    pub create_roles: bool,
     /// Replaces the source's `LC_COLLATE` and `LC_CTYPE`.
     pub locale: Option<String>,
     /// Replaced databases to keep, the newest first; 0 makes `undo` impossible.
@@ -131,6 +134,7 @@ async fn fill_and_swap(
     );
     let connection = staging.connect(destination).await?;
     let mut building = Building { staging, destination, connection };
+    stoppable(&context.stop, AS_IT_WAS, staging.create_roles(context, &plan)).await?;
     stoppable(&context.stop, AS_IT_WAS, rehearse::extensions(request, context, &mut plan, &building)).await?;
     report.skipped.clone_from(&plan.drawn.skipped);
     report.neutralized.clone_from(&plan.drawn.neutralized);

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::draw::{self, Drawn, Ground};
 use super::hold;
 use super::part;
-use super::{Context, Request, look, losses, waiters};
+use super::{Context, Request, look, losses, roles, waiters};
 use crate::engine::copy::holder::Holder;
 use crate::engine::copy::schedule::Tree;
 use crate::engine::copy::{lanes, large_objects, snapshot};
 use crate::engine::preflight::{self, check, source as readable};
-use crate::pg::{Oid, QualifiedName};
+use crate::pg::{Ident, Oid, QualifiedName};
 use crate::progress::{IndexWork, Level, TableWork, Update, VerifyMode, Warning, Work};
 use crate::schema::adapt;
 use crate::schema::model::Catalog;
@@ -28,6 +28,8 @@ pub(super) struct Plan {
     /// Holds the snapshot and the locks until the last read.
     pub(super) holder: Arc<Holder>,
     pub(super) snapshot: String,
+    /// To be created on the destination first.
+    pub(super) roles: Vec<Ident>,
     pub(super) ground: Ground,
     pub(super) drawn: Drawn,
     pub(super) large_objects: Vec<large_objects::Range>,
@@ -50,7 +52,9 @@ pub(super) async fn plan(
         catalog.forget_rows();
     }
     part::check_partitions(&catalog, &held.chosen)?;
-    let options = draw::schema_options(request, &catalog, destination);
+    let mut options = draw::schema_options(request, &catalog, destination);
+    let roles = roles::missing(request, &catalog, destination)?;
+    roles::expect(&roles, &mut options, context);
     let adapted = adapt::adapt(&mut catalog, &options);
     let client = held.holder.client();
     let indexes = catalog.indexes.iter().map(|index| index.oid);
@@ -68,6 +72,7 @@ pub(super) async fn plan(
         large_objects::ranges(client).await?
     };
     let plan = Plan {
+        roles,
         like: like(request, &ground.catalog),
         comment,
         holder: Arc::new(Holder::new(held.holder).await?),

@@ -1,5 +1,6 @@
 //! The staging database of a run: made before the first row, dropped again by whatever fails, never left unnamed.
 
+use tokio::sync::Mutex;
 use tokio_postgres::Client;
 
 use super::{Context, Request};
@@ -48,6 +49,8 @@ pub(super) struct Staging {
     pub(super) maintenance: Maintenance,
     /// Tells other processes on this machine that the job is at work.
     _held: Box<dyn Hold>,
+    /// Roles of the cluster that were created for it.
+    pub(super) made_roles: Mutex<Vec<Ident>>,
     /// What it was told to keep.
     pub(super) committed: Committed,
 }
@@ -77,7 +80,16 @@ impl Staging {
             Ok(oid) => {
                 let (job, cluster) = (job.clone(), cluster.to_owned());
                 let committed = Committed::default();
-                Ok(Self { job, cluster, name, oid, maintenance, _held: held, committed })
+                Ok(Self {
+                    job,
+                    cluster,
+                    name,
+                    oid,
+                    maintenance,
+                    _held: held,
+                    made_roles: Mutex::default(),
+                    committed,
+                })
             }
             Err(error) => {
                 let refused =
@@ -118,7 +130,9 @@ impl Staging {
             }
             dropped
         };
-        match dropped.await {
+        let dropped = dropped.await;
+        self.drop_roles().await;
+        match dropped {
             Ok(false) => error,
             Ok(true) => {
                 let recorded = context.registry.record_dropped(&self.cluster, self.name.as_str());

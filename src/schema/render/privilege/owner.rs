@@ -21,8 +21,7 @@ pub(super) fn render(
     let sequences = catalog.sequences.iter().filter(|sequence| sequence.owned_by.is_some());
     let of_a_column: HashSet<Address> = sequences.map(|sequence| sequence.address()).collect();
     let of_schemas = catalog.dependencies.iter().filter(|one| one.referenced.class == class::SCHEMA);
-    let schemas: HashMap<Address, Address> =
-        of_schemas.map(|one| (one.dependent, one.referenced.part(Rank::Owner))).collect();
+    let schemas: HashMap<Address, Address> = of_schemas.map(|one| (one.dependent, one.referenced)).collect();
     for owner in &catalog.owners {
         if options.role.as_ref() == Some(&owner.owner) || !missing.can_own(&owner.owner, options) {
             continue;
@@ -33,10 +32,12 @@ pub(super) fn render(
         } else if !of_a_column.contains(&owner.of) {
             // A column's sequence follows its table.
             let label = format!("owner of {}", owner.subject);
+            // An owner needs CREATE on the schema, by owning it or by a grant (manual, ALTER TABLE, "OWNER").
+            let schema = schemas.get(&owner.of).into_iter();
+            let of_schema = schema.flat_map(|schema| [schema.part(Rank::Owner), schema.part(Rank::Grant)]);
             to.push(Piece {
                 sql: vec![text],
-                // An owner needs CREATE on the schema, which comes with owning that (manual, ALTER TABLE, "OWNER").
-                needs: [owner.of].into_iter().chain(schemas.get(&owner.of).copied()).collect(),
+                needs: std::iter::once(owner.of).chain(of_schema).collect(),
                 part_of: Some(owner.of),
                 tolerated: true,
                 ..Piece::new(owner.of.part(Rank::Owner), Rank::Owner, Phase::PostData, label)
