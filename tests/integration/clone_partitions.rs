@@ -272,7 +272,8 @@ async fn indexes_of_many_small_partitions_are_built_without_a_deadlock() {
              FOR p IN 0..9 LOOP
                  EXECUTE format('CREATE TABLE t%1$s_%2$s PARTITION OF t%1$s FOR VALUES FROM (%2$s) TO (%3$s)', t, p, p + 1);
              END LOOP;
-             EXECUTE format('INSERT INTO t%1$s SELECT g %% 10, g, g FROM generate_series(1, 100) g', t);
+             -- Of many sizes: the heaviest goes first, whatever its place.
+             EXECUTE format('INSERT INTO t%1$s SELECT p, g, g FROM generate_series(0, 9) p, generate_series(1, 1 + (p * 7 + %1$s * 3) %% 10 * 700) g', t);
              EXECUTE format('CREATE INDEX ON t%1$s (b); CREATE INDEX ON t%1$s (c); CREATE UNIQUE INDEX ON t%1$s (a, b)', t);
          END LOOP; END $$",
     )
