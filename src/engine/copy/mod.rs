@@ -15,6 +15,7 @@ pub mod lanes;
 pub mod large_objects;
 pub mod ledger;
 pub mod plan;
+mod reads;
 pub mod run;
 pub mod schedule;
 pub mod sequences;
