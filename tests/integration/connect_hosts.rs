@@ -4,9 +4,11 @@ use multiboard_sync::connect::{self, Error, RawConnection, Settings};
 use multiboard_sync::pg::Sql;
 
 use super::connect_sql::options;
-use crate::support::cloning::clone;
+use crate::support::cloning::{clone, start_clone};
 use crate::support::server::Settings as Cluster;
-use crate::support::{Binary, Server, Session, checksum, eventually, source};
+use crate::support::{
+    Binary, Fault, FaultProxy, Outcome, Point, Server, Session, checksum, eventually, source,
+};
 
 /// A server and its standby, which has caught up.
 async fn primary_and_standby() -> Option<(Server, Server)> {
@@ -113,4 +115,27 @@ async fn options_of_the_command_line_reach_the_server() {
     let answers = raw.simple(&Sql::fixed(sql)).await.unwrap();
     let shown: Vec<_> = answers[0].rows[0].iter().map(|value| value.as_deref().unwrap()).collect();
     assert_eq!(shown, ["7MB", "who asks", "with space"]);
+}
+
+#[tokio::test]
+async fn sequences_of_a_standby_behind_the_same_address_are_not_taken_for_the_primarys() {
+    let (Some((primary, standby)), Some(to)) = (primary_and_standby().await, crate::support::destination(15))
+    else {
+        return;
+    };
+    let to = to.absent_database("balanced");
+    standby.execute("SELECT pg_wal_replay_pause()").await;
+    let app = Session::open(&primary.url("app")).await;
+    app.execute_all("SELECT setval('s', 1000)").await;
+    let balancer = FaultProxy::start(&primary);
+    // The copy stands still until the balancer has changed its mind.
+    let armed = balancer.arm(Fault::stall_before(Point::ServerSends(b"PGCOPY".to_vec())));
+    let program = Binary::new();
+    let running = start_clone(&program, &balancer.url("app"), &to.url(), &["--jobs", "1"]);
+    armed.fired().await;
+    balancer.lead_to(standby.address());
+    balancer.resume();
+    let outcome = Outcome::of(running.finish().await).expect_code(1);
+    assert_eq!(outcome.error()["code"], "snapshot_lost", "{}", outcome.text());
+    assert_eq!(to.related_databases().await, [""; 0]);
 }

@@ -151,7 +151,7 @@ impl FaultProxy {
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
-            upstream,
+            upstream: Mutex::new(upstream),
             flow: watch::Sender::new(Flow::default()),
             cut: Mutex::default(),
             faults: Mutex::default(),
@@ -177,6 +177,11 @@ impl FaultProxy {
     /// The superuser's URL for a database through the proxy, without TLS.
     pub fn url(&self, database: &str) -> String {
         format!("{}@{}/{}?sslmode=disable", self.user, self.address, in_url(database))
+    }
+
+    /// New connections go to another address from now on, as with a balancer in front of several servers.
+    pub fn lead_to(&self, upstream: SocketAddr) {
+        *self.shared.upstream.lock().unwrap() = upstream;
     }
 
     /// How many connections are open.
@@ -258,7 +263,7 @@ struct Trap {
 }
 
 struct Shared {
-    upstream: SocketAddr,
+    upstream: Mutex<SocketAddr>,
     flow: watch::Sender<Flow>,
     /// Cancelled, and replaced, to close the connections of that moment.
     cut: Mutex<CancellationToken>,
@@ -369,7 +374,8 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 async fn connection(client: TcpStream, shared: Arc<Shared>, cut: CancellationToken) {
-    let Ok(server) = TcpStream::connect(shared.upstream).await else { return };
+    let upstream = *shared.upstream.lock().unwrap();
+    let Ok(server) = TcpStream::connect(upstream).await else { return };
     drop((client.set_nodelay(true), server.set_nodelay(true)));
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();

@@ -9,9 +9,11 @@ use tokio_util::sync::CancellationToken;
 use super::plan::Plan;
 use super::waiters::Held;
 use super::{Building, Context, Request, Staging, end_abandoned, prepare_staging};
-use crate::connect::{self, DestinationConnection, Encoding, Options, RawConnection, Settings};
+use crate::connect::{self, Connection, DestinationConnection, Encoding, Options, RawConnection, Settings};
 use crate::engine::copy::ledger::Committed;
-use crate::engine::copy::{self, holder, lanes, large_objects, plan as chunks, run, sequences, statements};
+use crate::engine::copy::{
+    self, holder, lanes, large_objects, plan as chunks, run, sequences, snapshot, statements,
+};
 use crate::engine::verify::compare::Sum;
 use crate::pg::{QualifiedName, Sql};
 use crate::progress::{Phase, Reporter, VerifyMode, Warning};
@@ -107,12 +109,13 @@ async fn release(
         };
         source_done.cancelled().await;
         // Last of all reads, so that no sequence is behind the rows that were copied.
-        let mut values = last_values(request, plan).await;
+        let session = beside_the_snapshot(request, plan, held).await?;
+        let mut values = last_values(session.as_ref(), plan).await;
         held.no_more();
         plan.holder.release().await?;
         if matches!(&values, Err(error) if error.is_locked_out()) {
             // Whoever has a sequence locked may have waited for our locks.
-            values = last_values(request, plan).await;
+            values = last_values(session.as_ref(), plan).await;
         }
         let (values, gone) = values?;
         for name in gone {
@@ -134,17 +137,35 @@ async fn release(
     }
 }
 
-/// Reads the sequences on a session that has no lock and waits for none for long.
-async fn last_values(
+/// A session for the sequences, if there are any: it has no lock and waits for none for long. The server has to be the
+/// one that holds the snapshot: behind one address a balancer may have another, which is not as far.
+async fn beside_the_snapshot(
     request: &Request,
     plan: &Plan,
-) -> copy::Result<(Vec<sequences::Value>, Vec<QualifiedName>)> {
+    held: &Held,
+) -> copy::Result<Option<Connection>> {
     if plan.drawn.sequences.is_empty() {
-        return Ok((Vec::new(), Vec::new()));
+        return Ok(None);
     }
     let settings = Settings { lock_timeout: Some(SEQUENCE_WAIT), ..Settings::default() };
-    let connection = connect::source(&request.source.options, &settings).await?;
-    sequences::read_wanted(connection.client(), &plan.drawn.sequences).await
+    let session = connect::source(&request.source.options, &settings).await?;
+    if let Some(holder) = held.now()
+        && !snapshot::is_there(session.client(), holder).await?
+    {
+        return Err(copy::Error::SnapshotLost);
+    }
+    Ok(Some(session))
+}
+
+/// Reads the sequences, and which of them are gone.
+async fn last_values(
+    session: Option<&Connection>,
+    plan: &Plan,
+) -> copy::Result<(Vec<sequences::Value>, Vec<QualifiedName>)> {
+    match session {
+        Some(session) => sequences::read_wanted(session.client(), &plan.drawn.sequences).await,
+        None => Ok((Vec::new(), Vec::new())),
+    }
 }
 
 /// Runs the script up to the bare tables, over as many connections as there is work for.

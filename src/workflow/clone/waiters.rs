@@ -33,7 +33,8 @@ impl Held {
         *self.holder.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    fn now(&self) -> Option<i32> {
+    /// The session that holds the snapshot, as long as there is one.
+    pub(super) fn now(&self) -> Option<i32> {
         *self.holder.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
