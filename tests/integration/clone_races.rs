@@ -213,7 +213,8 @@ async fn the_clone_ends_in_favour_of_who_waits_when_told_to() {
     // A copy that is given up in the middle of a row.
     held.to.announce("unexpected EOF on client connection with an open transaction");
     held.to.announce("protocol synchronization was lost");
-    // Its session is ended with the staging database where it has not ended by itself.
+    // It is interrupted; its session is ended with the staging database where it has not ended by itself.
+    held.to.announce("canceling statement due to user request");
     held.to.announce("terminating connection due to administrator command");
     // A worker may be about to import the snapshot that is let go.
     held.from.announce("invalid snapshot identifier");
