@@ -157,7 +157,6 @@ fn steps(pieces: Vec<Piece>, needs: &[Vec<usize>], phases: &[Phase], order: &[us
                 locks: piece.locks,
                 tolerated: piece.tolerated,
                 builds: piece.builds,
-                attaches_to: piece.attaches_to,
             };
             Some((*places.get(&position)?, step))
         })

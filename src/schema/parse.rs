@@ -162,7 +162,6 @@ mod tests {
             locks: Vec::new(),
             tolerated: false,
             builds: None,
-            attaches_to: None,
         };
         let printed = sql!("CREATE VIEW v AS {query}", query = server("SELECT t.system_user.x FROM FROM t"));
         let script = Script {

@@ -94,8 +94,6 @@ pub struct Piece {
     pub tolerated: bool,
     /// The index that it builds, for progress.
     pub builds: Option<crate::pg::QualifiedName>,
-    /// The partitioned index below which it puts one (source oid), locking that until its transaction ends.
-    pub attaches_to: Option<Oid>,
 }
 
 impl Piece {
@@ -116,7 +114,6 @@ impl Piece {
             locks: Vec::new(),
             tolerated: false,
             builds: None,
-            attaches_to: None,
         }
     }
 }
@@ -140,8 +137,6 @@ pub struct Step {
     pub tolerated: bool,
     /// The index that it builds, for progress.
     pub builds: Option<crate::pg::QualifiedName>,
-    /// The partitioned index below which it puts one (source oid), locking that until its transaction ends.
-    pub attaches_to: Option<Oid>,
 }
 
 impl Step {

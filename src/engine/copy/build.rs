@@ -17,9 +17,7 @@ impl<D: Dial> Worker<D> {
     /// met again by name, or tolerated, or tried again on a new connection; and what the ledger has is not repeated.
     pub(super) async fn steps(&mut self, task: &Task) -> Result<()> {
         let shared = Arc::clone(&self.shared);
-        let mut steps: Vec<(usize, &Step)> = task.all().filter_map(|work| shared.step(work)).collect();
-        // Partitioned indexes stay locked until the end: two transactions that need the same ones take them in one order.
-        steps.sort_by_key(|(at, step)| (step.attaches_to, *at));
+        let steps: Vec<(usize, &Step)> = task.all().filter_map(|work| shared.step(work)).collect();
         for (_, step) in &steps {
             if let Some(index) = &step.builds {
                 shared.reporter.report(Update::IndexStarted { index: index.clone() });

@@ -127,7 +127,6 @@ mod tests {
             locks: Vec::new(),
             tolerated: false,
             builds: None,
-            attaches_to: None,
         }
     }
 

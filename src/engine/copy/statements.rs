@@ -239,7 +239,6 @@ mod tests {
             locks: Vec::new(),
             tolerated: false,
             builds: None,
-            attaches_to: None,
         };
         let mut steps: Vec<Step> = (0..150).map(step).collect();
         steps.push(step(BYTES_A_BATCH + 1));

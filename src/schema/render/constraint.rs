@@ -28,7 +28,13 @@ pub(super) fn render(catalog: &Catalog, relations: &Relations<'_>, options: &Opt
         }
         let made = Made { constraint, table, relations, options };
         match constraint.kind {
-            Kind::PrimaryKey | Kind::Unique | Kind::Exclusion => to.pieces.extend(made.key()),
+            Kind::PrimaryKey | Kind::Unique | Kind::Exclusion => {
+                to.pieces.extend(made.key());
+                let index = constraint.index.and_then(|index| relations.indexes.get(&index));
+                // A partition's excluding index comes with its parent's.
+                let index = index.filter(|_| !constraint.excluding);
+                to.pieces.extend(index.and_then(|index| attachment(index, relations)));
+            }
             Kind::Check => to.pieces.extend(made.check()),
             Kind::ForeignKey => to.pieces.extend(made.foreign_key()),
         }
@@ -59,7 +65,7 @@ impl Made<'_> {
             piece.needs_rows_of = vec![self.table.oid];
             piece.sql.push(self.add(Only::Yes, &self.constraint.definition));
             self.lock(&mut piece, LockMode::AccessExclusive);
-            finish(index, self.relations, &mut piece);
+            finish(index, &mut piece);
             return vec![piece];
         }
         if self.table.partitioned {
@@ -67,7 +73,7 @@ impl Made<'_> {
             piece.also_makes.push(index.address());
             piece.sql.push(self.add(Only::Yes, &self.constraint.definition));
             self.lock(&mut piece, LockMode::AccessExclusive);
-            finish(index, self.relations, &mut piece);
+            finish(index, &mut piece);
             return vec![piece];
         }
         vec![self.key_index(index), self.key_using_index(index)]
@@ -128,7 +134,7 @@ impl Made<'_> {
         }
         piece.sql.push(self.add(Only::Yes, &definition));
         self.lock(&mut piece, LockMode::AccessExclusive);
-        finish(index, self.relations, &mut piece);
+        finish(index, &mut piece);
         piece
     }
 
@@ -162,7 +168,7 @@ impl Made<'_> {
             }
             self.lock(&mut piece, LockMode::AccessExclusive);
         }
-        finish(index, self.relations, &mut piece);
+        finish(index, &mut piece);
         Some(piece)
     }
 

@@ -22,6 +22,7 @@ pub(super) fn render(catalog: &Catalog, relations: &Relations<'_>, _options: &Op
         if index.constraint.is_none() {
             if index.valid || index.partitioned {
                 to.push(create(index, relations, label));
+                to.pieces.extend(attachment(index, relations));
             } else {
                 to.skip(label, "it is not valid on the source (a CREATE INDEX CONCURRENTLY failed)");
             }
@@ -44,14 +45,12 @@ fn create(index: &Index, relations: &Relations<'_>, label: String) -> Piece {
     piece.locks.push(Lock { table: index.table, mode: LockMode::Share });
     piece.sql.extend(index.definition.clone());
     piece.builds = Some(index.name.clone());
-    finish(index, relations, &mut piece);
+    finish(index, &mut piece);
     piece
 }
 
-/// What follows the making of any index in its own piece: its place below a partitioned one, its statistics, what its
-/// table says of it.
-pub(super) fn finish(index: &Index, relations: &Relations<'_>, piece: &mut Piece) {
-    attach(index, relations, piece);
+/// What follows the making of any index in its own piece: its statistics, and what its table says of it.
+pub(super) fn finish(index: &Index, piece: &mut Piece) {
     let targets = index.statistics.iter().map(|(column, target)| {
         sql!("ALTER COLUMN {column} SET STATISTICS {target}", column = *column, target = *target)
     });
@@ -65,28 +64,21 @@ pub(super) fn finish(index: &Index, relations: &Relations<'_>, piece: &mut Piece
     }
 }
 
-/// Puts an index below its partitioned one.
-fn attach(index: &Index, relations: &Relations<'_>, piece: &mut Piece) {
-    if let Some(parent) = index.parent.and_then(|parent| relations.indexes.get(&parent)) {
-        piece.sql.push(sql!(
-            "ALTER INDEX {parent} ATTACH PARTITION {index}",
-            parent = parent.name,
-            index = index.name
-        ));
-        piece.also_makes.extend(index.attachment());
-        piece.attaches_to = Some(parent.oid);
-        piece.needs.push(parent.address());
-        piece.locks.push(Lock { table: parent.table, mode: LockMode::AccessShare });
-    }
-}
-
-/// Attaches the index of a key that stands inside CREATE TABLE.
+/// Puts an index below its partitioned one. A step of its own, and never two in one tree at once: a partitioned index
+/// becomes valid with the last one below it, level by level, and two sessions that attach at the same moment on two
+/// levels can leave the upper one invalid for good (seen on 15; no foreign key can point to it then).
 pub(super) fn attachment(index: &Index, relations: &Relations<'_>) -> Option<Piece> {
+    let parent = relations.indexes.get(&index.parent?)?;
     let label = ["place of index ", &index.name.to_string(), " below its partitioned one"].concat();
     let mut piece = Piece::new(index.attachment()?, Rank::IndexAttach, Phase::Index, label);
     piece.part_of = Some(index.address());
-    piece.needs.push(index.address());
-    attach(index, relations, &mut piece);
+    piece.needs.extend([index.address(), parent.address()]);
+    piece.sql.push(sql!(
+        "ALTER INDEX {parent} ATTACH PARTITION {index}",
+        parent = parent.name,
+        index = index.name
+    ));
+    piece.locks.push(Lock { table: relations.root_of(parent.table), mode: LockMode::ShareUpdateExclusive });
     Some(piece)
 }
 

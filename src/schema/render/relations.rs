@@ -146,4 +146,13 @@ impl<'a> Relations<'a> {
         };
         with_descendants.into_iter().map(one).collect()
     }
+
+    /// The topmost table above a partition; the table itself otherwise.
+    pub(super) fn root_of(&self, table: Oid) -> Oid {
+        let mut root = table;
+        while let Some(place) = self.tables.get(&root).and_then(|table| table.partition_of.as_ref()) {
+            root = place.parent;
+        }
+        root
+    }
 }

@@ -18,7 +18,6 @@ fn step(table: Oid, mode: LockMode, waits_for: Vec<usize>) -> Step {
         locks: vec![Lock { table, mode }],
         tolerated: false,
         builds: None,
-        attaches_to: None,
     }
 }
 
