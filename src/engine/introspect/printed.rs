@@ -1,5 +1,6 @@
 //! Reads the kinds of which nothing but the text matters.
 
+use futures_util::future::try_join_all;
 use tokio_postgres::{Client, Row};
 
 use crate::engine::introspect::{Error, address, get, ident, printed, query};
@@ -8,63 +9,34 @@ use crate::schema::model::printed::{ExtensionTie, Kind, Printed};
 use crate::schema::model::{Address, class};
 
 pub(super) async fn read(client: &Client, version: Version) -> Result<Vec<Printed>, Error> {
-    let of = async |kind: Kind, what: &'static str, sql: &'static str| -> Result<Vec<Printed>, Error> {
-        query(client, what, sql).await?.iter().map(|row| one(kind, row)).collect()
-    };
-    let lists_schemas = version.at_least(15);
-    let tables = if lists_schemas {
-        include_str!("../../../sql/catalog/publication_table.sql")
-    } else {
-        include_str!("../../../sql/catalog/publication_table_14.sql")
-    };
-    let schemas = async {
-        if !lists_schemas {
-            return Ok(Vec::new());
-        }
-        let sql = include_str!("../../../sql/catalog/publication_schema.sql");
-        of(Kind::Published, "schemas of publications", sql).await
-    };
-    let read = tokio::try_join!(
-        of(Kind::Collation, "collations", include_str!("../../../sql/catalog/collation.sql")),
-        of(
+    let mut kinds = vec![
+        (Kind::Collation, "collations", include_str!("../../../sql/catalog/collation.sql")),
+        (
             Kind::ForeignDataWrapper,
             "foreign-data wrappers",
-            include_str!("../../../sql/catalog/foreign_data_wrapper.sql")
+            include_str!("../../../sql/catalog/foreign_data_wrapper.sql"),
         ),
-        of(Kind::Server, "foreign servers", include_str!("../../../sql/catalog/foreign_server.sql")),
-        of(Kind::UserMapping, "user mappings", include_str!("../../../sql/catalog/user_mapping.sql")),
-        of(Kind::Statistics, "extended statistics", include_str!("../../../sql/catalog/statistics.sql")),
-        of(Kind::Publication, "publications", include_str!("../../../sql/catalog/publication.sql")),
-        of(Kind::Published, "tables of publications", tables),
-        schemas,
-        subscriptions(client),
-        of(Kind::EventTrigger, "event triggers", include_str!("../../../sql/catalog/event_trigger.sql")),
-    )?;
-    let (
-        collations,
-        wrappers,
-        servers,
-        mappings,
-        statistics,
-        publications,
-        tables,
-        schemas,
-        subscriptions,
-        last,
-    ) = read;
-    let all = [
-        collations,
-        wrappers,
-        servers,
-        mappings,
-        statistics,
-        publications,
-        tables,
-        schemas,
-        subscriptions,
-        last,
+        (Kind::Server, "foreign servers", include_str!("../../../sql/catalog/foreign_server.sql")),
+        (Kind::UserMapping, "user mappings", include_str!("../../../sql/catalog/user_mapping.sql")),
+        (Kind::Statistics, "extended statistics", include_str!("../../../sql/catalog/statistics.sql")),
+        (Kind::Publication, "publications", include_str!("../../../sql/catalog/publication.sql")),
+        (Kind::EventTrigger, "event triggers", include_str!("../../../sql/catalog/event_trigger.sql")),
     ];
-    Ok(all.concat())
+    let tables = "tables of publications";
+    if version.at_least(15) {
+        let schemas = include_str!("../../../sql/catalog/publication_schema.sql");
+        kinds.push((Kind::Published, tables, include_str!("../../../sql/catalog/publication_table.sql")));
+        kinds.push((Kind::Published, "schemas of publications", schemas));
+    } else {
+        kinds.push((Kind::Published, tables, include_str!("../../../sql/catalog/publication_table_14.sql")));
+    }
+    let of = async |(kind, what, sql): (Kind, &'static str, &'static str)| -> Result<Vec<Printed>, Error> {
+        query(client, what, sql).await?.iter().map(|row| one(kind, row)).collect()
+    };
+    let (mut read, subscriptions) =
+        tokio::try_join!(try_join_all(kinds.into_iter().map(of)), subscriptions(client))?;
+    read.push(subscriptions);
+    Ok(read.concat())
 }
 
 /// How a subscription connects is for superusers to read; without that it has no statement.
