@@ -72,14 +72,16 @@ fn main() -> ExitCode {
         let mut terminated = signal(SignalKind::terminate()).unwrap();
         // Leaving this block drops servers and folders. A tool that still runs ends with its servers.
         tokio::select! {
-            () = run(&options) => ExitCode::SUCCESS,
+            honest = run(&options) => if honest { ExitCode::SUCCESS } else { ExitCode::FAILURE },
             _ = tokio::signal::ctrl_c() => ExitCode::from(130),
             _ = terminated.recv() => ExitCode::FAILURE,
         }
     })
 }
 
-async fn run(options: &Options) {
+/// Whether every percentage that we showed was near enough to the truth.
+async fn run(options: &Options) -> bool {
+    let mut honest = true;
     let pair = Pair::start();
     println!("{}", pair.describe());
     for set in options.sets.iter().copied() {
@@ -90,9 +92,10 @@ async fn run(options: &Options) {
             .filter(|contender| options.wants(contender) && contender.can(set))
             .collect();
         let samples = measure(&pair, set, &contenders, options.rounds).await;
-        report::print(&contenders, &samples, &size);
+        honest &= report::print(&contenders, &samples, &size);
         pair.drop_databases().await;
     }
+    honest
 }
 
 /// One list of samples for each contender, a sample a round.

@@ -6,7 +6,12 @@ use crate::contender::{Contender, Kind};
 use crate::data::Size;
 use crate::sample::Sample;
 
-pub(crate) fn print(contenders: &[Contender], samples: &[Vec<Sample>], size: &Size) {
+/// Points that a percentage may be away from elapsed / total.
+const ALLOWED: f64 = 20.0;
+
+/// Prints the table of one data set. False where one of our percentages was further from the truth than is allowed.
+pub(crate) fn print(contenders: &[Contender], samples: &[Vec<Sample>], size: &Size) -> bool {
+    let mut honest = true;
     let rows: Vec<Row> =
         contenders.iter().zip(samples).map(|(contender, samples)| Row::of(contender, samples)).collect();
     let peers = rows.iter().filter(|row| row.kind == Kind::Peer);
@@ -51,17 +56,19 @@ pub(crate) fn print(contenders: &[Contender], samples: &[Vec<Sample>], size: &Si
             || "no percentage was shown".to_owned(),
             |points| {
                 format!(
-                    "percent shown and elapsed / total differ by at most {points:.0} points (20 are allowed)"
+                    "percent shown and elapsed / total differ by at most {points:.0} points ({ALLOWED} are allowed)"
                 )
             },
         );
         println!("{}: {worst}", row.name);
+        honest &= samples.iter().all(|sample| sample.dishonesty.is_some_and(|points| points <= ALLOWED));
         if let Some(sample) = samples.last() {
             let phases: Vec<String> =
                 sample.phases.iter().map(|(name, seconds)| format!("{name} {seconds:.2}")).collect();
             println!("{}: seconds by phase, last round: {}", row.name, phases.join(" · "));
         }
     }
+    honest
 }
 
 struct Row {

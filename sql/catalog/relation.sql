@@ -1,4 +1,4 @@
--- The user's ordinary, partitioned and foreign tables, with their size. Left out: system schemas, temporary tables, members
+-- The user's ordinary, partitioned and foreign tables. Left out: system schemas, temporary tables, members
 -- of extensions, but for tables whose rows an extension leaves to the user ("extension", "condition": manual,
 -- "Extension Configuration Tables"). An item of "inherits" is a parent's oid, in the order of INHERITS.
 SELECT c.oid,
@@ -47,10 +47,7 @@ SELECT c.oid,
           FROM pg_catalog.pg_options_to_table(ft.ftoptions) AS o) AS foreign_options,
        c.relreplident::pg_catalog.text AS replica_identity,
        c.relrowsecurity AS row_security,
-       c.relforcerowsecurity AS row_security_forced,
-       heap.bytes OPERATOR(pg_catalog.+) CASE
-           WHEN heap.bytes OPERATOR(pg_catalog.>) 0
-           THEN COALESCE(pg_catalog.pg_relation_size(toast.oid), 0) ELSE 0 END AS bytes
+       c.relforcerowsecurity AS row_security_forced
   FROM pg_catalog.pg_class AS c
   JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
   LEFT JOIN pg_catalog.pg_type AS t ON t.oid OPERATOR(pg_catalog.=) c.reltype
@@ -70,11 +67,6 @@ SELECT c.oid,
          FROM pg_catalog.pg_inherits AS i
         GROUP BY i.inhrelid
   ) AS inh ON inh.inhrelid OPERATOR(pg_catalog.=) c.oid
- CROSS JOIN LATERAL (
-       SELECT CASE WHEN c.relkind OPERATOR(pg_catalog.=) 'r'
-                   THEN COALESCE(pg_catalog.pg_relation_size(c.oid), 0) ELSE 0 END AS bytes
-       OFFSET 0
-  ) AS heap
  WHERE c.relkind IN ('r', 'p', 'f')
    AND c.relpersistence OPERATOR(pg_catalog.<>) 't'
    AND n.nspname OPERATOR(pg_catalog.!~) '^pg_'

@@ -1,8 +1,10 @@
 -- Who holds, or waits for, ACCESS EXCLUSIVE on these tables: what a LOCK .. ACCESS SHARE gives up on.
--- $1 oids of tables. Queries of other roles are NULL for roles without pg_read_all_stats.
+-- $1 oids of tables, or NULL for whatever is the user's. Queries of other roles are NULL for roles without pg_read_all_stats.
 SELECT n.nspname AS schema,
        c.relname AS name,
        l.pid,
+       CASE WHEN c.relkind = 'm' THEN 'materialized view' WHEN c.relkind IN ('i', 'I') THEN 'index'
+            WHEN c.relkind = 'v' THEN 'view' ELSE 'table' END AS kind,
        coalesce(a.usename, '') AS username,
        coalesce(pg_catalog.left(a.query, 200), '') AS query
   FROM pg_catalog.pg_locks AS l
@@ -12,5 +14,5 @@ SELECT n.nspname AS schema,
  WHERE l.locktype = 'relation'
    AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
    AND l.mode = 'AccessExclusiveLock'
-   AND l.relation = ANY ($1)
+   AND (l.relation = ANY ($1) OR $1 IS NULL AND l.relation >= 16384)
  ORDER BY l.granted DESC, n.nspname, c.relname

@@ -188,6 +188,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     let store_for_undo = store.clone();
     let run = clone::Context {
         registry: store,
+        held: watched.held.clone(),
         reporter: watched.reporter.clone(),
         destinations: context.config.destinations.clone(),
         sources: parties::sources(context),

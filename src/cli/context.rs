@@ -8,6 +8,7 @@ use super::arguments::Globals;
 use crate::config::{self, Config, Connection, make_data_dir};
 use crate::connect::Environment;
 use crate::failure::Classify;
+use crate::job::settle;
 use crate::store::Sqlite;
 
 /// The surroundings of a command.
@@ -28,10 +29,12 @@ impl Context {
         }
     }
 
-    /// Opens the job store, making `data_dir` where it is missing.
+    /// Opens the job store, making `data_dir` where it is missing. Jobs whose process is gone are over from then on.
     pub(super) fn store(&self) -> Result<Arc<Sqlite>, Box<dyn Classify + Send + Sync>> {
         make_data_dir(&self.config.data_dir)?;
-        Ok(Arc::new(Sqlite::open(&self.config.data_dir)?))
+        let store = Sqlite::open(&self.config.data_dir)?;
+        settle(&store, &store)?;
+        Ok(Arc::new(store))
     }
 
     /// The variables that connection strings may leave things to (`PG*`), those of `.env` included.

@@ -9,6 +9,7 @@ use super::context::Context;
 use super::output::{self, Look, Shown};
 use super::question::Question;
 use super::{Outcome, complain};
+use crate::engine::stage::registry::{Hold, Registry};
 use crate::engine::stage::swap::Sessions;
 use crate::failure::{Classify, Exit, chain};
 use crate::job::{Record, Store, UndoState};
@@ -26,6 +27,8 @@ pub(super) struct Watched {
     reporting: Reporting,
     pub(super) sessions: watch::Receiver<Sessions>,
     json: bool,
+    /// From before the job is recorded until its record is complete.
+    pub(super) held: Arc<dyn Hold>,
 }
 
 impl Watched {
@@ -39,6 +42,7 @@ impl Watched {
     ) -> Result<Self, Box<dyn Classify + Send + Sync>> {
         record.status = Status::Running;
         record.started_ms = Some(unix_ms());
+        let held = Arc::from(store.hold(&record.id)?);
         store.insert(&record)?;
         let globals = &context.globals;
         let (question, sessions) = Question::new(terminate, globals.can_ask());
@@ -54,7 +58,7 @@ impl Watched {
         let started = report::start(record.id.to_string(), 0, subscribers);
         let (reporter, reporting) =
             started.map_err(|source| super::NoStart { doing: "start the reporting thread", source })?;
-        Ok(Self { record, store, reporter, reporting, sessions, json: globals.json })
+        Ok(Self { record, store, reporter, reporting, sessions, json: globals.json, held })
     }
 
     /// Shows how it ended, completes the record, and gives the exit code. `undo` is the job's way back.

@@ -52,6 +52,10 @@ const SETTINGS: &[(u32, &str)] = &[
     (14, "SET bytea_output = 'hex';"),
     (14, "SET xmloption = 'content';"),
     (14, "SET lc_monetary = 'C';"),
+    // What a server prints and what it reads must mean the same on both sides.
+    (14, "SET standard_conforming_strings = on;"),
+    (14, "SET array_nulls = on;"),
+    (14, "SET transform_null_equals = off;"),
     // A policy becomes an error, never missing rows.
     (14, "SET row_security = off;"),
     // SET takes no empty list.

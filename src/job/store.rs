@@ -94,4 +94,10 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// The store failed.
     fn undoable(&self) -> Result<Vec<Record>, StoreError>;
+
+    /// Jobs that have not ended as far as their records tell, newest first.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn unfinished(&self) -> Result<Vec<Record>, StoreError>;
 }

@@ -10,13 +10,16 @@ pub const UNDEFINED_TABLE: &str = "42P01";
 pub const UNDEFINED_OBJECT: &str = "42704";
 /// `undefined_column`.
 pub const UNDEFINED_COLUMN: &str = "42703";
-/// `invalid_catalog_name`: the database does not exist.
+/// `invalid_schema_name`: the schema does not exist.
 pub const INVALID_SCHEMA_NAME: &str = "3F000";
+/// `invalid_catalog_name`: the database does not exist.
 pub const INVALID_CATALOG_NAME: &str = "3D000";
 /// `invalid_password`.
 pub const INVALID_PASSWORD: &str = "28P01";
 /// `invalid_authorization_specification`: no pg_hba.conf entry, role cannot log in.
 pub const INVALID_AUTHORIZATION: &str = "28000";
+/// `object_not_in_prerequisite_state`: also a database with `ALLOW_CONNECTIONS false`.
+pub const OBJECT_NOT_IN_PREREQUISITE_STATE: &str = "55000";
 /// `lock_not_available`: `lock_timeout` ran out.
 pub const LOCK_NOT_AVAILABLE: &str = "55P03";
 /// `object_in_use`: other sessions use the database.

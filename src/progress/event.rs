@@ -51,6 +51,16 @@ pub enum Status {
     Cancelled,
 }
 
+impl Status {
+    /// Those after which nothing more comes.
+    pub const OVER: [Self; 3] = [Self::Succeeded, Self::Failed, Self::Cancelled];
+
+    /// Whether nothing more comes.
+    pub fn is_over(self) -> bool {
+        Self::OVER.contains(&self)
+    }
+}
+
 /// How loud a log line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

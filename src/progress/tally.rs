@@ -94,11 +94,11 @@ impl Tally {
             }
             Update::IndexProgress { index, share } => self.estimate.index_share(&index, share),
             Update::IndexFinished { index } => return vec![self.index_finished(&index, now)],
-            Update::ConstraintFinished { scanned } => {
+            Update::ConstraintFinished { scanned, took } => {
                 self.constraints.done += 1;
-                self.estimate.constraint_finished(scanned.as_ref(), now);
+                self.estimate.constraint_finished(scanned.as_ref(), took, now);
             }
-            Update::Analyzed { table } => self.estimate.analyzed(&table, now),
+            Update::Analyzed { table, took } => self.estimate.analyzed(&table, took, now),
             Update::Share(share) => self.estimate.share(share, now),
             Update::Summarized { table, side } => self.estimate.summarized(&table, side, now),
             Update::Warning(warning) => {

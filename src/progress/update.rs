@@ -2,6 +2,8 @@
 //!
 //! Bytes and rows are not here as messages of the hot path: a [`crate::progress::Meter`] counts them.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::pg::QualifiedName;
@@ -166,10 +168,11 @@ pub enum Update {
     IndexProgress { index: QualifiedName, share: f64 },
     /// An index build is done.
     IndexFinished { index: QualifiedName },
-    /// A constraint is there; `scanned` was read through to validate it.
-    ConstraintFinished { scanned: Option<QualifiedName> },
-    /// A table has its statistics.
-    Analyzed { table: QualifiedName },
+    /// A constraint is there; `scanned` was read through to validate it. `took` is its time on one connection, of
+    /// several in one transaction its share.
+    ConstraintFinished { scanned: Option<QualifiedName>, took: Duration },
+    /// A table has its statistics; `took` as above.
+    Analyzed { table: QualifiedName, took: Duration },
     /// The share of the current phase that is done, in 0..=1, for phases without counters of their own.
     Share(f64),
     /// A table was counted or hashed on one side.

@@ -68,6 +68,13 @@ impl Store for Sqlite {
         let query = "SELECT record FROM job WHERE undo = 'available' ORDER BY created_ms DESC, id DESC";
         self.records(query, params![])
     }
+
+    fn unfinished(&self) -> Result<Vec<Record>, StoreError> {
+        let [succeeded, failed, cancelled] = Status::OVER.map(status_word);
+        let query =
+            "SELECT record FROM job WHERE status NOT IN (?1, ?2, ?3) ORDER BY created_ms DESC, id DESC";
+        self.records(query, params![succeeded, failed, cancelled])
+    }
 }
 
 impl Sqlite {

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Locked until it is dropped; then the file is gone too.
@@ -14,10 +14,19 @@ pub(super) struct LockFile {
 impl LockFile {
     /// Makes the file and locks it.
     pub(super) fn hold(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
-        // Whoever looks at this moment has it for no longer than that.
-        file.lock()?;
-        Ok(Self { path: path.to_owned(), _file: file })
+        loop {
+            let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+            // Whoever looks at this moment has it for no longer than that …
+            file.lock()?;
+            // … but may have taken it for a leftover and removed it: then nobody would see this lock.
+            match path.metadata() {
+                Ok(there) if there.ino() == file.metadata()?.ino() => {
+                    return Ok(Self { path: path.to_owned(), _file: file });
+                }
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
     }
 
     /// Whether a process holds it. What one that died has left is removed.
@@ -52,7 +61,29 @@ impl Drop for LockFile {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::LockFile;
+
+    #[test]
+    fn who_looks_while_it_is_being_taken_hides_it_from_nobody() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("job.lock");
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    LockFile::is_held(&path).expect("looked");
+                }
+            });
+            for _ in 0..2000 {
+                let held = LockFile::hold(&path).expect("held");
+                assert!(LockFile::is_held(&path).expect("looked"), "a lock on a file that is gone");
+                drop(held);
+            }
+            over.store(true, Ordering::Relaxed);
+        });
+    }
 
     #[test]
     fn it_is_held_until_it_is_dropped_and_a_leftover_is_not_held() {

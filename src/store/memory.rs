@@ -89,16 +89,16 @@ impl Registry for Sqlite {
 
     fn record_sighting(&self, connection: &str, seen: &Sighting) -> Result<(), RegistryError> {
         let statement = "INSERT OR REPLACE INTO source_sighting \
-                         (connection, system_identifier, database_oid, database, loopback, at_ms) \
-                         VALUES (?, ?, ?, ?, ?, ?)";
+                         (connection, system_identifier, database_oid, database, loopback, at_ms, place) \
+                         VALUES (?, ?, ?, ?, ?, ?, ?)";
         let Identity { system_identifier, database_oid, database } = &seen.identity;
         let values =
-            params![connection, system_identifier, database_oid, database, seen.loopback, seen.at_ms];
+            params![connection, system_identifier, database_oid, database, seen.loopback, seen.at_ms, seen.place];
         self.record(format!("record who source \"{connection}\" is"), statement, values)
     }
 
     fn last_sighting(&self, connection: &str) -> Result<Option<Sighting>, RegistryError> {
-        let query = "SELECT system_identifier, database_oid, database, loopback, at_ms \
+        let query = "SELECT system_identifier, database_oid, database, loopback, at_ms, place \
                      FROM source_sighting WHERE connection = ?";
         self.read(|sqlite| sqlite.query_row(query, [connection], sighting).optional()).map_err(|source| {
             RegistryError { doing: format!("look up who source \"{connection}\" was"), source: source.into() }
@@ -173,5 +173,5 @@ fn made(row: &Row<'_>) -> rusqlite::Result<Made> {
 fn sighting(row: &Row<'_>) -> rusqlite::Result<Sighting> {
     let identity =
         Identity { system_identifier: row.get(0)?, database_oid: row.get(1)?, database: row.get(2)? };
-    Ok(Sighting { identity, loopback: row.get(3)?, at_ms: row.get(4)? })
+    Ok(Sighting { identity, loopback: row.get(3)?, at_ms: row.get(4)?, place: row.get(5)? })
 }

@@ -6,15 +6,16 @@ use super::Sqlite;
 use crate::engine::stage::registry::{MadeState, Registry, Sighting};
 use crate::failure::Classify;
 use crate::id::JobId;
-use crate::job::{Filter, Kind, Record, Store, StoreError, UndoState};
+use crate::job::{Filter, Kind, Record, Store, StoreError, UndoState, settle};
 use crate::progress::{Phase, Problem, Status};
 use crate::safety::{Identity, MadeFor};
 
+fn job(kind: Kind, created_ms: i64) -> Record {
+    Record::new(JobId::generate(), kind, "staging", "local", "app \"dev\"", created_ms)
+}
+
 /// What every place that keeps jobs has to do, over an empty one.
 fn keeps_the_contract(store: &dyn Store) {
-    let job = |kind, created_ms| {
-        Record::new(JobId::generate(), kind, "staging", "local", "app \"dev\"", created_ms)
-    };
     let (mut old, new, verify) = (job(Kind::Clone, 1), job(Kind::Clone, 2), job(Kind::Verify, 3));
     for record in [&new, &old, &verify] {
         store.insert(record).expect("insert");
@@ -48,9 +49,33 @@ fn keeps_the_contract(store: &dyn Store) {
     store.update(&old).expect("update");
     assert_eq!(store.undoable().expect("undoable"), []);
 
+    let unfinished: Vec<_> = store.unfinished().expect("unfinished").into_iter().map(|job| job.id).collect();
+    assert!(!unfinished.contains(&old.id) && unfinished.contains(&verify.id));
+
     let stranger = job(Kind::Clone, 9);
     assert!(matches!(store.update(&stranger), Err(StoreError::NoSuchJob { id, .. }) if id == stranger.id));
     assert_eq!(store.get(&stranger.id).expect_err("not there").classify().code, "no_such_job");
+}
+
+#[test]
+fn a_job_that_no_process_holds_is_over() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let store = Sqlite::open(directory.path()).expect("open");
+    let clone = Record { status: Status::Running, ..job(Kind::Clone, 1) };
+    let held = store.hold(&clone.id).expect("held");
+    store.insert(&clone).expect("insert");
+    settle(&store, &store).expect("settled");
+    assert_eq!(store.get(&clone.id).expect("get"), clone, "it is at work");
+
+    // It died after the swap.
+    store.record_intent(&clone.id, "7", "mbs_kept", Some(5), MadeFor::Old, "app").expect("intent");
+    store.record_put_aside("7", 5, "mbs_kept").expect("put aside");
+    drop(held);
+    settle(&store, &store).expect("settled");
+    let dead = store.get(&clone.id).expect("get");
+    assert_eq!(dead.status, Status::Failed);
+    assert_eq!(dead.error.expect("an error").code, "process_gone");
+    assert_eq!(dead.undo, UndoState::Available { kept_as: "mbs_kept".into() });
 }
 
 #[test]
@@ -132,7 +157,8 @@ fn sources_are_remembered_as_last_seen() {
     for at_ms in [1, 2] {
         let identity =
             Identity { system_identifier: at_ms.to_string(), database_oid: u32::MAX, database: "a".into() };
-        let seen = Sighting { identity, loopback: at_ms == 2, at_ms };
+        let place = format!("db{at_ms}.example.com:5432/a");
+        let seen = Sighting { identity, place, loopback: at_ms == 2, at_ms };
         store.record_sighting("staging", &seen).expect("record");
         assert_eq!(store.last_sighting("staging").expect("look up"), Some(seen));
     }

@@ -96,6 +96,7 @@ impl Error {
                 Copying::Source { .. }
                 | Copying::SnapshotOutdated { .. }
                 | Copying::LockedOnSource { .. }
+                | Copying::DefinitionLocked { .. }
                 | Copying::SnapshotLost
                 | Copying::Yielded { .. },
             ) => source,

@@ -51,6 +51,8 @@ pub struct Source {
     pub party: Party,
     pub connection: Connection,
     pub facts: preflight::source::Facts,
+    /// Where the connection leads by its own words.
+    place: String,
 }
 
 impl Source {
@@ -69,8 +71,9 @@ impl Source {
     async fn of(party: &Party, connection: Connection) -> Result<Self> {
         let facts = preflight::source::facts(connection.client()).await;
         let facts = facts.map_err(|error| super::Error::from(error).at(connection.endpoint()))?;
+        let place = party.options.place();
         let party = Party { options: connection.same_server(), ..party.clone() };
-        Ok(Self { party, connection, facts })
+        Ok(Self { party, connection, facts, place })
     }
 
     /// Who it is.
@@ -87,6 +90,7 @@ impl Source {
         let Some(name) = &self.party.name else { return Ok(()) };
         let seen = Sighting {
             identity: self.identity(),
+            place: self.place.clone(),
             loopback: is_loopback(self.connection.dialed()),
             at_ms: unix_ms(),
         };
@@ -100,8 +104,13 @@ pub(super) async fn readable(connection: &Connection) -> Result<()> {
     let endpoint = connection.endpoint().as_str();
     let version = Some(connection.version()).filter(|version| version.major() > 0);
     preflight::fail_on(version.and_then(|version| check::too_old(endpoint, version)).into_iter().collect())?;
+    steady(connection).await
+}
+
+/// Fails where a pooler gives each transaction another backend.
+async fn steady(connection: &Connection) -> Result<()> {
     if pooler::detect(connection).await? == Pooling::Transaction {
-        preflight::fail_on(vec![check::transaction_pooler(endpoint)])?;
+        preflight::fail_on(vec![check::transaction_pooler(connection.endpoint().as_str())])?;
     }
     Ok(())
 }
@@ -122,6 +131,14 @@ pub struct Destination {
 
 /// Databases from which others are created and renamed, in the order in which they are tried.
 const MAINTENANCE: [&str; 2] = ["postgres", "template1"];
+
+/// How a server says that a database is missing, not open to this role, closed by `pg_hba.conf`, or takes no sessions.
+const CLOSED: [&str; 4] = [
+    sqlstate::INVALID_CATALOG_NAME,
+    sqlstate::INSUFFICIENT_PRIVILEGE,
+    sqlstate::INVALID_AUTHORIZATION,
+    sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE,
+];
 
 impl Destination {
     /// For a clone: judged against its source and every other one, confirmed where that is needed.
@@ -217,6 +234,7 @@ impl Probe {
     async fn look_at(party: &Party, permit: safety::ProbePermit, endpoint: &Endpoint) -> Result<Self> {
         let (connection, maintenance) =
             Self::maintenance(&permit, &party.options, &endpoint.database).await?;
+        steady(&connection).await?;
         let client = connection.client();
         let facts = preflight::destination::facts(client).await?;
         let database = facts::database(client, &endpoint.database).await?;
@@ -243,15 +261,18 @@ impl Probe {
         options: &Options,
         database: &str,
     ) -> Result<(Connection, &'static str)> {
-        let mut last = None;
+        let mut first = None;
         for name in MAINTENANCE.into_iter().filter(|name| *name != database) {
             match probe(permit, options, name).await {
                 Ok(connection) => return Ok((connection, name)),
-                Err(error) if error.sqlstate() == Some(sqlstate::INVALID_CATALOG_NAME) => last = Some(error),
+                // The next one may let us in; where none does, the first one's answer is the one to tell.
+                Err(error) if error.sqlstate().is_some_and(|code| CLOSED.contains(&code)) => {
+                    first.get_or_insert(error);
+                }
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(last.map_or_else(|| super::Error::Defect("no maintenance database".to_owned()), Into::into))
+        Err(first.map_or_else(|| super::Error::Defect("no maintenance database".to_owned()), Into::into))
     }
 
     /// Compares with the job's own source: a lock taken there shows here only if both are one running server.
@@ -290,7 +311,9 @@ impl Probe {
                 }
             }
         }
-        let seen = registry.last_sighting(&other.name)?.map_or(Seen::Never, |seen| Seen::Before {
+        // What was seen elsewhere under this name says nothing of where it leads now.
+        let here = |seen: &Sighting| other.party.as_ref().is_none_or(|party| party.options.place() == seen.place);
+        let seen = registry.last_sighting(&other.name)?.filter(here).map_or(Seen::Never, |seen| Seen::Before {
             identity: seen.identity,
             loopback: seen.loopback,
             at_ms: seen.at_ms,

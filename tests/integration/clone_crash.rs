@@ -199,12 +199,17 @@ async fn kill_9_at_any_moment_leaves_the_old_database_and_clean_finds_the_rest()
             assert!(cleaned.stdout.contains(*name), "{name} is not named: {cleaned:?} ({why})");
         }
         let now = to.related_databases().await;
+        let jobs = program.run(&["jobs", "list", "--json"]).await;
+        let newest: serde_json::Value = serde_json::from_str(jobs.stdout.lines().next().unwrap()).unwrap();
+        if output.code.is_none() && newest["status"] != "succeeded" {
+            assert_eq!(
+                (&newest["status"], &newest["error"]["code"]),
+                (&"failed".into(), &"process_gone".into())
+            );
+        }
         if swapped {
             // The replaced database is a backup and no leftover: it takes its place again.
             assert_eq!(now.len(), 2, "{now:?} ({why})");
-            let jobs = program.run(&["jobs", "list", "--json"]).await;
-            let newest: serde_json::Value =
-                serde_json::from_str(jobs.stdout.lines().next().unwrap()).unwrap();
             program.run(&["undo", newest["id"].as_str().unwrap()]).await.expect_code(0);
             program.run(&["clean", "--of", &to.url()]).await.expect_code(0);
         }

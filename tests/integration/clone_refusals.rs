@@ -185,6 +185,12 @@ async fn a_pooler_in_transaction_mode_is_refused_and_one_in_session_mode_serves(
         assert!(words.iter().all(|word| said.contains(word)), "{command}: {said}");
     }
     drop(pooler);
+    // Nor can one be replaced through it.
+    let Some(pooler) = Pooler::start(to.server(), "transaction").await else { return };
+    let outcome = refused(&from.url(), &pooler.url(to.name()), &[], 3, &words).await;
+    assert_eq!(outcome.error()["code"], "transaction_pooler", "{}", outcome.text());
+    assert_eq!(to.related_databases().await, [""; 0]);
+    drop(pooler);
     let Some(pooler) = Pooler::start(from.server(), "session").await else { return };
     clone(&Binary::new(), &pooler.url(from.name()), &to.url(), &["--jobs", "3"]).await.expect_code(0);
     assert_eq!(to.query_text("SELECT count(*) FROM t").await, "100");

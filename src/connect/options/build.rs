@@ -1,80 +1,15 @@
 //! Parameters from all their sources to [`Options`]: names, defaults, values, and what excludes what.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::parameters::{Origin, Parameters, accept_only, gather, one_of, seconds};
 use super::{
     ChannelBinding, ClientCertificate, Environment, Error, Host, Keepalive, Method, Options, Passfile,
     Password, PasswordOrigin, Place, RequireAuth, RootCertificates, SslMode, TargetSession, TlsOptions,
-    parse, service,
 };
 use crate::secret::Secret;
-
-/// Every parameter with its variable (manual, "Parameter Key Words" and "Environment Variables").
-const PARAMETERS: &[(&str, &str)] = &[
-    ("application_name", "PGAPPNAME"),
-    ("channel_binding", "PGCHANNELBINDING"),
-    ("client_encoding", ""),
-    ("connect_timeout", "PGCONNECT_TIMEOUT"),
-    ("dbname", "PGDATABASE"),
-    ("fallback_application_name", ""),
-    ("gssencmode", "PGGSSENCMODE"),
-    ("host", "PGHOST"),
-    ("hostaddr", "PGHOSTADDR"),
-    ("keepalives", ""),
-    ("keepalives_count", ""),
-    ("keepalives_idle", ""),
-    ("keepalives_interval", ""),
-    ("load_balance_hosts", "PGLOADBALANCEHOSTS"),
-    ("options", "PGOPTIONS"),
-    ("passfile", "PGPASSFILE"),
-    ("password", "PGPASSWORD"),
-    ("port", "PGPORT"),
-    ("require_auth", "PGREQUIREAUTH"),
-    ("service", "PGSERVICE"),
-    ("servicefile", ""),
-    ("ssl_max_protocol_version", "PGSSLMAXPROTOCOLVERSION"),
-    ("ssl_min_protocol_version", "PGSSLMINPROTOCOLVERSION"),
-    ("sslcert", "PGSSLCERT"),
-    ("sslcertmode", "PGSSLCERTMODE"),
-    ("sslcompression", "PGSSLCOMPRESSION"),
-    ("sslkey", "PGSSLKEY"),
-    ("sslmode", "PGSSLMODE"),
-    ("sslnegotiation", "PGSSLNEGOTIATION"),
-    ("sslrootcert", "PGSSLROOTCERT"),
-    ("sslsni", "PGSSLSNI"),
-    ("target_session_attrs", "PGTARGETSESSIONATTRS"),
-    ("tcp_user_timeout", ""),
-    ("user", "PGUSER"),
-];
-
-/// libpq's parameters that we refuse by name: leaving one out could weaken what the user asked for.
-const UNSUPPORTED: &[&str] = &[
-    "gssdelegation",
-    "gsslib",
-    "krbsrvname",
-    "max_protocol_version",
-    "min_protocol_version",
-    "oauth_client_id",
-    "oauth_client_secret",
-    "oauth_issuer",
-    "oauth_scope",
-    "replication",
-    "requirepeer",
-    "requiressl",
-    "scram_client_key",
-    "scram_server_key",
-    "sslcrl",
-    "sslcrldir",
-    "sslkeylogfile",
-    "sslpassword",
-];
-
-/// The same, set through variables.
-const UNSUPPORTED_VARIABLES: &[(&str, &str)] =
-    &[("PGREQUIREPEER", "requirepeer"), ("PGSSLCRL", "sslcrl"), ("PGSSLCRLDIR", "sslcrldir")];
 
 /// Long enough for a slow VPN and a sleeping database, short enough that a person waits for the answer. libpq's own
 /// default is to wait as long as TCP does, about two minutes.
@@ -85,53 +20,9 @@ const SOCKET_DIRECTORIES: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
 const APPLICATION_NAME: &str = "multiboard-sync";
 
-/// Whether a parameter has this name, supported or not.
-pub(super) fn is_known(name: &str) -> bool {
-    PARAMETERS.iter().any(|(known, _)| *known == name) || UNSUPPORTED.contains(&name)
-}
-
 /// Whether a socket directory is the default one, which the password file calls `localhost`.
 pub(super) fn is_default_socket(path: &Path) -> bool {
     SOCKET_DIRECTORIES.first().is_some_and(|default| Path::new(default) == path)
-}
-
-#[derive(Clone, PartialEq, Eq)]
-enum Origin {
-    String,
-    Beside,
-    Service(String),
-    Environment,
-}
-
-/// The parameters, each from the first source that has it.
-#[derive(Default)]
-struct Parameters(BTreeMap<&'static str, (String, Origin)>);
-
-impl Parameters {
-    fn add(&mut self, given: &[(String, String)], origin: &Origin) -> Result<(), Error> {
-        let mut these = BTreeMap::new();
-        for (name, value) in given {
-            if let Some(name) = UNSUPPORTED.iter().find(|known| *known == name) {
-                return Err(Error::Unsupported(name));
-            }
-            let known = PARAMETERS.iter().find(|(known, _)| known == name);
-            let (name, _) = known.ok_or_else(|| Error::UnknownParameter(shown(name)))?;
-            these.insert(*name, (value.clone(), origin.clone()));
-        }
-        for (name, value) in these {
-            self.0.entry(name).or_insert(value);
-        }
-        Ok(())
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(|(value, _)| value.as_str()).filter(|value| !value.is_empty())
-    }
-}
-
-/// A name as it was written, with nothing that could break a line.
-fn shown(name: &str) -> String {
-    name.chars().take(63).flat_map(char::escape_default).collect()
 }
 
 /// See [`Options::parse_with`].
@@ -181,10 +72,14 @@ pub(super) fn options(
         _ => Passfile::default(),
     };
     let inline = |name: &&'static str| {
-        parameters.0.get(name).is_some_and(|(value, origin)| *origin == Origin::String && !value.is_empty())
+        parameters
+            .with_origin(name)
+            .is_some_and(|(value, origin)| *origin == Origin::String && !value.is_empty())
     };
+    let dbname = parameters.get("dbname").unwrap_or(&user).to_owned();
     Ok(Options {
-        dbname: parameters.get("dbname").unwrap_or(&user).to_owned(),
+        given_dbname: dbname.clone(),
+        dbname,
         user,
         hosts,
         inline_secrets: ["password"].iter().copied().filter(|name| inline(name)).collect(),
@@ -227,37 +122,15 @@ pub(super) fn options(
     })
 }
 
-fn gather(text: &str, beside: &[(String, String)], environment: &Environment) -> Result<Parameters, Error> {
-    let mut parameters = Parameters::default();
-    parameters.add(beside, &Origin::Beside)?;
-    parameters.add(&parse::given(text)?, &Origin::String)?;
-    let service = parameters.get("service").or_else(|| environment.get("PGSERVICE")).map(str::to_owned);
-    if let Some(name) = service {
-        let given = service::section(&name, parameters.get("servicefile"), environment)?;
-        parameters.add(&given, &Origin::Service(name))?;
-    }
-    for (variable, parameter) in UNSUPPORTED_VARIABLES {
-        if environment.get(variable).is_some() {
-            return Err(Error::Unsupported(parameter));
-        }
-    }
-    for (name, variable) in PARAMETERS {
-        if let Some(value) = environment.get(variable) {
-            parameters.add(&[((*name).to_owned(), value.to_owned())], &Origin::Environment)?;
-        }
-    }
-    Ok(parameters)
-}
-
 fn password(parameters: &Parameters) -> Option<Password> {
-    let (value, origin) = parameters.0.get("password").filter(|(value, _)| !value.is_empty())?;
+    let (value, origin) = parameters.with_origin("password").filter(|(value, _)| !value.is_empty())?;
     let origin = match origin {
         Origin::String => PasswordOrigin::ConnectionString,
         Origin::Beside => PasswordOrigin::Setting,
         Origin::Service(name) => PasswordOrigin::Service(name.clone()),
         Origin::Environment => PasswordOrigin::Environment,
     };
-    Some(Password { secret: Secret::new(value.clone()), origin })
+    Some(Password { secret: Secret::new(value.to_owned()), origin })
 }
 
 fn hosts(parameters: &Parameters) -> Result<Vec<Host>, Error> {
@@ -374,7 +247,7 @@ fn tls(
     }
     accept_only(parameters, "sslcompression", &["0", "1"])?;
     let certificates =
-        one_of(parameters, "sslcertmode", true, &[("disable", false), ("allow", true), ("require", true)])?;
+        one_of(parameters, "sslcertmode", true, &[("disable", false), ("allow", true)])?;
     let certificate = parameters.get("sslcert").map(PathBuf::from);
     let certificate = certificate.or_else(|| default_file("postgresql.crt").filter(|path| path.exists()));
     let key = parameters.get("sslkey").map(PathBuf::from).or_else(|| default_file("postgresql.key"));
@@ -456,31 +329,4 @@ fn keepalive(parameters: &Parameters) -> Result<Keepalive, Error> {
             Some(value) => u32::try_from(value).ok().filter(|value| *value > 0),
         },
     })
-}
-
-fn seconds(parameters: &Parameters, name: &'static str) -> Result<Option<i64>, Error> {
-    let Some(text) = parameters.get(name) else { return Ok(None) };
-    match text.trim().parse::<i32>() {
-        Ok(value) => Ok(Some(value.into())),
-        Err(_) => Err(Error::Value { parameter: name, expected: "a whole number".to_owned() }),
-    }
-}
-
-fn one_of<T: Copy>(
-    parameters: &Parameters,
-    name: &'static str,
-    default: T,
-    words: &[(&str, T)],
-) -> Result<T, Error> {
-    let Some(text) = parameters.get(name) else { return Ok(default) };
-    let found = words.iter().find(|(word, _)| *word == text);
-    found.map(|(_, value)| *value).ok_or_else(|| {
-        let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-        Error::Value { parameter: name, expected: format!("one of {}", words.join(", ")) }
-    })
-}
-
-fn accept_only(parameters: &Parameters, name: &'static str, words: &[&str]) -> Result<(), Error> {
-    let words: Vec<_> = words.iter().map(|word| (*word, ())).collect();
-    one_of(parameters, name, (), &words)
 }

@@ -6,6 +6,8 @@
 
 mod build;
 mod environment;
+mod error;
+mod parameters;
 mod parse;
 mod passfile;
 mod service;
@@ -17,11 +19,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::connect::endpoint::Endpoint;
-use crate::failure::{Classify, Exit, Failure};
 use crate::safety::Address;
 use crate::secret::Secret;
 
 pub use environment::Environment;
+pub use error::Error;
 pub use passfile::Passfile;
 
 /// Everything needed to open a connection. `Debug` shows no secret.
@@ -33,6 +35,8 @@ pub struct Options {
     pub user: String,
     /// The database.
     pub dbname: String,
+    /// The database that the connection string names, whatever [`Options::with_database`] made of it.
+    pub(in crate::connect) given_dbname: String,
     /// The password and where it came from; `None` leaves the password file.
     pub password: Option<Password>,
     /// The password file's entries.
@@ -356,64 +360,25 @@ impl Options {
         text
     }
 
+    /// The servers and the database that the connection string names, whoever connects:
+    /// `db1.example.com:5432,db2.example.com:5432/app`. The same place may become another server in time, but another place is
+    /// not the same server for all that anybody knows.
+    pub fn place(&self) -> String {
+        let hosts: Vec<String> =
+            self.hosts.iter().map(|host| format!("{}:{}", host.name(), host.port)).collect();
+        format!("{}/{}", hosts.join(","), self.given_dbname)
+    }
+
     /// How errors name it: `app@db.example.com:5432/app_dev`.
     pub fn endpoint(&self) -> Endpoint {
         Endpoint::new(&self.user, &self.hosts, &self.dbname)
     }
 
-    /// The password for one of the hosts: the given one, else the first entry of the password file that fits.
+    /// The password for one of the hosts: the given one, else the first entry of the password file that fits this
+    /// database, else the one that the connection was given with: its maintenance database and a staging database are
+    /// reached by the same role on the same server, and nobody has a line for them.
     pub fn password_for(&self, host: &Host) -> Option<Password> {
-        self.password.clone().or_else(|| self.passfile.find(host, &self.dbname, &self.user))
-    }
-}
-
-/// Why a connection string was not understood. Never holds text of the string but parameter names.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum Error {
-    /// The text is not a URL or keyword string.
-    #[error("invalid connection string: {0}")]
-    Malformed(&'static str),
-    /// A name that libpq does not know either.
-    #[error("unknown connection parameter \"{0}\"")]
-    UnknownParameter(String),
-    /// A parameter of libpq that this program does not have.
-    #[error("connection parameter \"{0}\" is not supported")]
-    Unsupported(&'static str),
-    /// A parameter's value.
-    #[error("invalid value for connection parameter \"{parameter}\": {expected}")]
-    Value {
-        /// The parameter.
-        parameter: &'static str,
-        /// What it takes.
-        expected: String,
-    },
-    /// Two parameters that exclude each other.
-    #[error("{0}")]
-    Conflict(String),
-    /// The service file.
-    #[error("could not use service \"{service}\": {reason}")]
-    Service {
-        /// `service` or `PGSERVICE`.
-        service: String,
-        /// Without file content.
-        reason: String,
-    },
-    /// No role was given and the system does not say who runs this.
-    #[error("no user name was given, and the operating system's user has none")]
-    NoUser,
-}
-
-impl Classify for Error {
-    fn classify(&self) -> Failure {
-        let failure = Failure::operator("connection_string_invalid", Exit::Usage);
-        match self {
-            Self::Malformed(_) => failure.hint(
-                "write postgres://user:password@host:port/database with special characters percent-encoded (%40 for @)",
-            ),
-            Self::UnknownParameter(_) => failure.hint(
-                "parameters are those of libpq: host, port, user, password, dbname, sslmode, sslrootcert, ...",
-            ),
-            _ => failure,
-        }
+        let of = |database: &str| self.passfile.find(host, database, &self.user);
+        self.password.clone().or_else(|| of(&self.dbname)).or_else(|| of(&self.given_dbname))
     }
 }

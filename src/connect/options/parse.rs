@@ -134,7 +134,7 @@ fn parameters(query: &str, given: &mut Given) -> Result<(), Error> {
             return Err(Error::Malformed("an \"=\" in a parameter's value must be written %3D"));
         }
         let (name, value) = (decoded(name)?, decoded(value)?);
-        if after_password && !super::build::is_known(&name) {
+        if after_password && !super::parameters::is_known(&name) {
             return Err(Error::Malformed("an \"&\" in the password must be written %26"));
         }
         after_password = name == "password";
@@ -183,7 +183,7 @@ fn keywords(text: &str) -> Result<Given, Error> {
         }
         while chars.next_if(|c| c.is_ascii_whitespace()).is_some() {}
         let equals = chars.next_if_eq(&'=').is_some();
-        if after_bare_password && (!equals || !super::build::is_known(&name)) {
+        if after_bare_password && (!equals || !super::parameters::is_known(&name)) {
             return Err(Error::Malformed("a password with spaces must stand in single quotes"));
         }
         if !equals {

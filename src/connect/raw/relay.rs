@@ -10,14 +10,15 @@
 //! the buffer passes through in pieces. CopyDone is sent only after the source's own end of the statement, so a copy
 //! that broke on the way is never taken as complete.
 
+mod messages;
 mod quiet;
+mod rest;
 
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use postgres_protocol::message::frontend;
@@ -26,9 +27,9 @@ use tokio_util::io::poll_read_buf;
 use tokio_util::sync::CancellationToken;
 
 use super::RawConnection;
-use super::frames::{Next, Scanner, payload};
+use super::frames::Scanner;
 use crate::connect::error::Error as ConnectError;
-use crate::connect::wire::{self, Frame, READ_BYTES, closed, is_closed};
+use crate::connect::wire::{READ_BYTES, closed, is_closed};
 use crate::failure::{Classify, Failure};
 
 /// Writes wait until so much is there: the servers send 8 KiB at a time, and a system call costs more than copying.
@@ -36,12 +37,6 @@ const WRITE_BYTES: usize = 64 * 1024;
 
 /// A copy of more bytes than these goes on outside of the runtime's event queue; for a smaller one it is not worth it.
 const QUIET_FROM: u64 = 1024 * 1024;
-
-/// How much of a cut frame is filled up to keep a destination usable. Beyond that a new connection is cheaper.
-const PAD_BYTES: usize = 1024 * 1024;
-
-/// How long both sides may take to come to rest after a failure before they count as broken.
-const REST: Duration = Duration::from_secs(10);
 
 /// What a destination may answer in the way of errors and tags; no answer to our statements is longer.
 const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
@@ -304,214 +299,6 @@ impl Relay<'_> {
         }
         if moved { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
-
-    /// Finds frames in what was read, and takes the messages around them.
-    fn take_from_source(&mut self, counters: &Counters) -> Result<(), Error> {
-        loop {
-            if self.from == From::Sending {
-                let unscanned = self.source.wire.incoming.get(self.ready_to_send..).unwrap_or_default();
-                if unscanned.is_empty() {
-                    return Ok(());
-                }
-                let scan = self.scanner.scan(unscanned);
-                if scan.data > 0 {
-                    self.ready_to_send += scan.data;
-                    self.bytes += payload(&scan);
-                    self.frames += scan.frames;
-                    counters.bytes.fetch_add(payload(&scan), Ordering::Relaxed);
-                    counters.frames.fetch_add(scan.frames, Ordering::Relaxed);
-                }
-                match scan.next {
-                    Next::More => return Ok(()),
-                    Next::Message => {}
-                    Next::Wrong => {
-                        let problem = "a copied frame whose length cannot be";
-                        return Err(Error::Source(self.source.wire.violated(problem)));
-                    }
-                }
-            }
-            let Some(frame) = self.next_around_rows()? else { return Ok(()) };
-            self.on_source(&frame)?;
-        }
-    }
-
-    /// A message that stands behind rows which are still to be written is taken out from behind them.
-    fn next_around_rows(&mut self) -> Result<Option<Frame>, Error> {
-        let wire = &mut self.source.wire;
-        if self.ready_to_send == 0 {
-            return wire.take(LONGEST_ANSWER).map_err(Error::Source);
-        }
-        let Some((tag, length)) = wire.incoming.get(self.ready_to_send..).and_then(wire::header) else {
-            return Ok(None);
-        };
-        if !(4..=LONGEST_ANSWER).contains(&length) {
-            return Err(Error::Source(wire.violated("a message whose length cannot be")));
-        }
-        let begin = self.ready_to_send;
-        let Some(body) = wire.incoming.get(begin + 5..=begin + length) else { return Ok(None) };
-        let frame = Frame { tag, body: bytes::Bytes::copy_from_slice(body) };
-        // Seldom: notices, and once at the end. What follows moves up.
-        let after = begin + length + 1;
-        let end = wire.incoming.len();
-        wire.incoming.copy_within(after..end, begin);
-        wire.incoming.truncate(end - length - 1);
-        Ok(Some(frame))
-    }
-
-    fn on_source(&mut self, frame: &Frame) -> Result<(), Error> {
-        if self.source.aside(frame) {
-            return Ok(());
-        }
-        match (frame.tag, self.from) {
-            (b'H', From::Starting) => self.from = From::Sending,
-            (b'c', From::Sending) => self.from = From::Ending,
-            (b'C', From::Ending) => {
-                self.source_tag = tag(frame);
-                self.from = From::Complete;
-            }
-            // A statement before the COPY, in the same query.
-            (b'C' | b'T' | b'D' | b'I', From::Starting) | (b'C', From::Complete) => {}
-            (b'Z', From::Complete) => {
-                self.source.ready(frame);
-                self.from = From::Ready;
-            }
-            (b'E', _) => return Err(Error::Source(self.source.failed(frame).unwrap_or_else(|error| error))),
-            (tag, _) => return Err(Error::Source(self.source.wire.unexpected(tag, "while copying"))),
-        }
-        Ok(())
-    }
-
-    fn take_from_destination(&mut self) -> Result<(), Error> {
-        while let Some(frame) = self.destination.wire.take(LONGEST_ANSWER).map_err(Error::Destination)? {
-            if self.destination.aside(&frame) {
-                continue;
-            }
-            match (frame.tag, self.to) {
-                (b'G', To::Starting) => self.to = To::Taking,
-                (b'C', To::Starting | To::Ending) => self.destination_tags.push(tag(&frame)),
-                (b'T' | b'D' | b'I', To::Starting | To::Ending) => {}
-                (b'Z', To::Ending) => {
-                    self.destination.ready(&frame);
-                    self.to = To::Ready;
-                }
-                (b'E', _) => {
-                    let error = self.destination.failed(&frame).unwrap_or_else(|error| error);
-                    return Err(Error::Destination(error));
-                }
-                (tag, _) => {
-                    return Err(Error::Destination(self.destination.wire.unexpected(tag, "while copying")));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Brings both sides to rest after a failure: the source is interrupted, the destination told that the copy
-    /// failed. What does not come to rest in time is marked broken.
-    async fn rest(&mut self) {
-        let unsent = self.source.wire.incoming.split_to(self.ready_to_send);
-        self.ready_to_send = 0;
-        let (from, to, left) = (self.from, self.to, self.scanner.left());
-        let source = rest_source(self.source, from, left);
-        let destination = rest_destination(self.destination, to, &unsent, left);
-        let both = async { tokio::join!(source, destination) };
-        if tokio::time::timeout(REST, both).await.is_err() {
-            self.source.wire.broken |= self.source.pending > 0;
-            self.destination.wire.broken |= self.destination.pending > 0;
-        }
-    }
-}
-
-/// Interrupts the source where it still sends and reads up to its ReadyForQuery. Rows are dropped by the piece.
-async fn rest_source(source: &mut RawConnection, from: From, mut left: usize) {
-    if source.wire.broken || from == From::Ready {
-        return;
-    }
-    if from <= From::Sending && source.cancel.cancel().await.is_err() {
-        source.wire.broken = true;
-        return;
-    }
-    loop {
-        if left > 0 {
-            let here = left.min(source.wire.incoming.len());
-            source.wire.incoming.advance(here);
-            left -= here;
-        }
-        if left == 0 {
-            match wire::header(&source.wire.incoming) {
-                Some((b'd', length)) => {
-                    left = length + 1;
-                    continue;
-                }
-                Some(_) => match source.wire.take(LONGEST_ANSWER) {
-                    Ok(Some(frame)) if frame.tag == b'Z' => return source.ready(&frame),
-                    Ok(Some(frame)) => {
-                        if frame.tag == b'E' && source.failed(&frame).is_err() {
-                            return;
-                        }
-                        continue;
-                    }
-                    Ok(None) => {}
-                    Err(_) => return,
-                },
-                None => {}
-            }
-        }
-        source.wire.incoming.reserve(WRITE_BYTES);
-        let wire = &mut source.wire;
-        let read = poll_fn(|cx| poll_into(&mut wire.stream, &mut wire.incoming, cx)).await;
-        if let Err(error) = read {
-            wire.lost(error);
-            return;
-        }
-    }
-}
-
-/// Completes the frame that the destination has half of, gives the copy up, and reads up to its ReadyForQuery.
-async fn rest_destination(destination: &mut RawConnection, to: To, unsent: &[u8], left: usize) {
-    if destination.wire.broken || to == To::Ready {
-        return;
-    }
-    let wire = &mut destination.wire;
-    match to {
-        To::Taking if left > PAD_BYTES => {
-            wire.broken = true;
-            return;
-        }
-        To::Taking => {
-            wire.outgoing.extend_from_slice(unsent);
-            wire.outgoing.resize(wire.outgoing.len() + left, 0);
-        }
-        // It may wait for a lock before it comes to the COPY.
-        To::Starting => {
-            if destination.cancel.cancel().await.is_err() {
-                destination.wire.broken = true;
-                return;
-            }
-        }
-        To::Ending | To::Ready => {}
-    }
-    // A server that is past the COPY takes no notice of this message (manual, "COPY Operations").
-    if to != To::Ending {
-        let failed = frontend::copy_fail("the source of the copy failed", &mut destination.wire.outgoing);
-        destination.wire.broken |= failed.is_err();
-    }
-    if destination.wire.flush().await.is_err() {
-        return;
-    }
-    // The error was reported, or is the answer to what was just sent.
-    loop {
-        match destination.read().await {
-            Ok(frame) if frame.tag == b'Z' => return destination.ready(&frame),
-            Ok(frame) if frame.tag == b'E' && destination.failed(&frame).is_err() => return,
-            Ok(_) => {}
-            Err(_) => return,
-        }
-    }
-}
-
-fn tag(frame: &Frame) -> String {
-    wire::text(&frame.body).map(|(tag, _)| tag).unwrap_or_default()
 }
 
 /// Reads once into the buffer's free part. The end of the stream is an error: nobody ends a session here but us.

@@ -1,6 +1,7 @@
 //! What a worker does on the destination alone: indexes, constraints and statistics, those of small tables many at once.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::run::{Dial, Shared, Task};
 use super::schedule::Work;
@@ -25,12 +26,14 @@ impl<D: Dial> Worker<D> {
         }
         let [(_, first), _, ..] = steps.as_slice() else {
             for (at, step) in steps {
+                let began = Instant::now();
                 self.step(at, step, task.idle).await?;
-                tell(&shared, step);
+                tell(&shared, step, began.elapsed());
             }
             return Ok(());
         };
         shared.reporter.operation(format!("creating {} and others", first.label));
+        let began = Instant::now();
         let done = match self.build(&steps, 0).await {
             Ok(()) => true,
             Err(error) if matches!(error, Error::Stopped) || error.classify().next == Next::Retry => {
@@ -39,11 +42,13 @@ impl<D: Dial> Worker<D> {
             }
             Err(_) => false,
         };
+        let each = share(began, steps.len());
         for (at, step) in steps {
+            let began = Instant::now();
             if !done {
                 self.step(at, step, task.idle).await?;
             }
-            tell(&shared, step);
+            tell(&shared, step, if done { each } else { began.elapsed() });
         }
         Ok(())
     }
@@ -104,10 +109,12 @@ impl<D: Dial> Worker<D> {
     /// each is done by itself.
     pub(super) async fn analyses(&mut self, task: &Task) -> Result<()> {
         let tables: Vec<usize> = task.all().filter_map(Work::analyzed).collect();
+        let began = Instant::now();
         if tables.len() > 1 {
             match self.analyze_all(&tables).await {
                 Ok(()) => {
-                    tables.iter().for_each(|table| self.shared.analyzed(*table));
+                    let each = share(began, tables.len());
+                    tables.iter().for_each(|table| self.shared.analyzed(*table, each));
                     return Ok(());
                 }
                 Err(Error::Stopped) => return Err(Error::Stopped),
@@ -117,8 +124,9 @@ impl<D: Dial> Worker<D> {
             }
         }
         for table in tables {
+            let began = Instant::now();
             self.analyze(table).await?;
-            self.shared.analyzed(table);
+            self.shared.analyzed(table, began.elapsed());
         }
         Ok(())
     }
@@ -161,13 +169,18 @@ impl<D: Dial> Worker<D> {
     }
 }
 
+/// One piece's share of the time that so many took together.
+fn share(began: Instant, pieces: usize) -> Duration {
+    began.elapsed() / u32::try_from(pieces.max(1)).unwrap_or(u32::MAX)
+}
+
 /// Reports that a step is done.
-fn tell<D: Dial>(shared: &Shared<D>, step: &Step) {
+fn tell<D: Dial>(shared: &Shared<D>, step: &Step, took: Duration) {
     if let Some(index) = &step.builds {
         shared.reporter.report(Update::IndexFinished { index: index.clone() });
     }
     if step.phase == Phase::Constraint {
         let scanned = step.scanned().and_then(|oid| shared.table(oid)).cloned();
-        shared.reporter.report(Update::ConstraintFinished { scanned });
+        shared.reporter.report(Update::ConstraintFinished { scanned, took });
     }
 }

@@ -102,6 +102,9 @@ pub enum Error {
         #[source]
         source: tokio_postgres::Error,
     },
+    /// The same while definitions were read: of a view, the server locks what it reads.
+    #[error("cannot read definitions of the source: held or wanted exclusively: {in_the_way}")]
+    DefinitionLocked { in_the_way: String },
     /// The session that holds the snapshot is gone.
     #[error(
         "the session that held the source's snapshot is gone: what was copied cannot be completed consistently"
@@ -166,6 +169,8 @@ impl Classify for Error {
             Self::Source { source, .. } | Self::Destination { source, .. } => {
                 match source.code().map(|code| code.code()) {
                     Some(sqlstate::INSUFFICIENT_PRIVILEGE) => Failure::operator("no_privilege", Exit::Failed),
+                    Some(sqlstate::LOCK_NOT_AVAILABLE) => Failure::operator("source_locked", Exit::Failed)
+                        .hint("wait for the session that holds that lock, or end it"),
                     Some(code) if !sqlstate::is_transient(code) => {
                         Failure::operator("statement_failed", Exit::Failed)
                     }
@@ -174,7 +179,7 @@ impl Classify for Error {
             }
             Self::SnapshotOutdated { .. } => Failure::retry("source_changes")
                 .hint("the source's tables were changed again and again while the clone began; try when its migration is over"),
-            Self::LockedOnSource { .. } => Failure::operator("source_locked", Exit::Failed)
+            Self::LockedOnSource { .. } | Self::DefinitionLocked { .. } => Failure::operator("source_locked", Exit::Failed)
                 .hint("wait for that session or end it, or leave the table out with --exclude"),
             Self::CommitsLost { .. } => Failure::retry("destination_restarted")
                 .hint("start the clone again, once it is known why the destination's server went down"),

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_postgres::Client;
@@ -305,9 +306,9 @@ impl<D: Dial> Shared<D> {
     }
 
     /// Reports that a table has its statistics.
-    pub(super) fn analyzed(&self, table: usize) {
+    pub(super) fn analyzed(&self, table: usize, took: Duration) {
         if let Some(table) = self.plan.tables.get(table) {
-            self.reporter.report(Update::Analyzed { table: table.name.clone() });
+            self.reporter.report(Update::Analyzed { table: table.name.clone(), took });
         }
     }
 

@@ -118,7 +118,8 @@ async fn explain(source: tokio_postgres::Error, fresh: &Client, batch: &[Relatio
             Error::SnapshotOutdated { tables: vec![message(&source)] }
         }
         sqlstate::LOCK_NOT_AVAILABLE => {
-            let in_the_way = holders(fresh, batch).await.unwrap_or_default();
+            let oids = batch.iter().map(|table| table.oid).collect();
+            let in_the_way = holders(fresh, Some(oids)).await.unwrap_or_default();
             Error::LockedOnSource { in_the_way, source }
         }
         _ => Error::Source { doing: "locking the tables against changes of their definition", source },
@@ -129,15 +130,24 @@ fn message(error: &tokio_postgres::Error) -> String {
     error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
 }
 
-async fn holders(fresh: &Client, batch: &[Relation]) -> std::result::Result<String, tokio_postgres::Error> {
-    let oids: Vec<Oid> = batch.iter().map(|table| table.oid).collect();
+/// What to say when definitions could not be read because of a lock: who has, or wants, anything exclusively.
+pub async fn definition_locked(fresh: &Client) -> Error {
+    Error::DefinitionLocked { in_the_way: holders(fresh, None).await.unwrap_or_default() }
+}
+
+/// Who holds ACCESS EXCLUSIVE, or waits for it; on any relation of the user's without `oids`.
+async fn holders(
+    fresh: &Client,
+    oids: Option<Vec<Oid>>,
+) -> std::result::Result<String, tokio_postgres::Error> {
     let rows = fresh.query(include_str!("../../../sql/source/lock_holders.sql"), &[&oids]).await?;
     let mut lines = Vec::new();
     for row in rows {
         let name = QualifiedName::new(row.try_get::<_, &str>("schema")?, row.try_get::<_, &str>("name")?);
         let (pid, user): (i32, &str) = (row.try_get("pid")?, row.try_get("username")?);
         let query: &str = row.try_get("query")?;
-        lines.push(format!("table {name} by pid {pid} (user {user}): {}", query.escape_debug()));
+        let kind: &str = row.try_get("kind")?;
+        lines.push(format!("{kind} {name} by pid {pid} (user {user}): {}", query.escape_debug()));
     }
     Ok(lines.join("; "))
 }
@@ -181,22 +191,29 @@ pub async fn waiting_behind(fresh: &Client, our_pids: &[i32]) -> Result<Vec<Wait
 /// How big a table or an index is.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Measure {
-    /// Blocks of the heap or index itself, as they are under the lock.
+    /// Blocks of the heap itself as they are under the lock; of an index as they were when it was last built or vacuumed.
     pub blocks: u32,
+    /// Bytes of rows, TOAST included and indexes not; 0 for a partitioned table.
+    pub bytes: u64,
     /// Its rows, as far as ANALYZE tells.
     pub rows: Option<u64>,
 }
 
-/// Measures tables and indexes. What is gone meanwhile is not in the answer.
+/// Measures indexes, and tables that the holder has locked. What is gone meanwhile is not in the answer.
 pub async fn measures(holder: &Client, relations: &[Oid]) -> Result<HashMap<Oid, Measure>> {
     let doing = "measuring the tables";
     let query = include_str!("../../../sql/source/measures.sql");
     let rows = holder.query(query, &[&relations]).await.map_err(|source| Error::Source { doing, source })?;
     rows.iter()
         .map(|row| {
-            let (blocks, rows): (i64, Option<i64>) = (row.try_get(1)?, row.try_get(2)?);
-            let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
-            Ok((row.try_get(0)?, Measure { blocks, rows: rows.and_then(|rows| u64::try_from(rows).ok()) }))
+            let (blocks, rows, bytes): (i64, Option<i64>, i64) =
+                (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+            let measure = Measure {
+                blocks: u32::try_from(blocks).unwrap_or(u32::MAX),
+                bytes: u64::try_from(bytes).unwrap_or(0),
+                rows: rows.and_then(|rows| u64::try_from(rows).ok()),
+            };
+            Ok((row.try_get(0)?, measure))
         })
         .collect::<std::result::Result<_, _>>()
         .map_err(|source| Error::Source { doing, source })

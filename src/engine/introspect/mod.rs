@@ -56,6 +56,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether `lock_timeout` ran out: the server's functions that print definitions lock what these are about.
+    pub fn is_locked_out(&self) -> bool {
+        let code = match self {
+            Self::Query { source, .. } => source.code().map(|state| state.code()),
+            Self::Column { .. } | Self::Unknown { .. } => None,
+        };
+        code == Some(sqlstate::LOCK_NOT_AVAILABLE)
+    }
+
     /// Whether it looks as if something was dropped between the snapshot and the reading: "cache lookup failed", an
     /// undefined object, or a definition that came out as NULL.
     pub fn may_have_vanished(&self) -> bool {
@@ -77,6 +86,8 @@ impl Classify for Error {
                     Failure::operator("catalog_read", Exit::Failed)
                         .hint("check that the role may read the system catalogs of the source")
                 }
+                Some(sqlstate::LOCK_NOT_AVAILABLE) => Failure::operator("source_locked", Exit::Failed)
+                    .hint("wait for the session that holds that lock, or end it"),
                 _ => Failure::retry("catalog_read"),
             },
             Self::Column { .. } | Self::Unknown { .. } => Failure::bug("catalog_unexpected"),

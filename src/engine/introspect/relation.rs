@@ -89,7 +89,6 @@ fn table(row: &Row) -> Result<Table, Error> {
         }
         None => (parents, None),
     };
-    let bytes: i64 = get(row, "bytes")?;
     Ok(Table {
         oid,
         name: qualified(row, "schema", "name")?,
@@ -127,7 +126,6 @@ fn table(row: &Row) -> Result<Table, Error> {
             enabled: get(row, "row_security")?,
             forced: get(row, "row_security_forced")?,
         },
-        bytes: u64::try_from(bytes).unwrap_or(0),
         load_through: None,
         binary_safe: false,
     })

@@ -6,7 +6,7 @@ use super::facts::{self, Database};
 use super::mark::Mark;
 use super::{Error, Result};
 use crate::id::JobId;
-use crate::pg::{Ident, Literal, Oid, Sql, sqlstate};
+use crate::pg::{Ident, Literal, Oid, Sql, Version, sqlstate};
 use crate::safety::MadeFor;
 use crate::schema::model::database::{self, LocaleProvider};
 use crate::schema::render;
@@ -15,8 +15,14 @@ use crate::sql;
 /// Creates an empty database from `template0` with the encoding and locale of `like`, marks it, and returns its oid.
 /// CREATE DATABASE fails on a name that is taken. The caller has recorded its intent before and records the oid
 /// after; where this fails in the middle there may be a database of that name, which the caller drops.
-pub async fn create(client: &Client, name: &Ident, like: &database::Database, mark: &Mark) -> Result<Oid> {
-    let statement = render::database::create(like, name);
+pub async fn create(
+    client: &Client,
+    name: &Ident,
+    like: &database::Database,
+    version: Version,
+    mark: &Mark,
+) -> Result<Oid> {
+    let statement = render::database::create(like, name, version);
     client.batch_execute(statement.as_str()).await.map_err(|source| Error::Create {
         name: name.as_str().to_owned(),
         locale: describe(like),

@@ -46,6 +46,8 @@ pub struct Made {
 pub struct Sighting {
     /// Its cluster and database.
     pub identity: Identity,
+    /// Where the connection of that name led then ([`crate::connect::Options::place`]).
+    pub place: String,
     /// Whether it was dialled at a loopback address.
     pub loopback: bool,
     /// Milliseconds since 1970.

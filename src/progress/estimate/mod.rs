@@ -222,19 +222,27 @@ impl Estimate {
     }
 
     /// A constraint is there; `scanned` is the table that was read through for it.
-    pub(super) fn constraint_finished(&mut self, scanned: Option<&QualifiedName>, now: Duration) {
+    pub(super) fn constraint_finished(
+        &mut self,
+        scanned: Option<&QualifiedName>,
+        took: Duration,
+        now: Duration,
+    ) {
         self.advance(now);
         self.constraints_left = (self.constraints_left - 1.0).max(0.0);
         if let Some(table) = scanned.and_then(|name| self.tables.get_mut(name)) {
             table.scans = table.scans.saturating_sub(1);
+            let scan = (seconds(took) - cost::constraint()).max(0.0);
+            self.speed.learn(Kind::Constraint, cost::scan(table.disk), scan);
         }
         self.clock.sign(now);
     }
 
-    pub(super) fn analyzed(&mut self, name: &QualifiedName, now: Duration) {
+    pub(super) fn analyzed(&mut self, name: &QualifiedName, took: Duration, now: Duration) {
         self.advance(now);
         if let Some(table) = self.tables.get_mut(name) {
             table.analyzed = true;
+            self.speed.learn(Kind::Analyze, cost::analyze(table.disk), seconds(took));
         }
         self.clock.sign(now);
     }

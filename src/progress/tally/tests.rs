@@ -28,8 +28,10 @@ struct Clone {
     /// An index build's time as a share of its table's copy at that speed.
     index_of_copy: f64,
     verify_bytes_s: f64,
-    /// Bytes of a table that ANALYZE, or a foreign key's check, gets through.
+    /// Bytes of a table that a foreign key's check gets through …
     scan_bytes_s: f64,
+    /// … and that ANALYZE does.
+    analyze_bytes_s: f64,
     /// Foreign keys of each table.
     scans: u32,
     rows_known: bool,
@@ -61,6 +63,7 @@ impl Default for Clone {
             index_of_copy: 0.35,
             verify_bytes_s: 2e9,
             scan_bytes_s: 1e9,
+            analyze_bytes_s: 1e9,
             scans: 1,
             rows_known: true,
             index_progress: true,
@@ -173,11 +176,14 @@ impl Clone {
         let disk = self.tables[n].0;
         let mut t = now;
         for _ in 0..self.scans {
-            t += self.statement / 2.0 + disk as f64 / self.scan_bytes_s;
-            line.push((t, Update::ConstraintFinished { scanned: Some(table(n)) }));
+            let takes = self.statement / 2.0 + disk as f64 / self.scan_bytes_s;
+            t += takes;
+            let took = Duration::from_secs_f64(takes);
+            line.push((t, Update::ConstraintFinished { scanned: Some(table(n)), took }));
         }
-        t += self.statement / 3.0 + disk.min(240 * MB) as f64 / self.scan_bytes_s;
-        line.push((t, Update::Analyzed { table: table(n) }));
+        let takes = self.statement / 3.0 + disk.min(240 * MB) as f64 / self.analyze_bytes_s;
+        t += takes;
+        line.push((t, Update::Analyzed { table: table(n), took: Duration::from_secs_f64(takes) }));
         t
     }
 
@@ -264,12 +270,13 @@ fn shapes() -> Vec<(&'static str, Clone)> {
 
 type Machine = (&'static str, fn(&mut Clone));
 
-const MACHINES: [Machine; 13] = [
+const MACHINES: [Machine; 14] = [
     ("as expected", |_| {}),
     ("three times slower", |clone| {
         clone.copy_bytes_s /= 3.0;
         clone.build_bytes_s /= 3.0;
         clone.scan_bytes_s /= 3.0;
+        clone.analyze_bytes_s /= 3.0;
         clone.verify_bytes_s /= 3.0;
         clone.statement *= 3.0;
         clone.table *= 3.0;
@@ -280,6 +287,7 @@ const MACHINES: [Machine; 13] = [
         clone.copy_bytes_s *= 3.0;
         clone.build_bytes_s *= 3.0;
         clone.scan_bytes_s *= 3.0;
+        clone.analyze_bytes_s *= 3.0;
         clone.verify_bytes_s *= 3.0;
         clone.statement /= 3.0;
         clone.table /= 3.0;
@@ -288,6 +296,10 @@ const MACHINES: [Machine; 13] = [
     ("slow statements", |clone| clone.statement = 0.004),
     ("cheap indexes", |clone| clone.index_of_copy = 0.2),
     ("dear indexes", |clone| clone.index_of_copy = 0.6),
+    ("dear statistics and checks", |clone| {
+        clone.scan_bytes_s = 300e6;
+        clone.analyze_bytes_s = 150e6;
+    }),
     ("no verify", |clone| clone.verify = VerifyMode::None),
     ("cold verify", |clone| clone.verify_bytes_s = 700e6),
     ("a neighbour in the first half", |clone| clone.neighbour = (0.0, 0.5, 1.7)),

@@ -35,8 +35,6 @@ pub struct Table {
     pub partition_key: Option<Sql>,
     pub replica_identity: ReplicaIdentity,
     pub row_security: RowSecurity,
-    /// Bytes of rows, TOAST included and indexes not; 0 for a partitioned table.
-    pub bytes: u64,
     /// Of a partition whose rows may belong to another leaf on another server, for what is hashed
     /// ([`crate::schema::placing`]) or for an order that the locale makes: the topmost table above it that decides so,
     /// through which its rows must be loaded.

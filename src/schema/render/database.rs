@@ -1,6 +1,6 @@
 //! SQL of the database as a whole. None of it is in the script: the workflow says when, and under which name.
 
-use crate::pg::{Ident, Literal, Sql};
+use crate::pg::{Ident, Literal, Sql, Version};
 use crate::schema::model::Catalog;
 use crate::schema::model::database::{Database, LocaleProvider, Setting};
 use crate::schema::options::Options;
@@ -18,8 +18,9 @@ const LISTS: [&str; 6] = [
     "unix_socket_directories",
 ];
 
-/// `CREATE DATABASE` from `template0` with the encoding and locale of `like`, under the name `name`.
-pub fn create(like: &Database, name: &Ident) -> Sql {
+/// `CREATE DATABASE` from `template0` with the encoding and locale of `like`, under the name `name`, on a server of
+/// `version`. The provider is always said: `template0` may have another one.
+pub fn create(like: &Database, name: &Ident, version: Version) -> Sql {
     let mut text = sql!(
         "CREATE DATABASE {name} TEMPLATE template0 ENCODING {encoding} LC_COLLATE {collate} LC_CTYPE {ctype}",
         name = name,
@@ -29,6 +30,8 @@ pub fn create(like: &Database, name: &Ident) -> Sql {
     );
     let locale = like.locale.as_deref().unwrap_or_default();
     match like.provider {
+        // 14 has no other, and no word for it.
+        LocaleProvider::Libc if version.at_least(15) => text.push_fixed(" LOCALE_PROVIDER libc"),
         LocaleProvider::Libc => {}
         LocaleProvider::Icu => {
             text.push(&sql!(" LOCALE_PROVIDER icu ICU_LOCALE {locale}", locale = Literal(locale)));

@@ -3,7 +3,7 @@
 use crate::pg::{Ident, Literal};
 use crate::schema::model::namespace::Namespace;
 use crate::schema::model::{Address, Catalog, Rank, class};
-use crate::schema::options::Options;
+use crate::schema::options::{Options, Standing};
 use crate::schema::render::Rendering;
 use crate::schema::script::{Phase, Piece};
 use crate::sql;
@@ -30,6 +30,7 @@ pub(super) fn render(catalog: &Catalog, options: &Options, to: &mut Rendering) {
         to.push(Piece {
             sql: vec![sql!("DROP SCHEMA IF EXISTS {public}", public = public)],
             label: "drop of schema public".to_owned(),
+            tolerated: !options.superuser,
             ..piece(OID_OF_PUBLIC, &public)
         });
     }
@@ -44,13 +45,16 @@ fn piece(oid: u32, name: &Ident) -> Piece {
 fn change_public(namespace: &Namespace, mut made: Piece, options: &Options, to: &mut Rendering) {
     let as_made = options.destination_version.at_least(15) && namespace.owner.as_str() == OWNER_OF_PUBLIC;
     if options.owners && !as_made {
-        if options.roles.contains(namespace.owner.as_str()) {
-            made.sql.push(sql!("ALTER SCHEMA public OWNER TO {owner}", owner = namespace.owner));
-        } else {
-            to.skip(
+        let owner = &namespace.owner;
+        match options.standing(owner) {
+            Standing::Ours => made.sql.push(sql!("ALTER SCHEMA public OWNER TO {owner}", owner = owner)),
+            Standing::Absent => {
+                to.skip("owner of schema public", format!("role {owner:?} is not on the destination"));
+            }
+            Standing::Other => to.skip(
                 "owner of schema public",
-                format!("role {:?} is not on the destination", namespace.owner),
-            );
+                format!("our role on the destination may not give anything to role {owner:?}"),
+            ),
         }
     }
     match namespace.comment.as_deref() {
@@ -59,6 +63,8 @@ fn change_public(namespace: &Namespace, mut made: Piece, options: &Options, to: 
         None => made.sql.push(sql!("COMMENT ON SCHEMA public IS NULL")),
     }
     if !made.sql.is_empty() {
+        // Until PostgreSQL 14 it belongs to the superuser who made the cluster.
+        made.tolerated = !options.superuser;
         to.push(made);
     }
 }

@@ -9,6 +9,10 @@ use crate::schema::render::Rendering;
 use crate::schema::script::{Lock, LockMode, Phase, Piece};
 use crate::sql;
 
+fn force() -> Sql {
+    Sql::fixed("FORCE ROW LEVEL SECURITY")
+}
+
 pub(super) fn render(catalog: &Catalog, options: &Options, to: &mut Rendering) {
     for table in &catalog.tables {
         let relation = table.address();
@@ -16,8 +20,19 @@ pub(super) fn render(catalog: &Catalog, options: &Options, to: &mut Rendering) {
         if table.row_security.enabled {
             actions.push(Sql::fixed("ENABLE ROW LEVEL SECURITY"));
         }
-        if table.row_security.forced {
-            actions.push(Sql::fixed("FORCE ROW LEVEL SECURITY"));
+        if table.row_security.forced && options.superuser {
+            actions.push(force());
+        } else if table.row_security.forced {
+            // From then on the owner does not see all rows: they are verified first.
+            to.push(Piece {
+                sql: vec![sql!("ALTER TABLE {table} {force}", table = table.name, force = force())],
+                phase: Phase::Last,
+                ..piece(
+                    relation.part(Rank::EventTrigger),
+                    relation,
+                    format!("forced row security of {}", table.name),
+                )
+            });
         }
         if actions.is_empty() {
             continue;

@@ -77,9 +77,12 @@ pub(super) fn draw(
 pub(super) fn schema_options(
     request: &Request,
     catalog: &Catalog,
+    measures: &HashMap<Oid, Measure>,
     destination: &Destination,
 ) -> schema::Options {
-    let small = catalog.tables.iter().filter(|table| table.has_rows() && table.bytes <= chunks::SMALL_TABLE);
+    let bytes = |of| measures.get(&of).map_or(0, |measure| measure.bytes);
+    let small =
+        catalog.tables.iter().filter(|table| table.has_rows() && bytes(table.oid) <= chunks::SMALL_TABLE);
     schema::Options {
         owners: request.owners,
         privileges: request.privileges,
@@ -129,14 +132,15 @@ fn tables(
 }
 
 fn chunk_table(table: &model::relation::Table, measures: &HashMap<Oid, Measure>) -> chunks::Table {
+    let measure = measures.get(&table.oid).copied().unwrap_or_default();
     chunks::Table {
         oid: table.oid,
         name: table.name.clone(),
         into: table.name.clone(),
         columns: table.copied_columns().map(|column| column.name.clone()).collect(),
         format: if table.binary_safe { chunks::Format::Binary } else { chunks::Format::Text },
-        bytes: table.bytes,
-        blocks: measures.get(&table.oid).copied().unwrap_or_default().blocks,
+        bytes: measure.bytes,
+        blocks: measure.blocks,
         heap: table.access_method.is_none(),
         configuration: None,
     }
@@ -158,6 +162,20 @@ fn judge(script: &Script, of_database: &[Sql], catalog: &Catalog, context: &Cont
     let of_database = of_database.iter().map(|sql| ("settings of the database", sql));
     let mut findings = parse::judge_script(script, catalog.version);
     findings.extend(parse::judge_all(of_database, catalog.version));
+    heed(findings, context)
+}
+
+/// As the script, what is sent around it: the staging database's creation and that of roles.
+pub(super) fn judge_around(
+    statements: &[(String, Sql)],
+    catalog: &Catalog,
+    context: &Context,
+) -> Result<()> {
+    let statements = statements.iter().map(|(label, sql)| (label.as_str(), sql));
+    heed(parse::judge_all(statements, catalog.version), context)
+}
+
+fn heed(findings: Vec<parse::Finding>, context: &Context) -> Result<()> {
     for finding in findings {
         if finding.fatal {
             return Err(Error::Generated(format!("{}: {}", finding.label, finding.message)));

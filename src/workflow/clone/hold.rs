@@ -64,6 +64,9 @@ pub(super) async fn read(
                 watched.no_more();
                 held.holder.close().await;
             }
+            Err(error) if error.is_locked_out() => {
+                return Err(snapshot::definition_locked(source.connection.client()).await.into());
+            }
             Err(error) => return Err(error.into()),
         }
     }

@@ -35,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::party::{Destination, OtherSource, Party, Source};
 use super::{AS_IT_WAS, Result, stoppable};
-use crate::engine::stage::registry::Registry;
+use crate::engine::stage::registry::{Hold, Registry};
 use crate::engine::stage::swap::Sessions;
 use crate::id::JobId;
 use crate::progress::{Phase, Report, Reporter, VerifyMode};
@@ -77,6 +77,8 @@ pub struct Request {
 #[derive(Clone)]
 pub struct Context {
     pub registry: Arc<dyn Registry>,
+    /// Tells other processes on this machine that the job is at work: `clean` leaves what it makes alone.
+    pub held: Arc<dyn Hold>,
     pub reporter: Reporter,
     pub destinations: Destinations,
     /// Every connection with role source.

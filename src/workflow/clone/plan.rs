@@ -13,7 +13,7 @@ use crate::engine::copy::{lanes, large_objects, snapshot};
 use crate::engine::preflight::{self, check, source as readable};
 use crate::pg::{Ident, Oid, QualifiedName};
 use crate::progress::{IndexWork, Level, TableWork, Update, VerifyMode, Warning, Work};
-use crate::schema::adapt;
+use crate::schema::{adapt, render};
 use crate::schema::model::Catalog;
 use crate::schema::model::database::{Database, LocaleProvider};
 use crate::schema::script::Phase;
@@ -52,17 +52,23 @@ pub(super) async fn plan(
         catalog.forget_rows();
     }
     part::check_partitions(&catalog, &held.chosen)?;
-    let mut options = draw::schema_options(request, &catalog, destination);
-    let roles = roles::missing(request, &catalog, destination)?;
-    roles::expect(&roles, &mut options, context);
-    let adapted = adapt::adapt(&mut catalog, &options);
     let client = held.holder.client();
     let indexes = catalog.indexes.iter().map(|index| index.oid);
     let oids: Vec<Oid> = held.chosen.with_data.iter().copied().chain(indexes).collect();
     let measures = snapshot::measures(client, &oids).await?;
+    let mut options = draw::schema_options(request, &catalog, &measures, destination);
+    let roles = roles::missing(request, &catalog, destination)?;
+    roles::expect(&roles, &mut options, context);
+    let adapted = adapt::adapt(&mut catalog, &options);
     let comment = catalog.database.comment.take();
     let ground = Ground { catalog, options, adapted, chosen: held.chosen, measures };
     let drawn = draw::draw(request, context, destination, &ground)?;
+    let like = like(request, &ground.catalog);
+    let mut around = roles::statements(&roles, &ground.options);
+    let name = Ident::new(destination.grant.database());
+    let version = destination.facts.version;
+    around.push(("the staging database".to_owned(), render::database::create(&like, &name, version)));
+    draw::judge_around(&around, &ground.catalog, context)?;
     let sequences: Vec<QualifiedName> = drawn.sequences.iter().map(|one| one.name.clone()).collect();
     let unreadable = readable::unreadable_sequences(client, &sequences).await?;
     preflight::fail_on(check::readable_sequences(&source.facts.role, &unreadable))?;
@@ -73,7 +79,7 @@ pub(super) async fn plan(
     };
     let plan = Plan {
         roles,
-        like: like(request, &ground.catalog),
+        like,
         comment,
         holder: Arc::new(Holder::new(held.holder).await?),
         snapshot: held.snapshot,

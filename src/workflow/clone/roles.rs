@@ -51,6 +51,11 @@ fn create(role: &Ident, superuser: bool) -> Sql {
     sql!("{create}; GRANT {role} TO CURRENT_USER", create = create, role = role)
 }
 
+/// The statements that create them, each with what it is about.
+pub(super) fn statements(roles: &[Ident], options: &Options) -> Vec<(String, Sql)> {
+    roles.iter().map(|role| (format!("role {}", role.quoted()), create(role, options.superuser))).collect()
+}
+
 impl Staging {
     /// Creates them, each known to [`Staging::remove`] from then on. One that somebody else created meanwhile is theirs.
     pub(super) async fn create_roles(&self, context: &Context, plan: &Plan) -> Result<()> {

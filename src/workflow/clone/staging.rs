@@ -8,7 +8,6 @@ use crate::connect::{self, Connection, DestinationConnection};
 use crate::engine::copy::ledger::Committed;
 use crate::engine::copy::statements;
 use crate::engine::stage::mark::Mark;
-use crate::engine::stage::registry::Hold;
 use crate::engine::stage::{self, create};
 use crate::failure::chain;
 use crate::id::JobId;
@@ -47,8 +46,6 @@ pub(super) struct Staging {
     pub(super) name: Ident,
     pub(super) oid: Oid,
     pub(super) maintenance: Maintenance,
-    /// Tells other processes on this machine that the job is at work.
-    _held: Box<dyn Hold>,
     /// Roles of the cluster that were created for it.
     pub(super) made_roles: Mutex<Vec<Ident>>,
     /// What it was told to keep.
@@ -65,14 +62,13 @@ impl Staging {
         let of = destination.grant.database().to_owned();
         let name = Ident::new(made_name(&request.job, MadeFor::Staging, &of));
         let mark = Mark { job: request.job.clone(), made_for: MadeFor::Staging, of, comment: None };
-        let held = context.registry.hold(&request.job)?;
         let maintenance = Maintenance::open(destination, &request.job).await?;
         let cluster = destination.grant.system_identifier();
         let (job, registry) = (&request.job, context.registry.as_ref());
         registry.record_intent(job, cluster, name.as_str(), None, MadeFor::Staging, &mark.of)?;
         let made = async {
             let session = maintenance.session().await?;
-            let oid = create::create(session.client(), &name, like, &mark).await?;
+            let oid = create::create(session.client(), &name, like, destination.facts.version, &mark).await?;
             registry.record_created(job, name.as_str(), oid)?;
             Ok(oid)
         };
@@ -80,16 +76,7 @@ impl Staging {
             Ok(oid) => {
                 let (job, cluster) = (job.clone(), cluster.to_owned());
                 let committed = Committed::default();
-                Ok(Self {
-                    job,
-                    cluster,
-                    name,
-                    oid,
-                    maintenance,
-                    _held: held,
-                    made_roles: Mutex::default(),
-                    committed,
-                })
+                Ok(Self { job, cluster, name, oid, maintenance, made_roles: Mutex::default(), committed })
             }
             Err(error) => {
                 let refused =

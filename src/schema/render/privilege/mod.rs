@@ -72,8 +72,16 @@ fn grant(
     }
     later.extend(made.by_others);
     if !later.is_empty() {
-        to.push(piece(privilege, later, of_the_system));
+        // The rows are verified with the owner's privilege, where no superuser does it.
+        let phase = if options.superuser || !takes_select_from_owner(privilege) { Phase::PostData } else { Phase::Last };
+        to.push(Piece { phase, ..piece(privilege, later, of_the_system) });
     }
+}
+
+fn takes_select_from_owner(privilege: &Privilege) -> bool {
+    let owner = Grantee::Role(privilege.owner.clone());
+    privilege.of.class == class::RELATION
+        && privilege.was.iter().any(|grant| grant.grantee == owner && grant.privilege == "SELECT")
 }
 
 /// A step of its own: a grantor may not be able to reach the object, so it may fail by itself.
@@ -95,9 +103,12 @@ fn piece(privilege: &Privilege, sql: Vec<Sql>, of_the_system: bool) -> Piece {
     }
 }
 
-/// Whether the object is there without any step of ours: made by initdb, or by an extension that is made.
+/// Whether the object is there without any step of ours: made by initdb, or by an extension that is made. A large object's
+/// number says nothing: it may be chosen.
 fn of_the_system(object: Address, to: &Rendering) -> bool {
-    object.object < FIRST_OID_OF_USERS && !to.left_out.contains_key(&object.whole())
+    object.class != class::LARGE_OBJECT
+        && object.object < FIRST_OID_OF_USERS
+        && !to.left_out.contains_key(&object.whole())
 }
 
 fn statements(privilege: &Privilege, options: &Options, missing: &mut Missing) -> Statements {

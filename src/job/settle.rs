@@ -1,0 +1,73 @@
+//! Jobs whose process is gone: their records say so, and whether what they replaced can be had back.
+
+use super::record::{Kind, Record, UndoState};
+use super::store::{Store, StoreError};
+use crate::engine::stage::registry::{Made, MadeState, Registry, RegistryError};
+use crate::failure::{Classify, Failure};
+use crate::progress::{Problem, Status};
+use crate::safety::MadeFor;
+
+/// The records could not be corrected.
+#[derive(Debug, thiserror::Error)]
+pub enum SettleError {
+    /// The jobs could not be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It could not be seen who holds a job, or what it made.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
+impl Classify for SettleError {
+    fn classify(&self) -> Failure {
+        match self {
+            Self::Store(error) => error.classify(),
+            Self::Registry(error) => error.classify(),
+        }
+    }
+}
+
+/// Corrects the record of every unfinished job that no process holds ([`Registry::hold`]). A job is held from before
+/// it is recorded until its record is complete, so a job that is at work is never taken for a dead one.
+///
+/// # Errors
+/// The records could not be read or written.
+pub fn settle(store: &dyn Store, registry: &dyn Registry) -> Result<(), SettleError> {
+    for unfinished in store.unfinished()? {
+        if registry.is_held(&unfinished.id)? {
+            continue;
+        }
+        // It may have ended between the list and the look.
+        let record = store.get(&unfinished.id)?;
+        if !record.status.is_over() {
+            let made = registry.made_by(&record.id)?;
+            store.update(&ended(record, &made))?;
+        }
+    }
+    Ok(())
+}
+
+/// The record of a job whose process died, after what it is known to have made. When it died is not known.
+fn ended(mut record: Record, made: &[Made]) -> Record {
+    let kept = made.iter().find(|made| made.made_for == MadeFor::Old && made.state == MadeState::Created);
+    let hint = match kept {
+        Some(old) => {
+            record.undo = UndoState::Available { kept_as: old.name.clone() };
+            format!(
+                "the destination had been replaced already; `multiboard-sync undo {}` takes it back",
+                record.id
+            )
+        }
+        None if record.kind == Kind::Clone => {
+            "`multiboard-sync clean` names what it left behind and removes it; then start it again".to_owned()
+        }
+        None => "it changed nothing: start it again".to_owned(),
+    };
+    record.status = Status::Failed;
+    record.error = Some(Problem {
+        code: "process_gone".to_owned(),
+        message: "the process that ran the job ended before the job did".to_owned(),
+        hint: Some(hint),
+    });
+    record
+}
