@@ -10,6 +10,8 @@ pub const UNDEFINED_TABLE: &str = "42P01";
 pub const UNDEFINED_OBJECT: &str = "42704";
 /// `undefined_column`.
 pub const UNDEFINED_COLUMN: &str = "42703";
+/// `in_failed_sql_transaction`: an earlier statement of the transaction failed.
+pub const IN_FAILED_TRANSACTION: &str = "25P02";
 /// `invalid_schema_name`: the schema does not exist.
 pub const INVALID_SCHEMA_NAME: &str = "3F000";
 /// `invalid_catalog_name`: the database does not exist.

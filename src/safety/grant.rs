@@ -6,6 +6,16 @@ use super::refusal::Refusal;
 use super::rule::Rule;
 
 /// Leave to write to one destination database and to what we make beside it, at the address that was judged.
+///
+/// Nobody else can make one:
+///
+/// ```compile_fail,E0451
+/// let grant = multiboard_sync::safety::WriteGrant { label: String::new(), ..todo!() };
+/// ```
+///
+/// ```compile_fail,E0624
+/// multiboard_sync::safety::WriteGrant::new(todo!(), todo!(), todo!(), todo!(), todo!());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriteGrant {
     label: String,

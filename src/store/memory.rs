@@ -92,8 +92,15 @@ impl Registry for Sqlite {
                          (connection, system_identifier, database_oid, database, loopback, at_ms, place) \
                          VALUES (?, ?, ?, ?, ?, ?, ?)";
         let Identity { system_identifier, database_oid, database } = &seen.identity;
-        let values =
-            params![connection, system_identifier, database_oid, database, seen.loopback, seen.at_ms, seen.place];
+        let values = params![
+            connection,
+            system_identifier,
+            database_oid,
+            database,
+            seen.loopback,
+            seen.at_ms,
+            seen.place
+        ];
         self.record(format!("record who source \"{connection}\" is"), statement, values)
     }
 

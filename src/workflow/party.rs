@@ -312,11 +312,10 @@ impl Probe {
             }
         }
         // What was seen elsewhere under this name says nothing of where it leads now.
-        let here = |seen: &Sighting| other.party.as_ref().is_none_or(|party| party.options.place() == seen.place);
-        let seen = registry.last_sighting(&other.name)?.filter(here).map_or(Seen::Never, |seen| Seen::Before {
-            identity: seen.identity,
-            loopback: seen.loopback,
-            at_ms: seen.at_ms,
+        let here =
+            |seen: &Sighting| other.party.as_ref().is_none_or(|party| party.options.place() == seen.place);
+        let seen = registry.last_sighting(&other.name)?.filter(here).map_or(Seen::Never, |seen| {
+            Seen::Before { identity: seen.identity, loopback: seen.loopback, at_ms: seen.at_ms }
         });
         Ok(safety::Source { label: other.name.clone(), role: Some(Role::Source), seen })
     }

@@ -170,3 +170,37 @@ async fn missing_roles_are_created_without_login_and_taken_away_again_after_a_fa
         on_server.execute_all(&format!("DROP ROLE {}, {}", owner.name(), reader.name())).await;
     }
 }
+
+#[tokio::test]
+async fn a_role_without_superuser_clones_what_it_must_verify_before_it_may_not_see_it() {
+    for major in [15, 18] {
+        let (Some(on_source), Some(on_destination)) = (source(major), destination(major)) else { return };
+        let owner = on_source.role("owner", "").await;
+        let owner_there = owner.on(on_destination, "").await;
+        let cloner = on_destination.role("cloner", "LOGIN CREATEDB").await;
+        on_destination.execute(&format!("GRANT {} TO {}", owner_there.name(), cloner.name())).await;
+        let (from, to) = (on_source.database("forced").await, on_destination.absent_database("forced"));
+        // As after pg_upgrade from 14: public belongs to a superuser.
+        from.execute(&format!(
+            "ALTER SCHEMA public OWNER TO postgres; GRANT CREATE ON SCHEMA public TO {owner}; SET ROLE {owner};
+             CREATE TABLE mine (id int PRIMARY KEY, who text); INSERT INTO mine SELECT g, 'u' || g FROM generate_series(1, 100) g;
+             ALTER TABLE mine ENABLE ROW LEVEL SECURITY; ALTER TABLE mine FORCE ROW LEVEL SECURITY;
+             CREATE POLICY own ON mine USING (who = CURRENT_USER);
+             CREATE TABLE blind (id int); INSERT INTO blind VALUES (1), (2); REVOKE SELECT ON blind FROM {owner}",
+            owner = owner.name()
+        ))
+        .await;
+        for mode in ["counts", "checksum"] {
+            let more = ["--verify", mode, "--confirm", to.name()];
+            let url = to.url_as(cloner.name(), "x");
+            let outcome = clone(&Binary::new(), &from.url(), &url, &more).await.expect_code(0);
+            assert_eq!(outcome.skipped(), ["owner of schema public"], "{major}");
+        }
+        let forced =
+            "SELECT relrowsecurity::text || relforcerowsecurity FROM pg_class WHERE relname = 'mine'";
+        assert_eq!(to.query_text(forced).await, "truetrue");
+        assert_eq!(to.query_text("SELECT count(*) FROM mine").await, "100");
+        let may = format!("SELECT has_table_privilege('{}', 'blind', 'SELECT')", owner.name());
+        assert_eq!(to.query_text(&may).await, "f");
+    }
+}

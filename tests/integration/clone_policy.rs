@@ -1,6 +1,6 @@
 //! The safety policy on real servers: entries of the configuration, managed hosts, sources out of reach, copies.
 
-use std::net::{IpAddr, UdpSocket};
+use std::net::{IpAddr, TcpListener, UdpSocket};
 
 use crate::support::cloning::clone;
 use crate::support::{
@@ -143,6 +143,16 @@ async fn a_source_out_of_reach_counts_as_it_was_last_seen() {
     refused_by(clone(&program, &from.url(), &production.url(), &confirm).await, "refused_is_the_source");
     let outcome = clone(&program, &from.url(), &to.url(), &["--confirm", to.name()]).await.expect_code(0);
     notes(&outcome, "its identity as last seen was compared");
+
+    // The name leads elsewhere now: what was seen under it says nothing of that place.
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let program = program.config(&format!(
+        "[connections.production]\nurl = \"postgres://postgres@{gone}/{}\"\nrole = \"source\"\n",
+        production.name()
+    ));
+    let other = kept.absent_database("elsewhere");
+    let outcome = clone(&program, &from.url(), &other.url(), &[]).await.expect_code(7);
+    outcome.expect_error(&["production", "cannot be reached and never was"]);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::cloning::start_clone;
+use crate::support::cloning::{clone, clone_of, start_clone};
 use crate::support::{
     Binary, Database, Fault, FaultProxy, Outcome, Point, checksum, destination, dump, eventually, source,
 };
@@ -288,4 +288,36 @@ async fn a_table_that_is_locked_exclusively_is_named_with_its_holder() {
         if again.output.code == Some(0) { Ok(()) } else { Err(again.text()) }
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_is_left_out_may_be_locked_and_so_may_an_index() {
+    for major in [15, 18] {
+        let (Some(source), Some(destination)) = (source(major), destination(major)) else { return };
+        let (from, to) = (source.database("leaves").await, destination.absent_database("leaves"));
+        from.execute(TABLES).await;
+        from.execute("CREATE TABLE big (id int); CREATE TABLE kept (id int); CREATE INDEX kept_id ON kept (id); INSERT INTO kept VALUES (1)").await;
+        let holder = from.session().await;
+        holder.execute_all("BEGIN; LOCK TABLE big IN ACCESS EXCLUSIVE MODE; REINDEX INDEX kept_id").await;
+        clone_of(&from, &to, &["--exclude", "public.big"]).await;
+        assert_eq!(to.query_text("SELECT count(*) FROM kept").await, "1");
+        holder.execute_all("ROLLBACK").await;
+    }
+}
+
+#[tokio::test]
+async fn a_view_whose_definition_is_locked_is_told_with_who_holds_the_lock() {
+    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+    let (from, to) = (source.database("refreshed").await, destination.absent_database("refreshed"));
+    from.announce("canceling statement due to lock timeout");
+    from.announce("current transaction is aborted");
+    from.execute("CREATE MATERIALIZED VIEW fresh AS SELECT 1 AS a; CREATE VIEW over AS SELECT a FROM fresh")
+        .await;
+    let holder = from.session().await;
+    let pid = holder.query_text("SELECT pg_backend_pid()").await;
+    holder.execute_all("BEGIN; REFRESH MATERIALIZED VIEW fresh").await;
+    let outcome = clone(&Binary::new(), &from.url(), &to.url(), &[]).await.expect_code(1);
+    outcome.expect_error(&["materialized view public.fresh", &pid, "source_locked"]);
+    assert_eq!(to.related_databases().await, [""; 0]);
+    holder.execute_all("ROLLBACK").await;
 }

@@ -1,6 +1,9 @@
 //! How a clone reaches its servers: one of several hosts and no other, through poolers, and what it says of whom.
 
+use std::os::unix::fs::PermissionsExt;
+
 use crate::support::cloning::clone;
+use crate::support::server::PASSWORD;
 use crate::support::{Binary, Database, Server, Session, Settings, destination, source};
 
 /// Tables and a sequence that say which server they are of.
@@ -92,4 +95,33 @@ async fn errors_of_statements_say_which_server_role_and_database() {
     other.execute(&format!("REVOKE SELECT ON t FROM {role}")).await;
     let words = ["public.t", "permission denied for table t"];
     names(&other, role, &["verify", "--from", &url, "--to", &other_url], 1, &words).await;
+}
+
+#[tokio::test]
+async fn a_password_file_with_a_line_for_the_database_alone_is_enough() {
+    let Some(source) = source(15) else { return };
+    let hba = "local all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n";
+    let Some(destination) = Server::with(15, Settings::new().hba(hba)) else { return };
+    let from = source.database("passfile").await;
+    from.execute("CREATE TABLE t AS SELECT 1 AS a").await;
+    let program = Binary::new();
+    let file = program.folder().join("pgpass");
+    let at = destination.address();
+    let line = format!("{}:{}:app_dev:postgres:{PASSWORD}\n", at.ip(), at.port());
+    std::fs::write(&file, line).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let to = format!("postgres://postgres@{at}/app_dev?passfile={}", file.display());
+    clone(&program, &from.url(), &to, &[]).await.expect_code(0);
+}
+
+#[tokio::test]
+async fn a_server_whose_postgres_database_is_closed_is_written_to_through_another_one() {
+    let Some(source) = source(15) else { return };
+    let Some(destination) = Server::with(15, Settings::new()) else { return };
+    let from = source.database("closed").await;
+    from.execute("CREATE TABLE t AS SELECT 1 AS a").await;
+    let (to, inside) = (destination.url("app_dev"), Session::open(&destination.url("template1")).await);
+    inside.execute_all("ALTER DATABASE postgres ALLOW_CONNECTIONS false").await;
+    // CREATE DATABASE needs its template to be nobody's, and ours is template0.
+    clone(&Binary::new(), &from.url(), &to, &[]).await.expect_code(0);
 }

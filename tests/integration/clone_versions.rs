@@ -1,7 +1,7 @@
 //! The same clone between versions, encodings and locales, with one worker and with many, with tables split.
 
 use crate::support::cloning::clone_of;
-use crate::support::{Database, Server, checksum, destination, dump, source};
+use crate::support::{Database, Server, Session, Settings, checksum, destination, dump, source};
 
 const SOURCE: &str = "CREATE TYPE color AS ENUM ('red', 'green');
     CREATE TABLE rows (id int PRIMARY KEY, c color, t text, n numeric) WITH (fillfactor = 40);
@@ -203,4 +203,86 @@ async fn lz4_is_kept_where_the_server_has_it_and_said_where_it_has_not() {
         assert_eq!(to.query_text(compressions).await, kept);
         assert_eq!(outcome.skipped(), said);
     }
+}
+
+#[tokio::test]
+async fn a_libc_database_stays_one_where_template0_has_another_provider() {
+    let clusters = [
+        (15, ["--locale-provider=icu", "--icu-locale=de-u-co-phonebk"]),
+        (18, ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]),
+    ];
+    for (major, options) in clusters {
+        let Some(source) = source(15) else { return };
+        let settings = options.iter().fold(Settings::new(), |settings, option| settings.initdb(option));
+        let Some(destination) = Server::with(major, settings) else { return };
+        let (from, to) = (source.database("libc").await, destination.absent_database("libc"));
+        from.execute("CREATE TABLE words (w text); INSERT INTO words VALUES ('Zebra'), ('Ärger')").await;
+        clone_of(&from, &to, &["--verify", "checksum"]).await;
+        let provider =
+            "SELECT datlocprovider::text || datcollate FROM pg_database WHERE datname = current_database()";
+        assert_eq!(to.query_text(provider).await, from.query_text(provider).await, "{major}");
+        let order = "SELECT string_agg(w, ' ' ORDER BY w) FROM words";
+        assert_eq!(to.query_text(order).await, from.query_text(order).await, "{major}");
+    }
+}
+
+#[tokio::test]
+async fn backslashes_mean_the_same_whatever_the_settings_of_either_side() {
+    for (from_major, to_major) in [(15, 15), (15, 18)] {
+        let Some(source) = source(from_major) else { return };
+        let Some(destination) = Server::with(to_major, Settings::new()) else { return };
+        let (from, to) = (source.database("backslash").await, destination.absent_database("backslash"));
+        from.execute(
+            r"CREATE TABLE t (mail text CHECK (mail ~ '^\S+$'), path text DEFAULT 'a\b', tags text[] DEFAULT '{a,NULL}');
+              INSERT INTO t (mail) VALUES ('me@example.com'); CREATE VIEW v AS SELECT path ~ '\d' AS digits FROM t;
+              CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$ SELECT 'c\d' $$",
+        )
+        .await;
+        from.server()
+            .execute(&format!("ALTER DATABASE {} SET standard_conforming_strings = off", from.name()))
+            .await;
+        // Of the cluster that is written to the settings are as odd.
+        destination
+            .execute(
+                "ALTER ROLE postgres SET backslash_quote = off; ALTER ROLE postgres SET array_nulls = off;
+                 ALTER ROLE postgres SET transform_null_equals = on",
+            )
+            .await;
+        clone_of(&from, &to, &["--verify", "checksum"]).await;
+        let printed =
+            "SET standard_conforming_strings = on; SELECT string_agg(text, E'\n' ORDER BY text) FROM (
+            SELECT pg_get_constraintdef(oid) AS text FROM pg_constraint WHERE conrelid = 't'::regclass
+            UNION ALL SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef) AS _";
+        let (there, here) = (from.session().await, to.session().await);
+        assert_eq!(
+            last_value(&here, printed).await,
+            last_value(&there, printed).await,
+            "{from_major}-{to_major}"
+        );
+        to.execute("INSERT INTO t VALUES (DEFAULT, 'a1', DEFAULT)").await;
+        assert_eq!(to.query_text("SELECT string_agg(digits::text, ' ') FROM v").await, "false true");
+        assert_eq!(to.query_text("SELECT f()").await, from.query_text("SELECT f()").await);
+    }
+}
+
+/// The one value of the last of several statements.
+async fn last_value(session: &Session, statements: &str) -> String {
+    let (before, last) = statements.split_once(';').unwrap();
+    session.execute_all(before).await;
+    session.query_text(last).await
+}
+
+#[tokio::test]
+async fn what_only_a_newer_grammar_refuses_is_a_warning_and_the_destination_judges() {
+    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+    let (from, to) = (source.database("grammar").await, destination.absent_database("grammar"));
+    // A word that PostgreSQL 16 reserved; 15 prints it without quotes.
+    from.execute(
+        "CREATE FUNCTION greet(system_user text) RETURNS text LANGUAGE sql AS $$ SELECT 'hello ' || $1 $$",
+    )
+    .await;
+    let outcome = clone_of(&from, &to, &["--verify", "checksum"]).await;
+    let warnings = outcome.warnings("not_parsed");
+    assert!(warnings.iter().any(|warning| warning.to_string().contains("public.greet")), "{warnings:?}");
+    assert_eq!(to.query_text("SELECT greet(system_user => 'me')").await, "hello me");
 }

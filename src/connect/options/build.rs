@@ -246,8 +246,7 @@ fn tls(
         warnings.push(format!("the connection {what}; sslmode=verify-full (with sslrootcert) does"));
     }
     accept_only(parameters, "sslcompression", &["0", "1"])?;
-    let certificates =
-        one_of(parameters, "sslcertmode", true, &[("disable", false), ("allow", true)])?;
+    let certificates = one_of(parameters, "sslcertmode", true, &[("disable", false), ("allow", true)])?;
     let certificate = parameters.get("sslcert").map(PathBuf::from);
     let certificate = certificate.or_else(|| default_file("postgresql.crt").filter(|path| path.exists()));
     let key = parameters.get("sslkey").map(PathBuf::from).or_else(|| default_file("postgresql.key"));

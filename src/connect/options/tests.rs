@@ -1,5 +1,6 @@
 //! The parser against libpq's documented behaviour, and canary passwords in every malformed place.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -241,4 +242,65 @@ fn pinned_to_an_address_the_name_stays() -> Result<(), Box<dyn std::error::Error
         assert_eq!((pinned.target_session, pinned.tls), (TargetSession::Any, options.tls.clone()));
     }
     Ok(())
+}
+
+#[test]
+fn every_variable_of_libpq_reaches_its_parameter() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("private");
+        path.display().to_string()
+    };
+    let passfile = file("pass", "*:*:*:*:from-the-file\n");
+    // The manual, "Environment Variables": each with a value that shows in the options.
+    let table: &[(&str, &str, fn(&Options) -> String)] = &[
+        ("PGAPPNAME", "app", |o| o.application_name.clone()),
+        ("PGCHANNELBINDING", "require", |o| format!("{:?}", o.channel_binding)),
+        ("PGCONNECT_TIMEOUT", "77", |o| format!("{:?}", o.connect_timeout)),
+        ("PGDATABASE", "d", |o| o.dbname.clone()),
+        ("PGHOST", "h.example.com", |o| o.endpoint().to_string()),
+        ("PGHOSTADDR", "192.0.2.7", |o| o.endpoint().to_string()),
+        ("PGLOADBALANCEHOSTS", "random", |o| format!("{:?}", o.shuffle_hosts)),
+        ("PGOPTIONS", "-c geqo=off", |o| format!("{:?}", o.startup_options)),
+        ("PGPASSFILE", &passfile, |o| {
+            o.hosts
+                .first()
+                .and_then(|host| o.password_for(host))
+                .map_or_else(String::new, |password| password.secret.expose().to_owned())
+        }),
+        ("PGPASSWORD", "word", |o| {
+            o.password.as_ref().map_or_else(String::new, |p| p.secret.expose().to_owned())
+        }),
+        ("PGPORT", "7777", |o| o.endpoint().to_string()),
+        ("PGREQUIREAUTH", "scram-sha-256", |o| format!("{:?}", o.require_auth)),
+        ("PGSSLCERTMODE", "disable", |o| format!("{:?}", o.tls.client)),
+        ("PGSSLMAXPROTOCOLVERSION", "TLSv1.2", |o| format!("{:?}", o.tls.only_1_2)),
+        ("PGSSLMINPROTOCOLVERSION", "TLSv1.3", |o| format!("{:?}", o.tls.only_1_3)),
+        ("PGSSLMODE", "verify-ca", |o| format!("{:?}", o.tls.mode)),
+        ("PGSSLNEGOTIATION", "direct", |o| format!("{:?}", o.tls.direct)),
+        ("PGSSLROOTCERT", "/ca.pem", |o| format!("{:?}", o.tls.roots)),
+        ("PGSSLSNI", "0", |o| format!("{:?}", o.tls.sni)),
+        ("PGTARGETSESSIONATTRS", "standby", |o| format!("{:?}", o.target_session)),
+        ("PGUSER", "somebody", |o| o.user.clone()),
+    ];
+    let base = [("PGSSLMODE", "require"), ("PGSSLCERT", "/c.pem"), ("PGSSLKEY", "/k.pem")];
+    let read = |more: Option<(&str, &str)>| {
+        let variables = base.iter().copied().filter(|(name, _)| more.is_none_or(|(given, _)| given != *name));
+        Options::parse("", &Environment::new(variables.chain(more), Some("runner")))
+    };
+    let without = read(None).expect("options");
+    assert!(format!("{:?}", without.tls.client).contains("/c.pem"), "PGSSLCERT");
+    assert!(format!("{:?}", without.tls.client).contains("/k.pem"), "PGSSLKEY");
+    for (name, value, shows) in table {
+        let with = read(Some((*name, *value))).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_ne!(shows(&with), shows(&without), "{name} changes nothing");
+    }
+    let gss = Options::parse("", &Environment::new([("PGGSSENCMODE", "require")], Some("runner")));
+    assert!(gss.is_err(), "PGGSSENCMODE");
+    let service = file("services", "[s]\nhost=of.the.service\n");
+    let found = [("PGSERVICE", "s"), ("PGSERVICEFILE", service.as_str())];
+    let options = Options::parse("", &Environment::new(found, Some("u"))).expect("a service");
+    assert!(options.endpoint().to_string().contains("of.the.service"));
 }

@@ -187,9 +187,15 @@ pub async fn read(client: &Client, version: Version) -> Result<Catalog, Error> {
     })
 }
 
-/// Runs one catalog query.
+/// Runs one catalog query. Where another one has failed, in whose transaction it runs, it has nothing to say and waits to
+/// be dropped: the one that failed tells why.
 async fn query(client: &Client, kind: &'static str, sql: &str) -> Result<Vec<Row>, Error> {
-    client.query(sql, &[]).await.map_err(|source| Error::Query { kind, source })
+    match client.query(sql, &[]).await {
+        Err(error) if error.code().map(|state| state.code()) == Some(sqlstate::IN_FAILED_TRANSACTION) => {
+            std::future::pending().await
+        }
+        answered => answered.map_err(|source| Error::Query { kind, source }),
+    }
 }
 
 /// A value of a row, by the column's name.

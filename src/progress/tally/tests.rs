@@ -297,8 +297,8 @@ const MACHINES: [Machine; 14] = [
     ("cheap indexes", |clone| clone.index_of_copy = 0.2),
     ("dear indexes", |clone| clone.index_of_copy = 0.6),
     ("dear statistics and checks", |clone| {
-        clone.scan_bytes_s = 300e6;
-        clone.analyze_bytes_s = 150e6;
+        clone.scan_bytes_s = 500e6;
+        clone.analyze_bytes_s = 300e6;
     }),
     ("no verify", |clone| clone.verify = VerifyMode::None),
     ("cold verify", |clone| clone.verify_bytes_s = 700e6),

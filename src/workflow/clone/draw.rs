@@ -166,11 +166,7 @@ fn judge(script: &Script, of_database: &[Sql], catalog: &Catalog, context: &Cont
 }
 
 /// As the script, what is sent around it: the staging database's creation and that of roles.
-pub(super) fn judge_around(
-    statements: &[(String, Sql)],
-    catalog: &Catalog,
-    context: &Context,
-) -> Result<()> {
+pub(super) fn judge_around(statements: &[(String, Sql)], catalog: &Catalog, context: &Context) -> Result<()> {
     let statements = statements.iter().map(|(label, sql)| (label.as_str(), sql));
     heed(parse::judge_all(statements, catalog.version), context)
 }

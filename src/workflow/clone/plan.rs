@@ -13,10 +13,10 @@ use crate::engine::copy::{lanes, large_objects, snapshot};
 use crate::engine::preflight::{self, check, source as readable};
 use crate::pg::{Ident, Oid, QualifiedName};
 use crate::progress::{IndexWork, Level, TableWork, Update, VerifyMode, Warning, Work};
-use crate::schema::{adapt, render};
 use crate::schema::model::Catalog;
 use crate::schema::model::database::{Database, LocaleProvider};
 use crate::schema::script::Phase;
+use crate::schema::{adapt, render};
 use crate::workflow::Result;
 use crate::workflow::party::{Destination, Source};
 

@@ -73,15 +73,20 @@ fn grant(
     later.extend(made.by_others);
     if !later.is_empty() {
         // The rows are verified with the owner's privilege, where no superuser does it.
-        let phase = if options.superuser || !takes_select_from_owner(privilege) { Phase::PostData } else { Phase::Last };
+        let phase = if options.superuser || !takes_select_from_owner(privilege) {
+            Phase::PostData
+        } else {
+            Phase::Last
+        };
         to.push(Piece { phase, ..piece(privilege, later, of_the_system) });
     }
 }
 
 fn takes_select_from_owner(privilege: &Privilege) -> bool {
     let owner = Grantee::Role(privilege.owner.clone());
-    privilege.of.class == class::RELATION
-        && privilege.was.iter().any(|grant| grant.grantee == owner && grant.privilege == "SELECT")
+    let has =
+        |grants: &[Grant]| grants.iter().any(|grant| grant.grantee == owner && grant.privilege == "SELECT");
+    privilege.of.class == class::RELATION && has(&privilege.was) && !has(&privilege.is)
 }
 
 /// A step of its own: a grantor may not be able to reach the object, so it may fail by itself.
