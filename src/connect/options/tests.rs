@@ -244,6 +244,9 @@ fn pinned_to_an_address_the_name_stays() -> Result<(), Box<dyn std::error::Error
     Ok(())
 }
 
+/// A variable, a value for it, and where that shows.
+type Variable<'a> = (&'a str, &'a str, fn(&Options) -> String);
+
 #[test]
 fn every_variable_of_libpq_reaches_its_parameter() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -255,7 +258,7 @@ fn every_variable_of_libpq_reaches_its_parameter() {
     };
     let passfile = file("pass", "*:*:*:*:from-the-file\n");
     // The manual, "Environment Variables": each with a value that shows in the options.
-    let table: &[(&str, &str, fn(&Options) -> String)] = &[
+    let table: &[Variable] = &[
         ("PGAPPNAME", "app", |o| o.application_name.clone()),
         ("PGCHANNELBINDING", "require", |o| format!("{:?}", o.channel_binding)),
         ("PGCONNECT_TIMEOUT", "77", |o| format!("{:?}", o.connect_timeout)),
