@@ -30,6 +30,7 @@ mod clone_crash;
 mod clone_extensions;
 mod clone_faults;
 mod clone_in_the_way;
+mod clone_kept;
 mod clone_maintenance;
 mod clone_nasty;
 mod clone_neutralize;

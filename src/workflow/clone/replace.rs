@@ -85,7 +85,11 @@ pub(super) async fn replace(
         let reason = crate::failure::chain(&error);
         reporter.warn(left(&format!("older kept databases were not looked for: {reason}")));
     }
-    let Some(kept_as) = kept_as.filter(|_| request.keep_old > 0) else { return Ok(None) };
+    // The record says what became of it; where it could not be dropped it can be had back, whatever was asked for.
+    let recorded = context.registry.leftovers(cluster);
+    let is_there =
+        |name: &String| recorded.as_ref().map_or(true, |all| all.iter().any(|made| made.name == *name));
+    let Some(kept_as) = kept_as.filter(is_there) else { return Ok(None) };
     Ok(Some(Undo {
         kind: "rename".to_owned(),
         available: true,
@@ -109,14 +113,14 @@ async fn inherit(client: &Client, old: &facts::Database, target: &Ident) -> Resu
 }
 
 /// Drops kept databases of this destination beyond the newest `keep`, each only if mark and record agree. One that cannot
-/// be dropped (its subscription, a slot in use) keeps no other.
+/// be dropped (its subscription, a slot in use) keeps no other. The newest is the one that was recorded last: clocks, and
+/// so the identities of jobs, may go back.
 async fn prune(context: &Context, client: &Client, cluster: &str, of: &str, keep: usize) -> Result<()> {
     let registry = context.registry.as_ref();
     records::correct(registry, client, cluster).await?;
     let mut kept: Vec<Made> = registry.leftovers(cluster)?;
     kept.retain(|made| made.made_for == MadeFor::Old && made.of == of && made.state == MadeState::Created);
-    kept.sort_by(|a, b| b.job.cmp(&a.job));
-    for made in kept.into_iter().skip(keep) {
+    for made in kept.into_iter().rev().skip(keep) {
         let Some(oid) = made.oid else { continue };
         match create::drop_ours(client, &Ident::new(&made.name), oid, &made.job, MadeFor::Old).await {
             Ok(_) => registry.record_dropped(cluster, &made.name)?,

@@ -1,0 +1,62 @@
+//! Replaced databases that are kept: which of them go, and what becomes of people who are in them.
+
+use multiboard_sync::engine::stage::mark::Mark;
+use multiboard_sync::engine::stage::registry::Registry;
+use multiboard_sync::id::JobId;
+use multiboard_sync::pg::{Ident, Literal};
+use multiboard_sync::safety::{MadeFor, made_name};
+use multiboard_sync::sql;
+use multiboard_sync::store::Sqlite;
+
+use crate::support::cloning::clone;
+use crate::support::{Binary, Database, destination, source};
+
+async fn pair() -> Option<(Database<'static>, Database<'static>)> {
+    let (source, destination) = (source(15)?, destination(15)?);
+    let (from, to) = (source.database("kept").await, destination.database("kept").await);
+    from.execute("CREATE TABLE fresh (a int); INSERT INTO fresh VALUES (1)").await;
+    to.execute("CREATE TABLE old (a int); INSERT INTO old VALUES (1), (2), (3)").await;
+    Some((from, to))
+}
+
+/// The names of what was made of a database, without its own.
+async fn others(to: &Database<'_>) -> Vec<String> {
+    let mut names = to.related_databases().await;
+    names.retain(|name| name != to.name());
+    names
+}
+
+/// A database that a job of another time replaced and kept, as it stands on the server and in the record.
+async fn kept_by(job: &JobId, to: &Database<'_>, program: &Binary) -> String {
+    let server = to.server();
+    let name = made_name(job, MadeFor::Old, to.name());
+    let mark = Mark { job: job.clone(), made_for: MadeFor::Old, of: to.name().to_owned(), comment: None };
+    let (quoted, mark) = (Ident::new(&name), mark.to_comment());
+    server.execute(sql!("CREATE DATABASE {n}", n = quoted).as_str()).await;
+    server.execute(sql!("COMMENT ON DATABASE {n} IS {c}", n = quoted, c = Literal(&mark)).as_str()).await;
+    let oid = server.query_text(&format!("SELECT oid FROM pg_database WHERE datname = '{name}'")).await;
+    let cluster = server.query_text("SELECT system_identifier FROM pg_control_system()").await;
+    let oid = oid.parse().unwrap();
+    let store = Sqlite::open(&program.data_dir()).unwrap();
+    store.record_intent(job, &cluster, &name, Some(oid), MadeFor::Old, to.name()).unwrap();
+    store.record_put_aside(&cluster, oid, &name).unwrap();
+    name
+}
+
+#[tokio::test]
+async fn the_database_just_replaced_is_kept_though_the_clock_went_back() {
+    let Some((from, to)) = pair().await else { return };
+    let program = Binary::new();
+    program.run(&["jobs", "list"]).await.expect_code(0);
+    // The latest moment that the identity of a job can name.
+    let of_the_future: JobId = "job_7ZZZZZZZZZZZZZZZZZZZZZZZZZ".parse().unwrap();
+    let older = kept_by(&of_the_future, &to, &program).await;
+    let more = ["--confirm", to.name(), "--keep-old", "1"];
+    let outcome = clone(&program, &from.url(), &to.url(), &more).await.expect_code(0);
+    let kept = others(&to).await;
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert_ne!(kept[0], older);
+    assert_eq!(outcome.report()["undo"]["kept_as"], kept[0].as_str());
+    program.run(&["undo", outcome.job()]).await.expect_code(0);
+    assert_eq!(to.query_text("SELECT count(*) FROM old").await, "3");
+}
