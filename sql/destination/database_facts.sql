@@ -3,6 +3,10 @@
 SELECT d.oid,
        pg_catalog.pg_get_userbyid(d.datdba) AS owner,
        pg_catalog.pg_has_role(CURRENT_USER, d.datdba, 'USAGE') AS may_rename,
+       -- Becoming a role is a right of its own from 16 on.
+       pg_catalog.pg_has_role(CURRENT_USER, d.datdba, CASE
+           WHEN pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 160000 THEN 'SET'
+           ELSE 'MEMBER' END) AS may_hand_over,
        d.datconnlimit AS connection_limit,
        d.datallowconn AS allows_connections,
        d.datistemplate AS is_template,

@@ -297,6 +297,28 @@ async fn without_the_right_to_create_databases_it_stops_and_says_what_to_grant()
 }
 
 #[tokio::test]
+async fn an_owner_that_our_role_may_not_hand_to_is_known_before_the_copy() {
+    let (Some(source), Some(destination)) = (source(15), destination(18)) else { return };
+    let owner = destination.role("owner", "").await;
+    let role = destination.role("heir", "LOGIN CREATEDB").await;
+    let (from, to) = (source.database("hands").await, destination.database("hands").await);
+    from.execute(NEW).await;
+    let (owner, name) = (owner.name(), to.name());
+    // It has what the owner has, and may rename the database, but cannot become the owner.
+    let grant = |set| format!("GRANT {owner} TO {} WITH INHERIT TRUE, SET {set}", role.name());
+    destination.execute(&format!("ALTER DATABASE {name} OWNER TO {owner}; {}", grant("FALSE"))).await;
+    let url = to.url_as(role.name(), "unused");
+    let more = ["--no-owner", "--no-privileges"];
+    let outcome = clone(&Binary::new(), &from.url(), &url, &more).await.expect_code(3);
+    outcome.expect_error(&["owner_not_assumable", owner, role.name(), "SET TRUE"]);
+    assert_eq!(outcome.phases(), ["preflight"]);
+    destination.execute(&grant("TRUE")).await;
+    clone(&Binary::new(), &from.url(), &url, &more).await.expect_code(0);
+    let owned_by = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()";
+    assert_eq!(to.query_text(owned_by).await, owner);
+}
+
+#[tokio::test]
 async fn a_plain_role_that_may_create_databases_can_clone() {
     let Some((from, _)) = pair().await else { return };
     let Some(destination) = destination(15) else { return };

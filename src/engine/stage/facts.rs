@@ -15,6 +15,8 @@ pub struct Database {
     pub owner: String,
     /// Whether our role owns it, directly or by membership: needed for renaming.
     pub may_rename: bool,
+    /// Whether our role can make its owner the owner of another database: of the one that takes its place.
+    pub may_hand_over: bool,
     /// -1 for none.
     pub connection_limit: i32,
     pub allows_connections: bool,
@@ -46,6 +48,7 @@ pub async fn database(client: &Client, name: &str) -> Result<Option<Database>> {
             oid: row.try_get("oid")?,
             owner: row.try_get("owner")?,
             may_rename: row.try_get("may_rename")?,
+            may_hand_over: row.try_get("may_hand_over")?,
             connection_limit: row.try_get("connection_limit")?,
             allows_connections: row.try_get("allows_connections")?,
             is_template: row.try_get("is_template")?,

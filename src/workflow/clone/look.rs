@@ -3,6 +3,7 @@
 use super::{Context, Request, losses};
 use crate::engine::preflight::check;
 use crate::engine::preflight::{self, destination as facts};
+use crate::pg::Ident;
 use crate::progress::{Level, Update, Warning};
 use crate::workflow::party::{Destination, Source};
 use crate::workflow::{Error, Result};
@@ -76,6 +77,24 @@ fn replaceable(destination: &Destination) -> Result<()> {
                 database.owner
             ),
             hint: format!("as a superuser: GRANT \"{}\" TO \"{}\"", database.owner, destination.facts.role),
+        };
+        preflight::fail_on(vec![finding])?;
+    }
+    if !database.may_hand_over {
+        let (owner, role) = (Ident::new(&database.owner), Ident::new(&destination.facts.role));
+        let finding = check::Finding {
+            code: "owner_not_assumable",
+            message: format!(
+                "role {} may not give a database to {}, the owner of database \"{}\", so what replaces it cannot have the same owner",
+                destination.facts.role,
+                database.owner,
+                destination.grant.database()
+            ),
+            hint: format!(
+                "as a superuser: GRANT {} TO {} WITH INHERIT TRUE, SET TRUE",
+                owner.quoted(),
+                role.quoted()
+            ),
         };
         preflight::fail_on(vec![finding])?;
     }
