@@ -109,11 +109,16 @@ async fn remove(
         |outcome, why| Found { database: marked.name.clone(), what: made_for.to_string(), outcome, why };
     match removed {
         Ok(_) => Ok(found(Outcome::Removed, None)),
-        Err(Error::Stage(error @ stage::Error::NotOurs { .. })) => {
-            Ok(found(Outcome::Left, Some(error.to_string())))
+        Err(Error::Stage(error)) if is_its_own(&error) => {
+            Ok(found(Outcome::Left, Some(crate::failure::chain(&error))))
         }
         Err(error) => Err(error),
     }
+}
+
+/// Whether something is about this one database: the others can be looked at all the same.
+fn is_its_own(error: &stage::Error) -> bool {
+    matches!(error, stage::Error::NotOurs { .. }) || error.is_in_use()
 }
 
 /// Drops a staging database whose making was interrupted, so that its oid is not recorded: it carries the job's mark, or no

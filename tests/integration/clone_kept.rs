@@ -9,7 +9,7 @@ use multiboard_sync::sql;
 use multiboard_sync::store::Sqlite;
 
 use crate::support::cloning::clone;
-use crate::support::{Binary, Database, destination, source};
+use crate::support::{Binary, Database, Session, destination, eventually, source};
 
 async fn pair() -> Option<(Database<'static>, Database<'static>)> {
     let (source, destination) = (source(15)?, destination(15)?);
@@ -59,4 +59,59 @@ async fn the_database_just_replaced_is_kept_though_the_clock_went_back() {
     assert_eq!(outcome.report()["undo"]["kept_as"], kept[0].as_str());
     program.run(&["undo", outcome.job()]).await.expect_code(0);
     assert_eq!(to.query_text("SELECT count(*) FROM old").await, "3");
+}
+
+/// A session in a database, with the number by which messages name it.
+async fn reader(to: &Database<'_>, database: &str) -> (Session, String) {
+    let session = Session::open(&to.server().url(database)).await;
+    let pid = session.query_text("SELECT pg_backend_pid()").await;
+    (session, pid)
+}
+
+#[tokio::test]
+async fn who_reads_a_kept_database_is_not_ended_by_the_next_clone() {
+    let Some((from, to)) = pair().await else { return };
+    let program = Binary::new();
+    let run = async || {
+        let more = ["--confirm", to.name(), "--keep-old", "0"];
+        clone(&program, &from.url(), &to.url(), &more).await.expect_code(0)
+    };
+    clone(&program, &from.url(), &to.url(), &["--confirm", to.name()]).await.expect_code(0);
+    let kept = others(&to).await;
+    let (session, pid) = reader(&to, &kept[0]).await;
+
+    let outcome = run().await;
+
+    assert_eq!(session.query_text("SELECT count(*) FROM old").await, "3");
+    assert_eq!(others(&to).await, kept, "the one that nobody reads is gone");
+    let warnings = outcome.warnings("old_database_left");
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    let message = warnings[0]["message"].as_str().unwrap();
+    assert!(message.contains(&kept[0]) && message.contains(&format!("pid {pid} ")), "{message}");
+    assert!(outcome.report()["undo"].is_null(), "what was just replaced is gone: {}", outcome.report());
+    drop(session);
+    run().await;
+    assert_eq!(others(&to).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn who_reads_an_undone_clone_is_not_ended_by_clean() {
+    let Some((from, to)) = pair().await else { return };
+    let program = Binary::new();
+    let outcome = clone(&program, &from.url(), &to.url(), &["--confirm", to.name()]).await.expect_code(0);
+    program.run(&["undo", outcome.job()]).await.expect_code(0);
+    let undone = others(&to).await;
+    let (session, pid) = reader(&to, &undone[0]).await;
+
+    let cleaned = program.run(&["clean", "--of", &to.url()]).await;
+
+    cleaned.expect_code(0);
+    let left = format!("{} (undone) left alone: ", undone[0]);
+    let line = cleaned.stdout.lines().find_map(|line| line.strip_prefix(&left));
+    assert!(line.is_some_and(|line| line.contains(&format!("pid {pid} "))), "{cleaned:?}");
+    assert_eq!(session.query_text("SELECT a FROM fresh").await, "1");
+    assert_eq!(others(&to).await, undone);
+    drop(session);
+    program.run(&["clean", "--of", &to.url()]).await.expect_code(0);
+    assert_eq!(others(&to).await, [""; 0]);
 }

@@ -4,9 +4,10 @@ use tokio_postgres::Client;
 
 use super::facts::{self, Database};
 use super::mark::Mark;
+use super::obstacles;
 use super::{Error, Result};
 use crate::id::JobId;
-use crate::pg::{Ident, Literal, Oid, Sql, Version, sqlstate};
+use crate::pg::{Ident, Literal, Oid, Sql, Version};
 use crate::safety::MadeFor;
 use crate::schema::model::database::{self, LocaleProvider};
 use crate::schema::render;
@@ -52,9 +53,10 @@ pub fn is_ours(database: &Database, recorded: Oid, job: &JobId, made_for: MadeFo
     database.oid == recorded && mark.is_some_and(|mark| mark.job == *job && mark.made_for == made_for)
 }
 
-/// Drops a database of ours, ending sessions that are still in it (they can only be ours, or somebody looking at
-/// a database with our name and mark). A database that is not ours is left alone, with an error that says why.
-/// Returns false where it was gone already.
+/// Drops a database of ours. Sessions in a staging database are ended: they are ours, or of somebody who looks at what
+/// nobody was promised. A kept or an undone one is people's own database under another name: who is in it is waited for
+/// briefly, and then it stays, with [`Error::InUse`]. A database that is not ours is left alone, with an error that
+/// says why. Returns false where it was gone already.
 pub async fn drop_ours(
     client: &Client,
     name: &Ident,
@@ -66,7 +68,10 @@ pub async fn drop_ours(
     if !is_ours(&database, recorded, job, made_for) {
         return Err(not_ours(name, "its oid or its mark is another one"));
     }
-    drop_named(client, name).await?;
+    match made_for {
+        MadeFor::Staging => drop_by_force(client, name).await?,
+        MadeFor::Old | MadeFor::Undone => drop_unused(client, name, recorded).await?,
+    }
     Ok(true)
 }
 
@@ -101,26 +106,43 @@ pub async fn drop_unmarked(client: &Client, name: &Ident, empty: bool) -> Result
             "it carries a comment or holds objects, though its job died while creating it",
         ));
     }
-    drop_named(client, name).await?;
+    drop_by_force(client, name).await?;
     Ok(true)
 }
 
-/// Drops a database. The server waits five seconds for sessions that are on their way out, as ours are; who is still there
-/// then is ended.
-async fn drop_named(client: &Client, name: &Ident) -> Result<()> {
-    let doing = "dropping a database of ours";
-    let gently = client.batch_execute(sql!("DROP DATABASE IF EXISTS {n}", n = name).as_str()).await;
-    let in_use = |error: &tokio_postgres::Error| {
-        error.code().is_some_and(|code| code.code() == sqlstate::OBJECT_IN_USE)
-    };
-    let dropped = match gently {
-        Err(error) if in_use(&error) => {
+/// Drops a database, and ends who is still there when the wait of [`drop_gently`] is over.
+async fn drop_by_force(client: &Client, name: &Ident) -> Result<()> {
+    match drop_gently(client, name).await {
+        Err(error) if error.is_in_use() => {
             let forced = sql!("DROP DATABASE IF EXISTS {n} WITH (FORCE)", n = name);
-            client.batch_execute(forced.as_str()).await
+            let dropped = client.batch_execute(forced.as_str()).await;
+            dropped.map_err(|source| Error::Query { doing: DROPPING, source })
         }
         dropped => dropped,
-    };
-    dropped.map_err(|source| Error::Query { doing, source })
+    }
+}
+
+/// Drops a database in which nobody is; else an error that names them.
+async fn drop_unused(client: &Client, name: &Ident, oid: Oid) -> Result<()> {
+    match drop_gently(client, name).await {
+        Err(error) if error.is_in_use() => {
+            let there = obstacles::all(client, oid).await?;
+            // Nobody is seen: a subscription or a slot, as the server's own words say.
+            if there.is_empty() {
+                return Err(error);
+            }
+            Err(Error::InUse { database: name.as_str().to_owned(), obstacles: there })
+        }
+        dropped => dropped,
+    }
+}
+
+const DROPPING: &str = "dropping a database of ours";
+
+/// Drops a database. The server waits five seconds for sessions that are on their way out, as ours are.
+async fn drop_gently(client: &Client, name: &Ident) -> Result<()> {
+    let dropped = client.batch_execute(sql!("DROP DATABASE IF EXISTS {n}", n = name).as_str()).await;
+    dropped.map_err(|source| Error::Query { doing: DROPPING, source })
 }
 
 /// Sets or removes a database's comment.

@@ -58,6 +58,11 @@ fn list(obstacles: &[obstacles::Obstacle]) -> String {
 }
 
 impl Error {
+    /// Whether a database is used: by sessions, prepared transactions, subscriptions or slots.
+    pub fn is_in_use(&self) -> bool {
+        matches!(self, Self::InUse { .. }) || self.code() == Some(sqlstate::OBJECT_IN_USE)
+    }
+
     fn code(&self) -> Option<&str> {
         match self {
             Self::Query { source, .. } | Self::Create { source, .. } => source.code().map(|code| code.code()),

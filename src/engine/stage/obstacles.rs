@@ -69,6 +69,14 @@ impl fmt::Display for Prepared {
     }
 }
 
+/// Whatever is in a database, ourselves left out.
+pub async fn all(client: &Client, database: Oid) -> Result<Vec<Obstacle>> {
+    let mut there: Vec<Obstacle> =
+        sessions(client, database).await?.into_iter().map(Obstacle::Session).collect();
+    there.extend(prepared(client, database).await?.into_iter().map(Obstacle::Prepared));
+    Ok(there)
+}
+
 /// Sessions in a database, ourselves left out.
 pub async fn sessions(client: &Client, database: Oid) -> Result<Vec<Session>> {
     let query = include_str!("../../../sql/destination/sessions.sql");
