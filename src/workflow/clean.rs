@@ -47,8 +47,7 @@ pub async fn run(
     let recorded = registry.leftovers(cluster)?;
     let mut found = Vec::new();
     for marked in facts::marked(client).await? {
-        let ours = recorded.iter().find(|made| made.oid == Some(marked.oid) || made.name == marked.name);
-        let Some(made) = ours else {
+        let Some(made) = record_of(&marked, &recorded) else {
             let why = match &marked.mark {
                 Some(mark) => format!("made by {} from another machine or data directory", mark.job),
                 None => "it carries no mark of ours and is not recorded here".to_owned(),
@@ -91,6 +90,18 @@ pub async fn run(
         found.push(became);
     }
     Ok(found)
+}
+
+/// The record of a database. Several may name its oid: an undo that was given up meant to put it aside, and a later clone
+/// did. The one that gave it the name it has is right, and its name holds its job's identity.
+fn record_of<'r>(marked: &facts::Marked, recorded: &'r [Made]) -> Option<&'r Made> {
+    let by_name = recorded.iter().find(|made| made.name == marked.name);
+    by_name.or_else(|| {
+        let says = |made: &Made| {
+            marked.mark.as_ref().is_none_or(|mark| mark.job == made.job && mark.made_for == made.made_for)
+        };
+        recorded.iter().find(|made| made.oid == Some(marked.oid) && says(made))
+    })
 }
 
 async fn remove(

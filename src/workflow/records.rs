@@ -45,6 +45,9 @@ async fn correct_one(registry: &dyn Registry, client: &Client, cluster: &str, ma
         if found.is_some_and(|found| create::is_ours(&found, oid, &made.job, made.made_for)) {
             registry.record_put_aside(cluster, oid, &name)?;
         }
+    } else if intended {
+        // Somebody else put it aside, under another name: what was meant here never came about.
+        registry.record_dropped(cluster, &made.name)?;
     }
     Ok(())
 }

@@ -115,3 +115,34 @@ async fn who_reads_an_undone_clone_is_not_ended_by_clean() {
     program.run(&["clean", "--of", &to.url()]).await.expect_code(0);
     assert_eq!(others(&to).await, [""; 0]);
 }
+
+#[tokio::test]
+async fn clean_names_the_job_that_put_a_database_aside_and_not_one_that_gave_up_doing_so() {
+    let Some((from, to)) = pair().await else { return };
+    let program = Binary::new();
+    let run =
+        async || clone(&program, &from.url(), &to.url(), &["--confirm", to.name()]).await.expect_code(0);
+    let first = run().await;
+    // An undo that dies while it waits has recorded that it is about to put the clone aside.
+    let waiting = to.session().await;
+    let undo = program.start(&["undo", first.job()]);
+    eventually("the wait", async || {
+        let printed = undo.printed();
+        if printed.contains("the swap waits for sessions") { Ok(()) } else { Err(printed) }
+    })
+    .await;
+    undo.kill();
+    undo.finish().await;
+    drop(waiting);
+    let second = run().await;
+
+    let cleaned = program.run(&["clean", "--of", &to.url()]).await;
+
+    cleaned.expect_code(0);
+    assert!(cleaned.stdout.contains(second.job()) && !cleaned.stdout.contains(first.job()), "{cleaned:?}");
+    program.run(&["undo", second.job()]).await.expect_code(0);
+    assert_eq!(to.query_text("SELECT a FROM fresh").await, "1");
+    let again = program.run(&["clean", "--of", &to.url()]).await;
+    again.expect_code(0);
+    assert_eq!(others(&to).await, [""; 0], "{again:?}");
+}
