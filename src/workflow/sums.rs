@@ -1,20 +1,24 @@
 //! Asks a server for the sums of many tables, over several connections at once.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::Deref;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
+use futures_util::future::try_join_all;
 
 use super::{Error, Result};
-use crate::connect::Connection;
+use crate::connect::{self, Connection};
 use crate::engine::copy::holder::Holder;
+use crate::engine::stage::redial::redial;
 use crate::engine::verify::compare::Sum;
 use crate::engine::verify::{self, query};
+use crate::failure::{Classify, Next};
 use crate::pg::{QualifiedName, Sql};
-use crate::progress::{Reporter, Side, Update, VerifyMode};
-use crate::tasks::{Ended, TaskGroup};
+use crate::progress::{Reporter, Side, Update, VerifyMode, Warning};
+
+/// Attempts at one question, the first included, before the run fails.
+const ATTEMPTS: u32 = 5;
 
 /// One table and the query that sums it up.
 #[derive(Clone, Debug)]
@@ -23,45 +27,69 @@ pub(super) struct Question {
     pub(super) query: Sql,
 }
 
-/// Asks all the questions; each connection takes the next one that is left.
-pub(super) async fn ask<C>(
-    connections: Vec<C>,
+/// Asks all the questions over at most so many connections, each of which takes the next question that is left. A
+/// connection that breaks is replaced, and its question asked again.
+pub(super) async fn ask<C: Deref<Target = Connection>>(
+    dial: impl AsyncFn() -> std::result::Result<C, connect::Error>,
+    connections: usize,
     questions: Vec<Question>,
     reporter: &Reporter,
     side: Side,
-    stop: &CancellationToken,
-) -> Result<BTreeMap<QualifiedName, Sum>>
-where
-    C: Deref<Target = Connection> + Send + Sync + 'static,
-{
-    let questions = Arc::new(questions);
-    let next = Arc::new(AtomicUsize::new(0));
-    let mut group: TaskGroup<Vec<(QualifiedName, Sum)>, Error> = TaskGroup::new(stop);
-    for connection in connections {
-        let (questions, next, reporter, stop) =
-            (Arc::clone(&questions), Arc::clone(&next), reporter.clone(), group.stop());
-        group.spawn("verify", async move {
-            let mut answers = Vec::new();
-            while let Some(question) = questions.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if stop.is_cancelled() {
-                    break;
-                }
-                reporter.operation(format!("verifying {}", question.table));
-                let what = format!("table {}", question.table);
-                let answer = tokio::select! {
-                    answer = verify::sum_up(connection.client(), &what, &question.query) => answer?,
-                    () = stop.cancelled() => break,
-                };
-                reporter.report(Update::Summarized { table: question.table.clone(), side });
-                answers.push((question.table.clone(), answer));
+) -> Result<BTreeMap<QualifiedName, Sum>> {
+    let (next, connected) = (Cell::new(0), Cell::new(0));
+    let asking = (0..connections.min(questions.len())).map(async |_| {
+        let mut answers = Vec::new();
+        let mut connection = match redial(&dial).await {
+            Ok(connection) => Some(connection),
+            // The server has none to spare; others are at it.
+            Err(error) if connected.get() > 0 && error.classify().next == Next::Retry => return Ok(answers),
+            Err(error) => return Err(Error::from(error)),
+        };
+        connected.set(connected.get() + 1);
+        while let Some(question) = questions.get(next.replace(next.get() + 1)) {
+            let what = format!("verifying {}", question.table);
+            reporter.operation(what.clone());
+            let table = format!("table {}", question.table);
+            let answer = persist(&mut connection, &dial, reporter, &what, async |connection| {
+                Ok(verify::sum_up(connection.client(), &table, &question.query).await?)
+            });
+            answers.push((question.table.clone(), answer.await?));
+            reporter.report(Update::Summarized { table: question.table.clone(), side });
+        }
+        Ok(answers)
+    });
+    Ok(try_join_all(asking).await?.into_iter().flatten().collect())
+}
+
+/// Asks something over `connection`, opened where there is none; where it breaks, again over another one. What is asked
+/// changes nothing, so it may be asked twice.
+pub(super) async fn persist<C: Deref<Target = Connection>, T>(
+    connection: &mut Option<C>,
+    dial: impl AsyncFn() -> std::result::Result<C, connect::Error>,
+    reporter: &Reporter,
+    what: &str,
+    ask: impl AsyncFn(&Connection) -> Result<T>,
+) -> Result<T> {
+    let mut attempt = 1;
+    loop {
+        let session = match connection.take() {
+            Some(session) => session,
+            None => redial(&dial).await?,
+        };
+        let error = match ask(&session).await {
+            // The session may be gone, whether or not it shows yet.
+            Err(error) if error.classify().next == Next::Retry && attempt < ATTEMPTS => error,
+            answer => {
+                *connection = Some(session);
+                return answer;
             }
-            Ok(answers)
-        });
-    }
-    match group.join().await {
-        Ok(answers) => Ok(answers.into_iter().flatten().collect()),
-        Err(Ended::Failed(error)) => Err(error),
-        Err(Ended::Panicked(text)) => Err(Error::Defect(text)),
+        };
+        drop(session);
+        let reason = crate::failure::chain(&error);
+        let message = format!("{what}: trying again after: {reason}");
+        reporter.warn(Warning::new("repeated", message));
+        tokio::time::sleep(Duration::from_millis(100) * 2_u32.pow(attempt)).await;
+        attempt += 1;
     }
 }
 

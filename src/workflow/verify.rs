@@ -35,8 +35,8 @@ pub async fn run(request: &Request, reporter: &Reporter, stop: &CancellationToke
     reporter.phase(Phase::Verify);
     let both = async {
         tokio::try_join!(
-            sum_up(request, &request.source, Side::Source, reporter, stop),
-            sum_up(request, &request.destination, Side::Destination, reporter, stop)
+            sum_up(request, &request.source, Side::Source, reporter),
+            sum_up(request, &request.destination, Side::Destination, reporter)
         )
     };
     let ((mut source, untold), (mut destination, untold_there)) =
@@ -67,10 +67,9 @@ async fn sum_up(
     party: &Party,
     side: Side,
     reporter: &Reporter,
-    stop: &CancellationToken,
 ) -> Result<(Summary, Vec<QualifiedName>)> {
     let opened = Source::open(party).await?;
-    let summary = sum_up_opened(request, &opened, side, reporter, stop).await;
+    let summary = sum_up_opened(request, &opened, side, reporter).await;
     summary.map_err(|error| error.at(opened.connection.endpoint()))
 }
 
@@ -79,7 +78,6 @@ async fn sum_up_opened(
     opened: &Source,
     side: Side,
     reporter: &Reporter,
-    stop: &CancellationToken,
 ) -> Result<(Summary, Vec<QualifiedName>)> {
     let client = opened.connection.client();
     // One moment of the catalog; the rows are asked for by several sessions of a database at rest.
@@ -93,11 +91,8 @@ async fn sum_up_opened(
         request.selection.check_all_match(&names, &schemas)?;
     }
     let (questions, untold) = questions(request, &catalog);
-    let mut connections = Vec::new();
-    for _ in 0..request.jobs.min(questions.len()).max(1) {
-        connections.push(Box::new(connect::source(&opened.party.options, &Settings::default()).await?));
-    }
-    let tables = sums::ask(connections, questions, reporter, side, stop).await?;
+    let dial = async || connect::source(&opened.party.options, &Settings::default()).await.map(Box::new);
+    let tables = sums::ask(dial, request.jobs, questions, reporter, side).await?;
     let kept = catalog.sequences.iter().filter(|s| request.selection.matches(&s.name) != Choice::LeftOut);
     let names: Vec<_> = kept.map(|sequence| sequence.name.clone()).collect();
     let large_objects = match request.selection.is_everything() {

@@ -7,10 +7,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio_util::sync::CancellationToken;
+
+use super::persist::persist;
 use super::statements::Session;
 use super::{Error, Result};
-use crate::connect;
+use crate::connect::{self, Connection};
 use crate::pg::Sql;
+use crate::progress::Reporter;
 
 /// How many rows of the ledger were acknowledged.
 #[derive(Clone, Debug, Default)]
@@ -26,26 +30,21 @@ impl Committed {
     }
 }
 
-/// Attempts at closing it, the first included.
-const ATTEMPTS: u32 = 5;
-
 /// Compares, and removes what we put into the staging database. This commit waits for the disk, and with it all before.
-pub async fn close<S: Session>(session: &mut S, committed: &Committed) -> Result<()> {
-    let mut attempt = 1;
-    loop {
-        let error = match compare_and_drop(session, committed.count(), attempt > 1).await {
-            Ok(()) => return Ok(()),
-            Err(Error::Connect(error)) if error.is_lost() && attempt < ATTEMPTS => error,
-            Err(error) => return Err(error),
-        };
-        tracing::info!(error = %crate::failure::chain(&error), "closing the ledger again");
-        attempt += 1;
-        session.reopen().await?;
-    }
+pub async fn close<S: Session>(
+    session: &mut S,
+    committed: &Committed,
+    reporter: &Reporter,
+    stop: &CancellationToken,
+) -> Result<()> {
+    let expected = committed.count();
+    persist(session, "closing the ledger", reporter, stop, async |connection, again| {
+        compare_and_drop(connection, expected, again).await
+    })
+    .await
 }
 
-async fn compare_and_drop<S: Session>(session: &S, expected: u64, again: bool) -> Result<()> {
-    let connection = session.connection();
+async fn compare_and_drop(connection: &Connection, expected: u64, again: bool) -> Result<()> {
     let one = async |query: &'static str| -> std::result::Result<i64, connect::Error> {
         let row = connection.query_one(&Sql::fixed(query), &[]).await?;
         row.try_get(0).map_err(|error| connection.error(error))

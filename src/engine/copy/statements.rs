@@ -2,17 +2,17 @@
 //! named one by one if one fails.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use tokio_util::sync::CancellationToken;
 
 use super::lanes::{self, Placed};
 use super::ledger::Committed;
+use super::persist::persist;
 use super::{Error, Result, is_in_ledger};
 use crate::connect::{self, Connection};
 use crate::pg::{Literal, Sql};
-use crate::progress::{Reporter, Update, Warning};
+use crate::progress::{Reporter, Update};
 use crate::schema::script::Step;
 use crate::sql;
 
@@ -23,14 +23,11 @@ const STEPS_A_BATCH: usize = 100;
 /// Bytes of statements in one message; a longer step goes alone.
 const BYTES_A_BATCH: usize = 1 << 20;
 
-/// Attempts at one batch, the first included, before the run fails.
-const ATTEMPTS: u32 = 5;
-
 /// A session in the staging database that can be replaced when it breaks.
 pub trait Session {
     /// The connection as it is now.
     fn connection(&self) -> &Connection;
-    /// Opens another one in its place.
+    /// Opens another one in its place, and tries for as long as that may still come about.
     fn reopen(&mut self) -> impl Future<Output = std::result::Result<(), connect::Error>>;
 }
 
@@ -145,7 +142,7 @@ impl Work<'_> {
     async fn transaction<S: Session>(
         &self,
         session: &mut S,
-        what: &str,
+        object: &str,
         statements: &[Sql],
     ) -> std::result::Result<(), Failed> {
         let ledger = sql!(
@@ -153,31 +150,19 @@ impl Work<'_> {
             k = Literal(self.kind),
             n = self.numbers.fetch_add(1, Ordering::Relaxed)
         );
-        let mut attempt = 1;
-        loop {
-            if self.stop.is_cancelled() {
-                return Err(Failed::Other(Error::Stopped));
+        let what = format!("creating {object}");
+        let done = persist(session, &what, self.reporter, self.stop, async |connection, _| {
+            match execute(connection, &ledger, statements).await {
+                Err(error) if error.is_lost() => Err(error.into()),
+                Err(error) if is_in_ledger(&error) => Ok(Ok(())),
+                answered => Ok(answered),
             }
-            let error = match execute(session.connection(), &ledger, statements).await {
-                Ok(()) => break,
-                Err(error) if is_in_ledger(&error) => break,
-                Err(error) if !error.is_lost() => return Err(Failed::Statement(error)),
-                Err(error) => error,
-            };
-            if attempt >= ATTEMPTS {
-                return Err(Failed::Other(Error::Step { object: what.to_owned(), source: error }));
-            }
-            let reason = crate::failure::chain(&error);
-            let message = format!("creating {what}: trying again after: {reason}");
-            self.reporter.warn(Warning::new("repeated", message));
-            tokio::time::sleep(Duration::from_millis(100) * 2_u32.pow(attempt)).await;
-            attempt += 1;
-            if let Err(error) = session.reopen().await
-                && attempt >= ATTEMPTS
-            {
-                return Err(Failed::Other(error.into()));
-            }
-        }
+        });
+        let answered = done.await.map_err(|error| match error {
+            Error::Connect(source) => Failed::Other(Error::Step { object: object.to_owned(), source }),
+            error => Failed::Other(error),
+        })?;
+        answered.map_err(Failed::Statement)?;
         self.committed.add(1);
         Ok(())
     }

@@ -31,23 +31,28 @@ pub(super) async fn check(
         table: subject.name,
         query: if request.verify == VerifyMode::Checksum { subject.checksum } else { subject.counts },
     });
-    let mut connections = Vec::new();
-    for _ in 0..request.jobs.min(plan.drawn.tables.len().max(1)) {
-        connections.push(staging.connect(destination).await?);
-    }
+    let dial = async || staging.reconnect(destination).await;
+    let connections = request.jobs.min(plan.drawn.tables.len()).max(1);
     let tables =
-        sums::ask(connections, questions.collect(), &context.reporter, Side::Destination, &context.stop)
-            .await?;
-    let connection = staging.connect(destination).await?;
+        sums::ask(dial, connections, questions.collect(), &context.reporter, Side::Destination).await?;
     let names: Vec<_> = loaded.sequences.iter().map(|value| value.name.clone()).collect();
-    let found = Summary {
-        tables,
-        sequences: by_name(&sequences::read(connection.client(), &names).await?),
-        large_objects: match &loaded.large_objects {
-            Some(_) => Some(sums::large_objects(&connection, request.verify).await?),
-            None => None,
+    let mut session = None;
+    let rest = sums::persist(
+        &mut session,
+        dial,
+        &context.reporter,
+        "verifying sequences and large objects",
+        async |connection| {
+            let sequences = sequences::read(connection.client(), &names).await?;
+            let large_objects = match &loaded.large_objects {
+                Some(_) => Some(sums::large_objects(connection, request.verify).await?),
+                None => None,
+            };
+            Ok((by_name(&sequences), large_objects))
         },
-    };
+    );
+    let (sequences, large_objects) = rest.await?;
+    let found = Summary { tables, sequences, large_objects };
     let findings = compare(&expected, &found);
     if !findings.different.is_empty() {
         return Err(Error::Different(findings.different));

@@ -15,6 +15,7 @@ use crate::engine::copy::{
     self, holder, lanes, large_objects, plan as chunks, run, sequences, snapshot, statements,
 };
 use crate::engine::verify::compare::Sum;
+use crate::failure::{Classify, Next};
 use crate::pg::{QualifiedName, Sql};
 use crate::progress::{Phase, Reporter, VerifyMode, Warning};
 use crate::safety::WriteGrant;
@@ -29,6 +30,9 @@ const MAINTENANCE_KB: u64 = 256 << 10;
 
 /// How long the sequences' locks are waited for at first.
 const SEQUENCE_WAIT: Duration = Duration::from_secs(2);
+
+/// Attempts at reading them, the first included, before the run fails.
+const SEQUENCE_ATTEMPTS: u32 = 5;
 
 /// How often the destination is asked how far index builds are.
 const LOOK_AT_BUILDS: Duration = Duration::from_millis(500);
@@ -109,13 +113,13 @@ async fn release(
         };
         source_done.cancelled().await;
         // Last of all reads, so that no sequence is behind the rows that were copied.
-        let session = beside_the_snapshot(request, plan, held).await?;
-        let mut values = last_values(session.as_ref(), plan).await;
+        let mut session = None;
+        let mut values = last_values(request, context, plan, held, &mut session).await;
         held.no_more();
         plan.holder.release().await?;
         if matches!(&values, Err(error) if error.is_locked_out()) {
             // Whoever has a sequence locked may have waited for our locks.
-            values = last_values(session.as_ref(), plan).await;
+            values = last_values(request, context, plan, held, &mut session).await;
         }
         let (values, gone) = values?;
         for name in gone {
@@ -137,16 +141,57 @@ async fn release(
     }
 }
 
-/// A session for the sequences, if there are any: it has no lock and waits for none for long. The server has to be the
-/// one that holds the snapshot: behind one address a balancer may have another, which is not as far.
-async fn beside_the_snapshot(
+/// Reads the sequences, and which of them are gone; where the connection breaks, again over another one.
+async fn last_values(
+    request: &Request,
+    context: &Context,
+    plan: &Plan,
+    held: &Held,
+    session: &mut Option<Connection>,
+) -> copy::Result<(Vec<sequences::Value>, Vec<QualifiedName>)> {
+    if plan.drawn.sequences.is_empty() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let mut attempt = 1;
+    loop {
+        let error = match read_once(request, plan, held, session).await {
+            Err(error) if attempt < SEQUENCE_ATTEMPTS && may_pass(&error) => error,
+            read => return read,
+        };
+        let reason = crate::failure::chain(&error);
+        let message = format!("reading the sequences: trying again after: {reason}");
+        context.reporter.warn(Warning::new("repeated", message));
+        // It may be gone, whether or not it shows yet.
+        *session = None;
+        tokio::time::sleep(Duration::from_millis(100) * 2_u32.pow(attempt)).await;
+        attempt += 1;
+    }
+}
+
+async fn read_once(
     request: &Request,
     plan: &Plan,
     held: &Held,
-) -> copy::Result<Option<Connection>> {
-    if plan.drawn.sequences.is_empty() {
-        return Ok(None);
-    }
+    session: &mut Option<Connection>,
+) -> copy::Result<(Vec<sequences::Value>, Vec<QualifiedName>)> {
+    let open = match session.take() {
+        Some(open) => open,
+        None => beside_the_snapshot(request, held).await?,
+    };
+    let values = sequences::read_wanted(open.client(), &plan.drawn.sequences).await;
+    *session = Some(open);
+    values
+}
+
+/// Whether another connection may do; not so where the snapshot is gone, or a sequence is locked.
+fn may_pass(error: &copy::Error) -> bool {
+    let lost = matches!(error, copy::Error::SnapshotLost);
+    error.classify().next == Next::Retry && !lost && !error.is_locked_out()
+}
+
+/// A session for the sequences: it has no lock and waits for none for long. The server has to be the one that holds the
+/// snapshot: behind one address a balancer may have another, which is not as far.
+async fn beside_the_snapshot(request: &Request, held: &Held) -> copy::Result<Connection> {
     let settings = Settings { lock_timeout: Some(SEQUENCE_WAIT), ..Settings::default() };
     let session = connect::source(&request.source.options, &settings).await?;
     if let Some(holder) = held.now()
@@ -154,18 +199,7 @@ async fn beside_the_snapshot(
     {
         return Err(copy::Error::SnapshotLost);
     }
-    Ok(Some(session))
-}
-
-/// Reads the sequences, and which of them are gone.
-async fn last_values(
-    session: Option<&Connection>,
-    plan: &Plan,
-) -> copy::Result<(Vec<sequences::Value>, Vec<QualifiedName>)> {
-    match session {
-        Some(session) => sequences::read_wanted(session.client(), &plan.drawn.sequences).await,
-        None => Ok((Vec::new(), Vec::new())),
-    }
+    Ok(session)
 }
 
 /// Runs the script up to the bare tables, over as many connections as there is work for.

@@ -8,6 +8,7 @@ use crate::connect::{self, Connection, DestinationConnection};
 use crate::engine::copy::ledger::Committed;
 use crate::engine::copy::statements;
 use crate::engine::stage::mark::Mark;
+use crate::engine::stage::redial::redial;
 use crate::engine::stage::{self, create};
 use crate::failure::chain;
 use crate::id::JobId;
@@ -33,7 +34,7 @@ impl statements::Session for Building<'_> {
 
     async fn reopen(&mut self) -> std::result::Result<(), connect::Error> {
         let abandoned = self.connection.backend_pid();
-        self.connection = self.staging.reconnect(self.destination).await?;
+        self.connection = redial(async || self.staging.reconnect(self.destination).await).await?;
         self.connection.batch(&end_abandoned(&[abandoned])).await
     }
 }
@@ -93,12 +94,13 @@ impl Staging {
         }
     }
 
-    /// A connection to it that suits building a schema.
+    /// A connection to it that suits building a schema, as soon as the server has one to spare.
     pub(super) async fn connect(&self, destination: &Destination) -> Result<DestinationConnection> {
-        Ok(self.reconnect(destination).await?)
+        Ok(redial(async || self.reconnect(destination).await).await?)
     }
 
-    async fn reconnect(
+    /// As [`Staging::connect`], once.
+    pub(super) async fn reconnect(
         &self,
         destination: &Destination,
     ) -> std::result::Result<DestinationConnection, connect::Error> {
