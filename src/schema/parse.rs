@@ -58,6 +58,15 @@ pub fn judge(sql: &Sql, origin: Origin) -> Verdict {
     }
 }
 
+/// The words of SQL text that a server printed, one after the other; `None` where it is not to be taken apart. Flat: no
+/// tree is made, so no depth of nesting matters.
+pub fn words(text: &str) -> Option<Vec<&str>> {
+    // Not `scan_tokens`, which panics on text without a token.
+    let tokens = pg_query::scan(text).ok()?.tokens;
+    let at = |place: i32| usize::try_from(place).ok();
+    tokens.iter().map(|token| text.get(at(token.start)?..at(token.end)?)).collect()
+}
+
 /// Whether the parser ran into a limit of its own, thousands of levels deep: that is not an error in the text, and a
 /// destination with another limit may take it.
 fn gave_up(message: &str) -> bool {
@@ -94,7 +103,7 @@ pub fn judge_all<'a>(statements: impl Iterator<Item = (&'a str, &'a Sql)>, sourc
 
 #[cfg(test)]
 mod tests {
-    use super::{Origin, Verdict, judge, judge_script};
+    use super::{Origin, Verdict, judge, judge_script, words};
     use crate::pg::{Sql, Version};
     use crate::schema::model::{Address, class};
     use crate::schema::script::{Phase, Script, Step};
@@ -124,6 +133,15 @@ mod tests {
         assert!(
             matches!(judge(&text, Origin::Server), Verdict::OnlyWarn(message) if message.contains("TABEL"))
         );
+    }
+
+    #[test]
+    fn words_are_what_the_scanner_sees() {
+        let expected: &[&str] = &["SELECT", "\"a b\"", ".", "x", "::", "text", "||", "'it''s'"];
+        assert_eq!(words("SELECT \"a b\".x::text || 'it''s'").as_deref(), Some(expected));
+        assert_eq!(words("").as_deref(), Some(&[] as &[&str]));
+        assert_eq!(words("-- nothing").map(|words| words.len()), Some(1));
+        assert_eq!(words("'open"), None);
     }
 
     #[test]

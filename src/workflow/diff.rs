@@ -5,13 +5,13 @@ use super::party::{Party, readable};
 use crate::connect::{self, Connection, Settings};
 use crate::engine::{introspect, preflight};
 use crate::pg::Sql;
-use crate::schema::diff::{self, Difference};
+use crate::schema::diff::{self, Diff, Scope};
 use crate::schema::model::Catalog;
 
 /// Reads both catalogs, each in one snapshot, and compares them.
-pub async fn run(first: &Party, second: &Party) -> Result<Vec<Difference>> {
-    let (first, second) = tokio::try_join!(read(first), read(second))?;
-    Ok(diff::compare(&first, &second))
+pub async fn run(source: &Party, destination: &Party, scope: Scope) -> Result<Diff> {
+    let (source, destination) = tokio::try_join!(read(source), read(destination))?;
+    Ok(diff::compare(&source, &destination, scope))
 }
 
 async fn read(party: &Party) -> Result<Catalog> {

@@ -85,6 +85,11 @@ async fn assert_same_contents(from: &Database<'_>, to: &Database<'_>) {
     assert_eq!(found, "t");
 }
 
+/// The program's own `diff` finds none.
+async fn assert_no_difference(from: &Database<'_>, to: &Database<'_>) {
+    Binary::new().run(&["diff", "--from", &from.url(), "--to", &to.url()]).await.expect_code(0);
+}
+
 fn assert_nothing_was_left_out(outcome: &Outcome) {
     assert_eq!(outcome.skipped(), [""; 0], "{}", outcome.text());
     assert_eq!(outcome.all("warning"), Vec::<&serde_json::Value>::new());
@@ -101,6 +106,7 @@ async fn a_database_of_everything_is_the_same_on_15() {
     let outcome = clone_of(from, &to, &["--verify", "checksum"]).await;
 
     assert_nothing_was_left_out(&outcome);
+    assert_no_difference(from, &to).await;
     let Some(expected) = dump::schema(15, &from.url()) else { return };
     dump::assert_same(&expected, &dump::schema(15, &to.url()).unwrap());
     assert_same_contents(from, &to).await;
@@ -119,12 +125,14 @@ async fn a_database_of_everything_on_18_is_what_pg_dump_and_psql_make_of_it() {
     let outcome = clone_of(from, &to, &["--jobs", "3"]).await;
 
     assert_nothing_was_left_out(&outcome);
+    assert_no_difference(from, &to).await;
     assert_same_contents(from, &to).await;
     if dump::copy_with_psql(18, &from.url(), &restored.url()).is_none() {
         return;
     }
     // A plain dump has no settings of the database, and pg_dump writes constants as the database's settings say.
     nasty.set_up(&restored).await;
+    assert_no_difference(from, &restored).await;
     dump::assert_same(&dump::schema(18, &restored.url()).unwrap(), &dump::schema(18, &to.url()).unwrap());
 }
 
@@ -136,6 +144,7 @@ async fn a_clone_of_the_clone_is_the_same_on_18() {
     let to = destination.absent_database("nasty");
     let outcome = clone_of(from, &to, &["--verify", "checksum", "--jobs", "1"]).await;
     assert_nothing_was_left_out(&outcome);
+    assert_no_difference(from, &to).await;
     assert_same_contents(from, &to).await;
     let Some(expected) = dump::schema(18, &from.url()) else { return };
     dump::assert_same(&expected, &dump::schema(18, &to.url()).unwrap());

@@ -1,4 +1,5 @@
-//! One check for every fixture in `tests/schemas`: the real program clones it, and pg_dump finds no differing line.
+//! One check for every fixture in `tests/schemas`: the real program clones it, and neither pg_dump nor the program's own
+//! `diff` finds a difference.
 //!
 //! Within a version the clone's schema is compared with the source's. Into a newer version it is compared with what
 //! `pg_dump | psql` of that newer version makes of the same source, as a definition may well be printed differently.
@@ -11,7 +12,7 @@ use multiboard_sync::sql;
 
 use super::cloning::clone_of;
 use super::dump::{self, Allowed};
-use super::{Server, destination, installation, source};
+use super::{Binary, Server, destination, installation, source};
 
 /// Versions of every run.
 const DAILY: [u16; 2] = [15, 18];
@@ -91,6 +92,7 @@ async fn clone_and_compare(
     from.execute(sql).await;
     let outcome = clone_of(&from, &to, &["--no-neutralize"]).await;
     assert_eq!(outcome.skipped(), [] as [&str; 0], "{name} from {from_major} to {to_major}");
+    Binary::new().run(&["diff", "--from", &from.url(), "--to", &to.url()]).await.expect_code(0);
     let expected = if from_major == to_major {
         dump::schema(client, &from.url())?
     } else {

@@ -1,0 +1,46 @@
+//! `multiboard-sync diff`: two schemas compared.
+
+mod text;
+
+use clap::Args;
+
+use super::context::Context;
+use super::{Outcome, parties, print};
+use crate::failure::Exit;
+use crate::schema::diff::Scope;
+use crate::workflow::diff;
+
+/// Options of `diff`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct Arguments {
+    /// The database that is as it should be: a connection's name, or a URL
+    #[arg(long, value_name = "CONNECTION", default_value = "source")]
+    pub(super) from: String,
+    /// The database that is compared with it
+    #[arg(long, value_name = "CONNECTION", default_value = "destination")]
+    pub(super) to: String,
+    /// Do not compare owners
+    #[arg(long)]
+    pub(super) no_owner: bool,
+    /// Do not compare privileges and default privileges
+    #[arg(long, alias = "no-acl")]
+    pub(super) no_privileges: bool,
+}
+
+const AFTER_HELP: &str = "Exit codes: 0 the schemas are the same, 5 they differ.\n\n\
+    + only --from has it, - only --to has it, ~ both have it and it differs: as it is -> as it should be.";
+
+/// Runs the command.
+pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
+    let from = parties::party(context, "--from", &arguments.from)?;
+    let to = parties::party(context, "--to", &arguments.to)?;
+    let scope = Scope { owners: !arguments.no_owner, privileges: !arguments.no_privileges };
+    let Some(found) = context.unless_stopped(diff::run(&from, &to, scope)).await else {
+        return Ok(Exit::Interrupted);
+    };
+    let found = found?;
+    let shown = if context.globals.json { text::json(&found) } else { text::for_people(&found) };
+    print(&shown)?;
+    Ok(if found.differences.is_empty() { Exit::Done } else { Exit::Different })
+}
