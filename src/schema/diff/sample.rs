@@ -84,7 +84,6 @@ pub(in crate::schema) fn table(oid: Oid, named: &str, columns: Vec<Column>) -> T
         partition_key: None,
         replica_identity: ReplicaIdentity::Default,
         row_security: RowSecurity::default(),
-        bytes: 0,
         load_through: None,
         binary_safe: true,
     }

@@ -173,8 +173,11 @@ fn arrays(words: Vec<&str>) -> Vec<&str> {
     made
 }
 
+/// A stretch of a text's words.
+type Words<'w, 'a> = &'w [&'a str];
+
 /// `( ARRAY [ items ] ) :: type [ ]` at the beginning: the items, the type, and how many words that are.
-fn cast_array<'w, 'a>(words: &'w [&'a str]) -> Option<(Vec<&'w [&'a str]>, &'w [&'a str], usize)> {
+fn cast_array<'w, 'a>(words: &'w [&'a str]) -> Option<(Vec<Words<'w, 'a>>, Words<'w, 'a>, usize)> {
     if words.get(..3)? != ["(", "ARRAY", "["] {
         return None;
     }
@@ -203,7 +206,7 @@ fn cast_array<'w, 'a>(words: &'w [&'a str]) -> Option<(Vec<&'w [&'a str]>, &'w [
     let bracket = element + words.get(element..)?.iter().position(|word| *word == "[")?;
     let is_type = |word: &&str| word.starts_with(|c: char| c.is_alphanumeric() || "\"_.(),".contains(c));
     let name = words.get(element..bracket)?;
-    if words.get(bracket + 1) != Some(&"]") || name.is_empty() || !name.iter().all(|word| is_type(&word)) {
+    if words.get(bracket + 1) != Some(&"]") || name.is_empty() || !name.iter().all(is_type) {
         return None;
     }
     Some((items, name, bracket + 2))
