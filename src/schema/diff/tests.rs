@@ -1,3 +1,5 @@
+//! What two catalogs differ in, and what they do not.
+
 use super::note::What;
 use super::sample::{
     catalog, column, constraint, default, enumeration, index, name, not_null, printed, table, view,
