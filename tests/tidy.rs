@@ -207,6 +207,16 @@ fn named_module(line: &str) -> Option<&str> {
 }
 
 #[test]
+fn every_integration_test_is_run() {
+    let main = read("tests/integration/main.rs");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/integration");
+    let files = files_below(&folder, "rs").into_iter().map(|path| path.file_stem().unwrap().to_owned());
+    let rooms = files.filter_map(|room| room.into_string().ok()).filter(|room| room != "main");
+    let forgotten = rooms.filter(|room| !main.lines().any(|line| line == format!("mod {room};")));
+    none(forgotten.map(|room| format!("tests/integration/main.rs lacks `mod {room};`")).collect());
+}
+
+#[test]
 fn every_sql_file_says_what_it_is_and_is_used() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut used = BTreeSet::new();
