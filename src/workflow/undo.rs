@@ -3,9 +3,10 @@
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::maintenance::Maintenance;
 use super::party::{Destination, OtherSource, Party};
 use super::swap::{swap, tell_of_slots};
-use super::{AS_IT_WAS, Error, Result, stoppable};
+use super::{AS_IT_WAS, Error, Result, records, stoppable};
 use crate::engine::stage::mark::Mark;
 use crate::engine::stage::registry::{Made, Registry};
 use crate::engine::stage::swap::{Plan, Rename, Sessions};
@@ -45,12 +46,48 @@ pub async fn run(
 ) -> Result<Undone> {
     let tidy = Destination::tidy(&request.destination, destinations, sources, registry);
     let destination = stoppable(stop, AS_IT_WAS, tidy).await?;
+    stoppable(stop, AS_IT_WAS, nobody_else_at_work(request, &destination, registry)).await?;
+    // The job is at work again: `clean` and clones beside it leave its databases and their records alone.
+    let _held = registry.hold(&request.job)?;
+    let maintenance = stoppable(stop, AS_IT_WAS, Maintenance::open(&destination, &request.job)).await?;
+    let swapped = swap_back(request, registry, &destination, &maintenance, reporter, sessions, stop);
+    tokio::select! {
+        biased;
+        undone = swapped => undone,
+        never = maintenance.keep() => match never {},
+    }
+}
+
+/// Fails where the clone has not ended yet, or another undo of it waits: two would take each other's databases.
+async fn nobody_else_at_work(
+    request: &Request,
+    destination: &Destination,
+    registry: &dyn Registry,
+) -> Result<()> {
+    let session = destination.maintenance().await?;
+    let at_work = records::is_at_work(registry, session.client(), &request.job).await?;
+    session.close().await;
+    match at_work {
+        true => Err(cannot(request, "it is still at work, or being undone by somebody else".to_owned())),
+        false => Ok(()),
+    }
+}
+
+async fn swap_back(
+    request: &Request,
+    registry: &dyn Registry,
+    destination: &Destination,
+    maintenance: &Maintenance,
+    reporter: &Reporter,
+    sessions: &watch::Receiver<Sessions>,
+    stop: &CancellationToken,
+) -> Result<Undone> {
     let cluster = destination.grant.system_identifier();
     let database = destination.grant.database().to_owned();
     let made = registry.made_by(&request.job)?;
     let (old, clone) = both(request, &made, cluster)?;
-    let maintenance = stoppable(stop, AS_IT_WAS, destination.maintenance()).await?;
-    let client = maintenance.client();
+    let session = stoppable(stop, AS_IT_WAS, maintenance.session()).await?;
+    let client = session.client();
     let old_name = Ident::new(&old.name);
     let kept = facts::database(client, &old.name).await?;
     let kept = kept.filter(|found| create::is_ours(found, old.oid, &request.job, MadeFor::Old));
@@ -76,9 +113,9 @@ pub async fn run(
         ],
         after: Vec::new(),
     };
-    tell_of_slots(&destination, client, reporter).await?;
+    tell_of_slots(destination, client, reporter).await?;
     registry.record_intent(&request.job, cluster, aside.as_str(), Some(clone), MadeFor::Undone, &database)?;
-    swap(&destination, &plan, reporter, sessions, stop).await?;
+    swap(destination, &plan, reporter, sessions, stop).await?;
     registry.record_put_aside(cluster, clone, aside.as_str())?;
     registry.record_in_place(&request.job, cluster, kept.oid, &database)?;
     let clone_kept_as = aside.as_str().to_owned();

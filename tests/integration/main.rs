@@ -60,4 +60,5 @@ mod interrupts;
 mod schema_clones;
 mod schema_objects;
 mod schema_tables;
+mod undo;
 mod verify;

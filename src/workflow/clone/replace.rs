@@ -79,7 +79,7 @@ pub(super) async fn replace(
     // The swap may have waited for long.
     let pruned = async {
         let session = staging.maintenance.session().await?;
-        prune(context, session.client(), cluster, database, request.keep_old).await
+        prune(request, context, session.client(), cluster, database).await
     };
     if let Err(error) = pruned.await {
         let reason = crate::failure::chain(&error);
@@ -112,16 +112,19 @@ async fn inherit(client: &Client, old: &facts::Database, target: &Ident) -> Resu
     Ok(statements)
 }
 
-/// Drops kept databases of this destination beyond the newest `keep`, each only if mark and record agree. One that cannot
-/// be dropped (its subscription, a slot in use) keeps no other. The newest is the one that was recorded last: clocks, and
-/// so the identities of jobs, may go back.
-async fn prune(context: &Context, client: &Client, cluster: &str, of: &str, keep: usize) -> Result<()> {
+/// Drops kept databases of this destination beyond the newest that are asked for, each only if mark and record agree. One
+/// that cannot be dropped (its subscription, a slot in use), or that an undo is about to bring back, keeps no other. The
+/// newest is the one that was recorded last: clocks, and so the identities of jobs, may go back.
+async fn prune(request: &Request, context: &Context, client: &Client, cluster: &str, of: &str) -> Result<()> {
     let registry = context.registry.as_ref();
     records::correct(registry, client, cluster).await?;
     let mut kept: Vec<Made> = registry.leftovers(cluster)?;
     kept.retain(|made| made.made_for == MadeFor::Old && made.of == of && made.state == MadeState::Created);
-    for made in kept.into_iter().rev().skip(keep) {
+    for made in kept.into_iter().rev().skip(request.keep_old) {
         let Some(oid) = made.oid else { continue };
+        if made.job != request.job && records::is_at_work(registry, client, &made.job).await? {
+            continue;
+        }
         match create::drop_ours(client, &Ident::new(&made.name), oid, &made.job, MadeFor::Old).await {
             Ok(_) => registry.record_dropped(cluster, &made.name)?,
             Err(error) => {
