@@ -1,5 +1,5 @@
 -- What a destination's cluster shows of itself and of our role. Run on the maintenance database, read-only.
--- Any role may read this; data_directory is NULL for roles without pg_read_all_settings.
+-- $1 the comment of roles that a clone made. Any role may read this; data_directory is NULL for roles without pg_read_all_settings.
 SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4 AS version,
        CURRENT_USER::text AS role,
        r.rolsuper AS superuser,
@@ -13,6 +13,12 @@ SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4 AS vers
             THEN pg_catalog.current_setting('data_directory') END AS data_directory,
        ARRAY(SELECT e.name::text FROM pg_catalog.pg_available_extensions AS e ORDER BY 1) AS extensions,
        ARRAY(SELECT o.rolname::text FROM pg_catalog.pg_roles AS o ORDER BY 1) AS roles,
+       -- Made by a clone of ours: it carries our mark, and nobody can log in as it.
+       ARRAY(SELECT o.rolname::text
+               FROM pg_catalog.pg_roles AS o
+              WHERE NOT o.rolcanlogin AND NOT o.rolsuper
+                AND pg_catalog.shobj_description(o.oid, 'pg_authid') = $1
+              ORDER BY 1) AS made_roles,
        -- Becoming a role (a right of its own from 16 on) and having what it has are two things; both are needed.
        ARRAY(SELECT o.rolname::text
                FROM pg_catalog.pg_roles AS o

@@ -83,7 +83,7 @@ pub struct Shown {
     pub system_identifier: String,
     /// The destination database's oid; `None` when it does not exist yet.
     pub database_oid: Option<Oid>,
-    /// Those of [`crate::safety::TELLTALE_ROLES`] that exist in `pg_roles`.
+    /// What [`crate::safety::telltale_roles`] gives of the cluster's roles.
     pub telltale_roles: Vec<String>,
     /// Whether the database holds anything that a user made.
     pub holds_user_objects: bool,

@@ -1,5 +1,7 @@
 //! Hosting platforms, known by the names of their hosts and by the roles that they leave in every cluster.
 
+use std::collections::HashSet;
+
 /// Host name endings and who runs them. A host matches when it is the ending or ends in `.` and the ending.
 const HOSTS: [(&str, &str); 29] = [
     ("supabase.co", "Supabase"),
@@ -59,6 +61,17 @@ pub const TELLTALE_ROLES: [(&str, &str); 18] = [
     ("pscale_admin", "PlanetScale"),
 ];
 
+/// The comment of a role that a clone of ours made: a copy of a platform's database needs the platform's roles, and does not
+/// make its server the platform's. Only where nobody can log in as it, too: a platform's own administrators log in, and a
+/// superuser's comment is a superuser's to write.
+pub const MARK_OF_ROLES: &str = "multiboard-sync: made without login for a clone";
+
+/// Those of [`TELLTALE_ROLES`] that a cluster has, but for the ones that clones of ours made there.
+pub fn telltale_roles(roles: &HashSet<String>, made_by_us: &HashSet<String>) -> Vec<String> {
+    let telltale = TELLTALE_ROLES.iter().map(|(role, _)| *role);
+    telltale.filter(|role| roles.contains(*role) && !made_by_us.contains(*role)).map(str::to_owned).collect()
+}
+
 /// Who runs a host, by its name.
 pub fn provider_of_host(host: &str) -> Option<&'static str> {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
@@ -77,7 +90,9 @@ pub fn provider_of_role(role: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{provider_of_host, provider_of_role};
+    use std::collections::HashSet;
+
+    use super::{provider_of_host, provider_of_role, telltale_roles};
 
     #[test]
     fn knows_platforms_by_host() {
@@ -110,5 +125,13 @@ mod tests {
     fn knows_platforms_by_role() {
         assert_eq!(provider_of_role("supabase_admin"), Some("Supabase"));
         assert_eq!(provider_of_role("postgres"), None);
+    }
+
+    #[test]
+    fn a_role_that_a_clone_made_tells_nothing() {
+        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<HashSet<_>>();
+        let roles = set(&["postgres", "anon", "supabase_admin", "supabase_auth_admin"]);
+        assert_eq!(telltale_roles(&roles, &set(&[])), ["supabase_admin", "supabase_auth_admin"]);
+        assert_eq!(telltale_roles(&roles, &set(&["anon", "supabase_admin"])), ["supabase_auth_admin"]);
     }
 }

@@ -26,7 +26,7 @@ pub use endpoint::{Address, Allow, Destinations, Endpoint, Identity, LockProbe, 
 pub use grant::WriteGrant;
 pub use loopback::is_loopback;
 pub use made::{MadeFor, made_name};
-pub use managed::{TELLTALE_ROLES, provider_of_host, provider_of_role};
+pub use managed::{MARK_OF_ROLES, TELLTALE_ROLES, provider_of_host, provider_of_role, telltale_roles};
 pub use refusal::Refusal;
 pub use rule::Rule;
 

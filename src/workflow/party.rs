@@ -245,11 +245,10 @@ impl Probe {
             objects = preflight::destination::user_objects(inside.client()).await?;
             relations = preflight::destination::relations(inside.client()).await?;
         }
-        let telltale = safety::TELLTALE_ROLES.iter().map(|(role, _)| *role);
         let shown = Shown {
             system_identifier: facts.system_identifier.clone(),
             database_oid: database.as_ref().map(|database| database.oid),
-            telltale_roles: telltale.filter(|role| facts.roles.contains(*role)).map(str::to_owned).collect(),
+            telltale_roles: safety::telltale_roles(&facts.roles, &facts.made_roles),
             holds_user_objects: objects > 0,
         };
         Ok(Self { permit, connection, maintenance, facts, database, relations, shown })

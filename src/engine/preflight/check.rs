@@ -196,6 +196,7 @@ mod tests {
             data_directory: None,
             extensions: HashSet::new(),
             roles: HashSet::new(),
+            made_roles: HashSet::new(),
             assumable: HashSet::new(),
             tablespaces: HashSet::new(),
         }

@@ -7,6 +7,7 @@ use tokio_postgres::Client;
 
 use super::{Error, Result};
 use crate::pg::{QualifiedName, Sql, Version};
+use crate::safety;
 use crate::sql;
 
 /// A destination cluster's facts.
@@ -27,6 +28,8 @@ pub struct Facts {
     pub data_directory: Option<String>,
     pub extensions: HashSet<String>,
     pub roles: HashSet<String>,
+    /// Those of them that a clone of ours made, and as which nobody can log in.
+    pub made_roles: HashSet<String>,
     /// Roles that ours may act as.
     pub assumable: HashSet<String>,
     pub tablespaces: HashSet<String>,
@@ -36,8 +39,8 @@ pub struct Facts {
 pub async fn facts(client: &Client) -> Result<Facts> {
     let doing = "reading the destination's facts";
     let failed = |source| Error::Query { doing, source };
-    let row =
-        client.query_one(include_str!("../../../sql/destination/facts.sql"), &[]).await.map_err(failed)?;
+    let query = include_str!("../../../sql/destination/facts.sql");
+    let row = client.query_one(query, &[&safety::MARK_OF_ROLES]).await.map_err(failed)?;
     let read = || -> std::result::Result<Facts, tokio_postgres::Error> {
         let version: i32 = row.try_get("version")?;
         let set = |column: &str| -> std::result::Result<HashSet<String>, tokio_postgres::Error> {
@@ -55,6 +58,7 @@ pub async fn facts(client: &Client) -> Result<Facts> {
             data_directory: row.try_get("data_directory")?,
             extensions: set("extensions")?,
             roles: set("roles")?,
+            made_roles: set("made_roles")?,
             assumable: set("assumable")?,
             tablespaces: set("tablespaces")?,
         })
