@@ -24,6 +24,9 @@ pub mod progress;
 pub mod safety;
 pub mod schema;
 
+// Layer 3: rules, values to values.
+pub mod platform;
+
 // Layer 4: connections, the first layer that opens a socket.
 pub mod connect;
 

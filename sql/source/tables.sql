@@ -6,6 +6,7 @@ SELECT c.oid,
        n.nspname AS schema,
        c.relname AS name,
        e.extname AS extension,
+       pg_catalog.pg_get_userbyid(c.relowner)::text AS owner,
        pg_catalog.concat_ws(' ', n.nspname, c.relname, c.relkind, c.relfilenode, a.digest) AS state
   FROM pg_catalog.pg_class AS c
   JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace

@@ -9,6 +9,7 @@ use crate::engine::stage::registry::{Made, MadeState, Registry};
 use crate::failure::{Classify, Exit, Failure};
 use crate::id::JobId;
 use crate::job::{Kind, Record, Store, UndoState};
+use crate::platform::{self, Wish};
 use crate::progress::VerifyMode;
 use crate::safety::MadeFor;
 use crate::schema::select::Selection;
@@ -61,9 +62,9 @@ pub(super) struct Arguments {
     /// Leave cron jobs, webhooks and subscriptions able to act
     #[arg(long)]
     pub(super) no_neutralize: bool,
-    /// What the source's platform does differently
-    #[arg(long, value_name = "NAME")]
-    pub(super) profile: Option<String>,
+    /// What the source's platform does differently [default: what the source shows]
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(super) profile: Option<Profile>,
     /// Locale of the new database, where the source's is missing on the destination
     #[arg(long)]
     pub(super) locale: Option<String>,
@@ -105,6 +106,25 @@ impl From<Verify> for VerifyMode {
     }
 }
 
+/// The words of `--profile`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Profile {
+    /// Supabase: its own schemas in part, its roles without login
+    Supabase,
+    /// No platform: everything as on any server
+    None,
+}
+
+impl From<Option<Profile>> for Wish {
+    fn from(word: Option<Profile>) -> Self {
+        match word {
+            None => Self::Recognise,
+            Some(Profile::Supabase) => Self::Always(platform::Profile::Supabase),
+            Some(Profile::None) => Self::Never,
+        }
+    }
+}
+
 /// An option of the contract that this version does not have.
 #[derive(Debug, thiserror::Error)]
 #[error("{option} is not available in this version")]
@@ -132,24 +152,20 @@ impl Arguments {
             "jobs": self.jobs, "include": self.include, "exclude": self.exclude, "exclude_data": self.exclude_data,
             "schema_only": self.schema_only, "verify": VerifyMode::from(self.verify), "strict": self.strict,
             "owners": !self.no_owner, "privileges": !self.no_privileges, "neutralize": !self.no_neutralize, "create_roles": self.create_roles,
+            "profile": self.profile.and_then(|profile| profile.to_possible_value()).map(|word| word.get_name().to_owned()),
             "keep_old": self.keep_old,
         })
     }
 
     /// An option that is accepted and does nothing would be a lie.
     fn check_available(&self) -> Result<(), NotAvailable> {
-        let unavailable = [
-            (
-                self.no_stage,
-                "--no-stage",
-                "leave it out: the clone needs the right to create a database beside the old one",
-            ),
-            (self.profile.is_some(), "--profile", "leave it out"),
-        ];
-        match unavailable.into_iter().find(|(given, ..)| *given) {
-            Some((_, option, instead)) => Err(NotAvailable { option, instead }),
-            None => Ok(()),
+        if self.no_stage {
+            return Err(NotAvailable {
+                option: "--no-stage",
+                instead: "leave it out: the clone needs the right to create a database beside the old one",
+            });
         }
+        Ok(())
     }
 }
 
@@ -180,6 +196,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
         privileges: !arguments.no_privileges,
         neutralize: !arguments.no_neutralize,
         create_roles: arguments.create_roles,
+        profile: arguments.profile.into(),
         locale: arguments.locale.clone(),
         keep_old: usize::from(arguments.keep_old),
         yield_to_ddl: arguments.yield_to_ddl.map(f64::from),

@@ -30,6 +30,12 @@ pub struct Report {
     pub constraints: u64,
     /// What was compared, and what it showed; `None` if verify did not run.
     pub verification: Option<Verification>,
+    /// The profile of the source's platform by which it was cloned, and why that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// What was created beside the database, and belongs to the destination's whole server; one sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub created: Vec<String>,
     /// Objects of the source that the destination does not have, each with its reason.
     pub skipped: Vec<Skipped>,
     /// What was switched off so that the copy does not act on the outside world.
@@ -90,6 +96,8 @@ impl Report {
             indexes: 0,
             constraints: 0,
             verification: None,
+            profile: None,
+            created: Vec::new(),
             skipped: Vec::new(),
             neutralized: Vec::new(),
             warnings: Vec::new(),

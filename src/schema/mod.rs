@@ -12,6 +12,7 @@ pub mod options;
 pub mod order;
 pub mod parse;
 pub mod placing;
+pub mod prune;
 pub mod render;
 pub mod script;
 pub mod select;

@@ -42,6 +42,7 @@ mod clone_races;
 mod clone_reach;
 mod clone_refusals;
 mod clone_select;
+mod clone_supabase;
 mod clone_swap;
 mod clone_swap_lost;
 mod clone_tls;

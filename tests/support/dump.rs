@@ -7,7 +7,14 @@ use super::{installation, missing};
 /// `pg_dump --schema-only` of a database as lines, without comments, blank lines and `\restrict` keys; `None` (after
 /// a loud line) where that version's pg_dump is not here.
 pub fn schema(major: u16, url: &str) -> Option<Vec<String>> {
-    let text = run(major, "pg_dump", &["--schema-only", "--no-sync", "--encoding", "UTF8", "--dbname", url])?;
+    schemas(major, url, &[])
+}
+
+/// As [`schema`], of these schemas alone; of all where none is named.
+pub fn schemas(major: u16, url: &str, names: &[&str]) -> Option<Vec<String>> {
+    let mut arguments = vec!["--schema-only", "--no-sync", "--encoding", "UTF8", "--dbname", url];
+    arguments.extend(names.iter().flat_map(|name| ["--schema", *name]));
+    let text = run(major, "pg_dump", &arguments)?;
     let keep = |line: &&str| !(line.is_empty() || line.starts_with("--") || is_restrict(line));
     Some(text.lines().filter(keep).map(str::to_owned).collect())
 }

@@ -55,6 +55,12 @@ fn write(report: &Report, text: &mut String) -> fmt::Result {
         )?;
     }
     verification(report.verification.as_ref(), text)?;
+    if let Some(profile) = &report.profile {
+        writeln!(text, "  profile   {}", safe(profile))?;
+    }
+    for line in &report.created {
+        writeln!(text, "  created   {}", safe(line))?;
+    }
     for line in &report.neutralized {
         writeln!(text, "  inactive  {}", safe(line))?;
     }

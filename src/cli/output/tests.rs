@@ -100,6 +100,8 @@ fn outcome() -> Report {
             different: Vec::new(),
             left_out: Vec::new(),
         }),
+        profile: Some("supabase of the source: it has schema auth".to_owned()),
+        created: vec!["role anon, without login".to_owned()],
         skipped: vec![skip("view public.map"), skip("table public.places")],
         warnings: vec![no_key("public.log"), no_key("public.audit"), Warning::new("slow", "a\x1b[2J thing")],
         undo: Some(Undo {
@@ -138,6 +140,8 @@ staging -> local: done
   copied    1 table, 910,233 rows, 20.0 MB in 20.2 s
   built     2 indexes, 1 constraint
   verified  12 objects equal by counts
+  profile   supabase of the source: it has schema auth
+  created   role anon, without login
   skipped   extension postgis is not on the destination (2 times)
             - view public.map
             - table public.places
@@ -184,6 +188,8 @@ fn the_report_of_a_difference_cannot_be_overlooked() {
     of.status = Status::Failed;
     of.undo = None;
     of.skipped.clear();
+    of.created.clear();
+    of.profile = None;
     of.warnings.clear();
     let different = (0..12).map(|n| format!("table public.t{n}: 7 rows and 8 rows")).collect();
     of.verification =

@@ -19,6 +19,7 @@ pub struct Relation {
     pub name: QualifiedName,
     /// The extension it belongs to: rows of the user in a table of that.
     pub extension: Option<String>,
+    pub owner: String,
     state: String,
 }
 
@@ -69,6 +70,7 @@ pub async fn relations(client: &Client) -> Result<Vec<Relation>> {
                 oid: row.try_get("oid")?,
                 name,
                 extension: row.try_get("extension")?,
+                owner: row.try_get("owner")?,
                 state: row.try_get("state")?,
             })
         })

@@ -82,6 +82,15 @@ pub async fn unreadable(client: &Client, tables: &[Oid]) -> Result<Vec<Unreadabl
         .map_err(failed)
 }
 
+/// The schemas of users, each with its owner.
+pub async fn schemas(client: &Client) -> Result<Vec<(String, String)>> {
+    let doing = "reading who owns the schemas";
+    let failed = |source| Error::Query { doing, source };
+    let rows = client.query(include_str!("../../../sql/source/schemas.sql"), &[]).await.map_err(failed)?;
+    let owned = rows.iter().map(|row| Ok((row.try_get("schema")?, row.try_get("owner")?)));
+    owned.collect::<std::result::Result<_, _>>().map_err(failed)
+}
+
 /// A sequence whose value may not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnreadableSequence {

@@ -19,8 +19,12 @@ use crate::workflow::{Error, Result};
 pub(super) struct Ground {
     pub(super) catalog: Catalog,
     pub(super) options: schema::Options,
-    /// What this server cannot have and the catalog has lost already.
+    /// What cannot be had elsewhere, or on this server, and the catalog has lost already.
     pub(super) adapted: Vec<script::Skipped>,
+    /// Objects that it has lost, with the reason, which what needs them is told.
+    pub(super) left_out: HashMap<Address, String>,
+    /// Sequences whose values our role may not read.
+    pub(super) unread: HashSet<Oid>,
     pub(super) chosen: Chosen,
     pub(super) measures: HashMap<Oid, Measure>,
 }
@@ -45,11 +49,12 @@ pub(super) fn draw(
     destination: &Destination,
     ground: &Ground,
 ) -> Result<Drawn> {
-    let Ground { catalog, options, adapted, chosen, measures } = ground;
+    let Ground { catalog, options, adapted, chosen, measures, .. } = ground;
     let rendering = render::render(catalog, options);
     let mut neutralized = rendering.neutralized;
     let mut left_out = part::left_out(catalog, chosen, &request.selection);
     left_out.extend(rendering.left_out);
+    left_out.extend(ground.left_out.iter().map(|(address, reason)| (*address, reason.clone())));
     let script = order::arrange(rendering.pieces, &catalog.dependencies, &left_out);
     let replaces = destination.database.is_some();
     let name = Ident::new(destination.grant.database());
@@ -67,7 +72,8 @@ pub(super) fn draw(
     let none = HashSet::new();
     let data = if request.schema_only { &none } else { &chosen.with_data };
     let tables = tables(catalog, &script, data, measures, options.superuser);
-    let sequences = if request.schema_only { Vec::new() } else { sequences(catalog, &script) };
+    let sequences =
+        if request.schema_only { Vec::new() } else { sequences(catalog, &script, &ground.unread) };
     let jobs = if request.neutralize { neutralize::jobs(catalog, &tables) } else { None };
     neutralized.extend(jobs.as_ref().map(|table| format!("every job in {table}: made inactive")));
     Ok(Drawn { script, tables, sequences, skipped, neutralized, jobs })
@@ -146,9 +152,11 @@ fn chunk_table(table: &model::relation::Table, measures: &HashMap<Oid, Measure>)
     }
 }
 
-/// The sequences that the script makes; a sequence of its own or one that comes with its identity column.
-fn sequences(catalog: &Catalog, script: &Script) -> Vec<Wanted> {
-    let made = catalog.sequences.iter().filter(|sequence| script.makes(sequence.address()));
+/// The sequences that the script makes and whose values can be read; a sequence of its own or one that comes with its identity
+/// column.
+fn sequences(catalog: &Catalog, script: &Script, unread: &HashSet<Oid>) -> Vec<Wanted> {
+    let made = catalog.sequences.iter();
+    let made = made.filter(|one| script.makes(one.address()) && !unread.contains(&one.oid));
     let extensions = catalog.extensions.iter();
     let extensions = extensions.filter(|one| script.makes(Address::new(model::class::EXTENSION, one.oid)));
     let of_extensions = extensions.flat_map(|one| &one.sequences).cloned();

@@ -6,15 +6,17 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 use super::part::Chosen;
-use super::{Context, Request, waiters};
+use super::{Context, Request, platform, waiters};
 use crate::connect::{self, Connection, Settings};
 use crate::engine::copy::{self, snapshot};
 use crate::engine::introspect;
 use crate::engine::preflight::{self, check, source as readable};
 use crate::failure::chain;
 use crate::pg::{Oid, QualifiedName};
+use crate::platform::Profile;
 use crate::progress::Warning;
 use crate::schema::model::Catalog;
+use crate::schema::script::Skipped;
 use crate::schema::select::Choice;
 use crate::workflow::Result;
 use crate::workflow::party::{Destination, Source};
@@ -30,6 +32,8 @@ pub(super) struct Held {
     pub(super) holder: Connection,
     pub(super) snapshot: String,
     pub(super) chosen: Chosen,
+    /// Tables whose definition comes and whose rows do not, each with the reason: for the report.
+    pub(super) without_rows: Vec<Skipped>,
 }
 
 /// A snapshot with its locks, and the catalog under it. The server's functions that print definitions see the newest
@@ -39,16 +43,20 @@ pub(super) async fn read(
     context: &Context,
     source: &Source,
     destination: &Destination,
+    profile: Option<Profile>,
     watched: &waiters::Held,
 ) -> Result<(Held, Catalog)> {
     let mut attempt = 0;
     loop {
         attempt += 1;
-        let held = hold(request, context, source, destination, watched).await?;
+        let held = hold(request, context, source, destination, profile, watched).await?;
         context.reporter.operation("reading the source's catalog");
         match introspect::read(held.holder.client(), source.facts.version).await {
             Ok(catalog) => {
                 for extension in &catalog.extensions {
+                    if profile.is_some_and(|of| of.leaves_out(extension.schema.as_str())) {
+                        continue;
+                    }
                     for name in &extension.hidden_sequences {
                         not_read(context, source, extension.name.as_str(), name);
                     }
@@ -78,6 +86,7 @@ async fn hold(
     context: &Context,
     source: &Source,
     destination: &Destination,
+    profile: Option<Profile>,
     watched: &waiters::Held,
 ) -> Result<Held> {
     let settings = Settings {
@@ -93,13 +102,14 @@ async fn hold(
         let holder = connect::source(&request.source.options, &settings).await?;
         let snapshot::Exported { id, pid } = snapshot::export(holder.client()).await?;
         watched.by(pid);
-        let relations = snapshot::relations(holder.client()).await?;
+        let mut relations = snapshot::relations(holder.client()).await?;
         if !request.selection.is_everything() {
             let mut names: Vec<QualifiedName> = relations.iter().map(|one| one.name.clone()).collect();
             names.extend(snapshot::other_relations(holder.client()).await?);
             let schemas = snapshot::schemas(holder.client()).await?;
             request.selection.check_all_match(&names, &schemas)?;
         }
+        let of_platform = platform::judge(request, source, holder.client(), profile, &mut relations).await?;
         let (mut kept, mut chosen) = (Vec::new(), Chosen::default());
         let barred = barred(request, context, source, holder.client(), &relations).await?;
         for relation in relations {
@@ -110,13 +120,15 @@ async fn hold(
                 Choice::LeftOut => {
                     chosen.left_out.insert(relation.oid);
                 }
-                Choice::NoData => {
-                    chosen.without_rows.insert(relation.oid);
-                    kept.push(relation);
-                }
-                Choice::Kept => {
+                Choice::Kept if !of_platform.without_rows.contains(&relation.oid) => {
                     chosen.with_data.insert(relation.oid);
                     kept.push(relation);
+                }
+                Choice::Kept | Choice::NoData => {
+                    chosen.without_rows.insert(relation.oid);
+                    if !of_platform.closed.contains(&relation.oid) {
+                        kept.push(relation);
+                    }
                 }
             }
         }
@@ -132,7 +144,8 @@ async fn hold(
             Ok(()) => {
                 let outdated = snapshot::outdated(fresh, &kept).await?;
                 if outdated.is_empty() {
-                    return Ok(Held { holder, snapshot: id, chosen });
+                    let without_rows = of_platform.lines;
+                    return Ok(Held { holder, snapshot: id, chosen, without_rows });
                 }
                 changed = outdated.iter().map(ToString::to_string).collect();
             }

@@ -17,6 +17,7 @@ mod losses;
 mod neutralize;
 mod part;
 mod plan;
+mod platform;
 mod rehearse;
 mod replace;
 mod roles;
@@ -63,6 +64,8 @@ pub struct Request {
     pub neutralize: bool,
     /// Create roles that the destination lacks, without login.
     pub create_roles: bool,
+    /// What the source's platform does differently.
+    pub profile: crate::platform::Wish,
     /// Replaces the source's `LC_COLLATE` and `LC_CTYPE`.
     pub locale: Option<String>,
     /// Replaced databases to keep, the newest first; 0 makes `undo` impossible.
@@ -138,6 +141,8 @@ async fn fill_and_swap(
     let mut building = Building { staging, destination, connection };
     stoppable(&context.stop, AS_IT_WAS, staging.create_roles(context, &plan)).await?;
     stoppable(&context.stop, AS_IT_WAS, rehearse::extensions(request, context, &mut plan, &building)).await?;
+    report.profile.clone_from(&plan.profile);
+    report.created = staging.created_roles().await;
     report.skipped.clone_from(&plan.drawn.skipped);
     report.neutralized.clone_from(&plan.drawn.neutralized);
     // Not in `stoppable`: its workers see the token themselves, and interrupt the servers' work.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::draw::{self, Drawn, Ground};
 use super::hold;
 use super::part;
-use super::{Context, Request, look, losses, roles, waiters};
+use super::{Context, Request, look, losses, platform, roles, waiters};
 use crate::engine::copy::holder::Holder;
 use crate::engine::copy::schedule::Tree;
 use crate::engine::copy::{lanes, large_objects, snapshot};
 use crate::engine::preflight::{self, check, source as readable};
-use crate::pg::{Ident, Oid, QualifiedName};
+use crate::pg::{Oid, QualifiedName};
 use crate::progress::{IndexWork, Level, TableWork, Update, VerifyMode, Warning, Work};
 use crate::schema::model::Catalog;
 use crate::schema::model::database::{Database, LocaleProvider};
@@ -28,8 +28,10 @@ pub(super) struct Plan {
     /// Holds the snapshot and the locks until the last read.
     pub(super) holder: Arc<Holder>,
     pub(super) snapshot: String,
+    /// The profile of the source's platform, and why that one.
+    pub(super) profile: Option<String>,
     /// To be created on the destination first.
-    pub(super) roles: Vec<Ident>,
+    pub(super) roles: Vec<roles::Wanted>,
     pub(super) ground: Ground,
     pub(super) drawn: Drawn,
     pub(super) large_objects: Vec<large_objects::Range>,
@@ -47,12 +49,20 @@ pub(super) async fn plan(
     destination: &Destination,
     watched: &waiters::Held,
 ) -> Result<Plan> {
-    let (held, mut catalog) = hold::read(request, context, source, destination, watched).await?;
+    let chosen = platform::choose(request, context, source).await?;
+    let profile = chosen.as_ref().map(|chosen| chosen.profile);
+    let (held, mut catalog) = hold::read(request, context, source, destination, profile, watched).await?;
     if request.schema_only {
         catalog.forget_rows();
     }
     part::check_partitions(&catalog, &held.chosen)?;
     let client = held.holder.client();
+    let of_platform = platform::leave_out(request, source, client, &held, profile, &mut catalog).await?;
+    let mut options = draw::schema_options(request, &catalog, destination);
+    let roles = roles::missing(request, profile, &catalog, destination)?;
+    let mut adapted = of_platform.lines;
+    adapted.extend(roles::expect(&roles, &mut options, context));
+    adapted.extend(adapt::adapt(&mut catalog, &options));
     let indexes = catalog.indexes.iter().map(|index| index.oid);
     let oids: Vec<Oid> = held.chosen.with_data.iter().copied().chain(indexes).collect();
     let measures = snapshot::measures(client, &oids).await?;
@@ -61,7 +71,8 @@ pub(super) async fn plan(
     roles::expect(&roles, &mut options, context);
     let adapted = adapt::adapt(&mut catalog, &options);
     let comment = catalog.database.comment.take();
-    let ground = Ground { catalog, options, adapted, chosen: held.chosen, measures };
+    let (left_out, unread) = (of_platform.reasons, of_platform.unread_sequences);
+    let ground = Ground { catalog, options, adapted, left_out, unread, chosen: held.chosen, measures };
     let drawn = draw::draw(request, context, destination, &ground)?;
     let like = like(request, &ground.catalog);
     let mut around = roles::statements(&roles, &ground.options);
@@ -78,6 +89,7 @@ pub(super) async fn plan(
         large_objects::ranges(client).await?
     };
     let plan = Plan {
+        profile: chosen.map(|chosen| chosen.why),
         roles,
         like,
         comment,
