@@ -91,8 +91,9 @@ fn create(role: &Wanted, superuser: bool) -> Sql {
 }
 
 /// The statements that create them, each with what it is about.
-pub(super) fn statements(roles: &[Ident], options: &Options) -> Vec<(String, Sql)> {
-    roles.iter().map(|role| (format!("role {}", role.quoted()), create(role, options.superuser))).collect()
+pub(super) fn statements(roles: &[Wanted], options: &Options) -> Vec<(String, Sql)> {
+    let statement = |role: &Wanted| (format!("role {}", role.name.quoted()), create(role, options.superuser));
+    roles.iter().map(statement).collect()
 }
 
 impl Staging {
