@@ -148,3 +148,30 @@ async fn event_triggers_outlive_a_crash_of_the_server_before_the_swap() {
     Outcome::of(running.finish().await).expect_code(0);
     assert_eq!(to.query_text(EVENT_TRIGGERS).await, "mine");
 }
+
+#[tokio::test]
+async fn the_destinations_lock_table_is_left_room_in() {
+    // Room for some hundreds of locks; whoever finds none has an error in the log, which nobody announces.
+    let settings = Settings::new()
+        .set("max_locks_per_transaction", "10")
+        .set("max_connections", "20")
+        .set("max_prepared_transactions", "0");
+    let (Some(source), Some(destination)) = (source(15), Server::with(15, settings)) else { return };
+    let owner = source.role("owner", "").await;
+    let _there = owner.on(&destination, "").await;
+    let (from, to) = (source.database("locks").await, destination.absent_database("locks"));
+    let name = owner.name();
+    from.execute(&format!(
+        "DO $$ BEGIN
+             FOR i IN 1..3000 LOOP EXECUTE format('CREATE SEQUENCE s%s; SELECT setval(''s%s'', %s)', i, i, i); END LOOP;
+         END $$;
+         DO $$ BEGIN
+             FOR i IN 1..3000 LOOP EXECUTE format('ALTER LARGE OBJECT %s OWNER TO {name}', lo_create(i)); END LOOP;
+         END $$",
+    ))
+    .await;
+    clone(&Binary::new(), &from.url(), &to.url(), &["--verify", "checksum"]).await.expect_code(0);
+    assert_eq!(to.query_text("SELECT last_value FROM s2999").await, "2999");
+    let owned = format!("SELECT count(*) FROM pg_largeobject_metadata WHERE lomowner = '{name}'::regrole");
+    assert_eq!(to.query_text(&owned).await, "3000");
+}

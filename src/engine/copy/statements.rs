@@ -20,6 +20,11 @@ use crate::sql;
 /// the lock table.
 const STEPS_A_BATCH: usize = 100;
 
+/// Statements in the open transactions of all sessions; a longer step goes alone. One object may take many, each with a
+/// lock until the end: 1,000 large objects have as many owners and comments. A server's lock table, which everybody there
+/// shares, has room for some 7,000 by default.
+const STATEMENTS_A_BATCH: usize = 1000;
+
 /// Bytes of statements in one message; a longer step goes alone.
 const BYTES_A_BATCH: usize = 1 << 20;
 
@@ -45,8 +50,8 @@ pub async fn run<S: Session>(
 ) -> Result<Vec<(String, String)>> {
     let mut problems = Vec::new();
     let numbers = AtomicU64::new(0);
-    let most_steps = STEPS_A_BATCH / sessions.len().max(1);
-    let work = Work { kind, numbers: &numbers, most_steps, committed, reporter, stop };
+    let most = Most::of(sessions.len());
+    let work = Work { kind, numbers: &numbers, most, committed, reporter, stop };
     for wave in lanes::waves(steps, sessions.len()) {
         let lanes = sessions.iter_mut().zip(&wave).map(|(session, lane)| work.lane(&mut **session, lane));
         problems.extend(try_join_all(lanes).await?.into_iter().flatten());
@@ -54,7 +59,8 @@ pub async fn run<S: Session>(
     Ok(problems)
 }
 
-/// Runs statements that are no step of the script, once: their transaction writes `kind` into the ledger.
+/// Runs statements that are no step of the script, each once, so many in a transaction that writes its number under
+/// `kind` into the ledger.
 pub async fn once<S: Session>(
     session: &mut S,
     kind: &'static str,
@@ -63,11 +69,15 @@ pub async fn once<S: Session>(
     reporter: &Reporter,
     stop: &CancellationToken,
 ) -> Result<()> {
-    let work = Work { kind, numbers: &AtomicU64::new(0), most_steps: 1, committed, reporter, stop };
-    work.transaction(session, kind, statements).await.map_err(|source| match source {
-        Failed::Statement(source) => Error::Step { object: kind.to_owned(), source },
-        Failed::Other(error) => error,
-    })
+    let most = Most::of(1);
+    let work = Work { kind, numbers: &AtomicU64::new(0), most, committed, reporter, stop };
+    for batch in statements.chunks(most.steps) {
+        work.transaction(session, kind, batch).await.map_err(|source| match source {
+            Failed::Statement(source) => Error::Step { object: kind.to_owned(), source },
+            Failed::Other(error) => error,
+        })?;
+    }
+    Ok(())
 }
 
 /// How a transaction failed.
@@ -77,11 +87,26 @@ enum Failed {
     Other(Error),
 }
 
+/// What one transaction may hold.
+#[derive(Clone, Copy)]
+struct Most {
+    steps: usize,
+    statements: usize,
+}
+
+impl Most {
+    /// Of each of so many sessions.
+    fn of(sessions: usize) -> Self {
+        let sessions = sessions.max(1);
+        Self { steps: STEPS_A_BATCH / sessions, statements: STATEMENTS_A_BATCH / sessions }
+    }
+}
+
 /// What all lanes know.
 struct Work<'a> {
     kind: &'static str,
     numbers: &'a AtomicU64,
-    most_steps: usize,
+    most: Most,
     committed: &'a Committed,
     reporter: &'a Reporter,
     stop: &'a CancellationToken,
@@ -91,7 +116,7 @@ impl Work<'_> {
     /// Runs one session's steps in their order.
     async fn lane<S: Session>(&self, session: &mut S, steps: &[Placed<'_>]) -> Result<Vec<(String, String)>> {
         let mut problems = Vec::new();
-        for batch in batches(steps, self.most_steps) {
+        for batch in batches(steps, self.most) {
             if let Some(first) = batch.first() {
                 self.reporter.operation(format!("creating {}", first.label));
             }
@@ -168,19 +193,21 @@ impl Work<'_> {
     }
 }
 
-fn batches<'a>(steps: &[Placed<'a>], most_steps: usize) -> Vec<Vec<&'a Step>> {
+fn batches<'a>(steps: &[Placed<'a>], most: Most) -> Vec<Vec<&'a Step>> {
     let mut batches: Vec<Vec<&Step>> = Vec::new();
-    let mut bytes = 0;
+    let (mut bytes, mut statements) = (0, 0);
     for (_, step) in steps {
         let size: usize = step.sql.iter().map(|sql| sql.as_str().len() + 2).sum();
+        let fits = bytes + size <= BYTES_A_BATCH && statements + step.sql.len() <= most.statements;
         match batches.last_mut() {
-            Some(batch) if batch.len() < most_steps && bytes + size <= BYTES_A_BATCH => {
+            Some(batch) if batch.len() < most.steps && fits => {
                 batch.push(step);
                 bytes += size;
+                statements += step.sql.len();
             }
             _ => {
                 batches.push(vec![step]);
-                bytes = size;
+                (bytes, statements) = (size, step.sql.len());
             }
         }
     }
@@ -213,24 +240,28 @@ mod tests {
 
     #[test]
     fn batches_keep_the_order_and_the_bounds() {
-        let step = |bytes: usize| Step {
+        let step = |bytes: usize, statements: usize| Step {
             rank: crate::schema::model::Rank::Table,
             makes: Address::new(0, 0),
             label: bytes.to_string(),
             phase: Phase::PreData,
-            sql: vec![Sql::printed_by_server("x".repeat(bytes))],
+            sql: vec![Sql::printed_by_server("x".repeat(bytes)); statements],
             waits_for: Vec::new(),
             needs_rows_of: Vec::new(),
             locks: Vec::new(),
             tolerated: false,
             builds: None,
         };
-        let mut steps: Vec<Step> = (0..150).map(step).collect();
-        steps.push(step(BYTES_A_BATCH + 1));
-        steps.push(step(1));
+        let mut steps: Vec<Step> = (0..150).map(|bytes| step(bytes, 1)).collect();
+        steps.push(step(BYTES_A_BATCH + 1, 1));
+        steps.push(step(1, 1));
+        // A large object's owner is a statement, and a lock.
+        steps.push(step(1, STATEMENTS_A_BATCH - 1));
+        steps.push(step(1, 1));
+        steps.push(step(1, STATEMENTS_A_BATCH + 1));
         let all: Vec<Placed<'_>> = steps.iter().enumerate().collect();
-        let made = batches(&all, STEPS_A_BATCH);
-        assert_eq!(made.iter().map(Vec::len).collect::<Vec<_>>(), [100, 50, 1, 1]);
+        let made = batches(&all, Most::of(1));
+        assert_eq!(made.iter().map(Vec::len).collect::<Vec<_>>(), [100, 50, 1, 2, 1, 1]);
         let order: Vec<&str> = made.iter().flatten().map(|step| step.label.as_str()).collect();
         assert_eq!(order, steps.iter().map(|step| step.label.as_str()).collect::<Vec<_>>());
     }
