@@ -100,7 +100,9 @@ impl Error {
                 | Copying::SnapshotLost
                 | Copying::Yielded { .. },
             ) => source,
-            Self::Copy(Copying::Destination { .. } | Copying::CommitsLost { .. }) => destination,
+            Self::Copy(
+                Copying::Destination { .. } | Copying::CommitsLost { .. } | Copying::UnloggedLost { .. },
+            ) => destination,
             Self::Stage(stage::Error::Connect(_)) => return self,
             Self::Stage(_) | Self::Verify(_) => destination,
             _ => {

@@ -27,6 +27,7 @@ mod clone_confirm;
 mod clone_consistent;
 mod clone_copy;
 mod clone_crash;
+mod clone_crashed;
 mod clone_extensions;
 mod clone_faults;
 mod clone_in_the_way;

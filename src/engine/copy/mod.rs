@@ -133,6 +133,12 @@ pub enum Error {
         "the destination holds {found} of {expected} transactions that it had committed: it went down and came up again meanwhile"
     )]
     CommitsLost { expected: u64, found: i64 },
+    /// The destination emptied what it does not keep over a crash.
+    #[error(
+        "the destination's server crashed and came up again meanwhile, which empties what is unlogged: {}",
+        tables.join(", ")
+    )]
+    UnloggedLost { tables: Vec<String> },
     /// A connection could not be made.
     #[error(transparent)]
     Connect(#[from] connect::Error),
@@ -182,7 +188,7 @@ impl Classify for Error {
                 .hint("the source's tables were changed again and again while the clone began; try when its migration is over"),
             Self::LockedOnSource { .. } | Self::DefinitionLocked { .. } => Failure::operator("source_locked", Exit::Failed)
                 .hint("wait for that session or end it, or leave the table out with --exclude"),
-            Self::CommitsLost { .. } => Failure::retry("destination_restarted")
+            Self::CommitsLost { .. } | Self::UnloggedLost { .. } => Failure::retry("destination_restarted")
                 .hint("start the clone again, once it is known why the destination's server went down"),
             Self::SnapshotLost => Failure::retry("snapshot_lost").hint("start the clone again"),
             Self::Transfer { source, .. } | Self::Step { source, .. } | Self::Connect(source) => source.classify(),

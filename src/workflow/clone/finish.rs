@@ -22,6 +22,9 @@ pub(super) async fn finish(
     staging: &Staging,
 ) -> Result<()> {
     let reporter = &context.reporter;
+    if let Some(life) = &plan.life {
+        life.goes_on(&building.connection).await?;
+    }
     reporter.phase(Phase::PostData);
     let after = plan.steps(script::Phase::PostData);
     let committed = &staging.committed;

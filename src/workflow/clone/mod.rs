@@ -24,6 +24,7 @@ mod roles;
 mod settings;
 mod staging;
 mod subject;
+mod unlogged;
 mod waiters;
 
 pub(in crate::workflow) use check::by_name;
@@ -141,6 +142,7 @@ async fn fill_and_swap(
     let mut building = Building { staging, destination, connection };
     stoppable(&context.stop, AS_IT_WAS, staging.create_roles(context, &plan)).await?;
     stoppable(&context.stop, AS_IT_WAS, rehearse::extensions(request, context, &mut plan, &building)).await?;
+    plan.life = unlogged::Life::note(&plan, &building.connection).await?;
     report.profile.clone_from(&plan.profile);
     report.created = staging.created_roles().await;
     report.skipped.clone_from(&plan.drawn.skipped);
@@ -154,17 +156,36 @@ async fn fill_and_swap(
             return Err(error);
         }
     };
-    let finished = finish::finish(context, &plan, &mut building, staging);
+    let whole = complete(request, context, destination, staging, &plan, building, &loaded, report).await;
+    match (whole, &plan.life) {
+        (Err(error), Some(life)) => Err(life.behind(error, staging).await),
+        (whole, _) => whole,
+    }
+}
+
+/// From the rows to the swap.
+#[expect(clippy::too_many_arguments, reason = "what a clone consists of")]
+async fn complete(
+    request: &Request,
+    context: &Context,
+    destination: &Destination,
+    staging: &Staging,
+    plan: &plan::Plan,
+    mut building: Building<'_>,
+    loaded: &load::Loaded,
+    mut report: Report,
+) -> Result<Report> {
+    let finished = finish::finish(context, plan, &mut building, staging);
     stoppable(&context.stop, AS_IT_WAS, finished).await?;
     report.verification = stoppable(
         &context.stop,
         AS_IT_WAS,
-        check::check(request, context, destination, staging, &plan, &loaded),
+        check::check(request, context, destination, staging, plan, loaded),
     )
     .await?;
-    stoppable(&context.stop, AS_IT_WAS, finish::last(context, &plan, &mut building)).await?;
+    stoppable(&context.stop, AS_IT_WAS, finish::last(context, plan, &mut building)).await?;
     // Not one session of ours may be left in the database that is about to be renamed.
     building.connection.close().await;
-    report.undo = replace::replace(request, context, destination, staging, &plan).await?;
+    report.undo = replace::replace(request, context, destination, staging, plan).await?;
     Ok(report)
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::draw::{self, Drawn, Ground};
 use super::hold;
 use super::part;
+use super::unlogged::Life;
 use super::{Context, Request, look, losses, platform, roles, waiters};
 use crate::engine::copy::holder::Holder;
 use crate::engine::copy::schedule::Tree;
@@ -39,6 +40,8 @@ pub(super) struct Plan {
     pub(super) like: Database,
     /// The source database's own comment.
     pub(super) comment: Option<String>,
+    /// Of the destination's server, where something unlogged hangs on it; noted when the staging database is there.
+    pub(super) life: Option<Life>,
 }
 
 /// Takes the snapshot, reads the catalog, and makes the plan; nothing is changed anywhere.
@@ -94,6 +97,7 @@ pub(super) async fn plan(
         ground,
         drawn,
         large_objects,
+        life: None,
     };
     plan.has_room(request, context, destination)?;
     plan.say(context, &Drawn::default());

@@ -4,6 +4,7 @@
 use tokio_postgres::Client;
 
 use super::plan::Plan;
+use super::unlogged::Life;
 use crate::engine::stage::{self, facts};
 use crate::pg::{Ident, Sql};
 use crate::progress::{Reporter, Warning};
@@ -15,7 +16,7 @@ use crate::workflow::Result;
 
 /// The statements, on the database that takes the name `target`: the source's settings, and over them the own ones of the
 /// database that is replaced. Where there is none its owner, privileges and limits come from the source too. One that
-/// this server does not take is a line in the report.
+/// this server does not take is a line in the report. The last one refuses the swap where unlogged tables were lost.
 pub(super) async fn with_the_swap(
     client: &Client,
     plan: &Plan,
@@ -42,6 +43,7 @@ pub(super) async fn with_the_swap(
             }
         }
     }
+    statements.extend(plan.life.iter().map(Life::guard));
     Ok(statements)
 }
 
