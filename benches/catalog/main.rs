@@ -31,8 +31,8 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use multiboard_sync::connect::{self, Environment, Options, Settings};
+use multiboard_sync::engine::copy::snapshot;
 use multiboard_sync::engine::introspect;
-use multiboard_sync::pg::Sql;
 use multiboard_sync::schema::{self, order, parse, render};
 
 use support::installation;
@@ -76,8 +76,12 @@ async fn read(url: &str) {
     let start = Instant::now();
     let settings = Settings { quote_all_identifiers: true, ..Settings::default() };
     let connection = connect::source(&options, &settings).await.unwrap();
-    connection.batch(&Sql::fixed("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")).await.unwrap();
-    let catalog = introspect::read(connection.client(), connection.version()).await.unwrap();
+    // As a clone does it: a second session under the first one's snapshot.
+    let exported = snapshot::export(connection.client()).await.unwrap();
+    let beside = connect::source(&options, &settings).await.unwrap();
+    beside.batch(&snapshot::import(&exported.id)).await.unwrap();
+    let version = connection.version();
+    let catalog = introspect::read_beside(connection.client(), beside.client(), version).await.unwrap();
     let reading = start.elapsed();
     let model = memory("VmRSS");
     let start = Instant::now();

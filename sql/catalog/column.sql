@@ -22,8 +22,10 @@ SELECT a.attrelid AS table,
        a.attcompression::pg_catalog.text AS compression,
        NULLIF(a.attstattarget, -1)::pg_catalog.int2 AS statistics,
        a.attoptions AS options,
-       (SELECT pg_catalog.string_agg(pg_catalog.format('%I %L', o.option_name, o.option_value), ', ' ORDER BY o.option_name)
-          FROM pg_catalog.pg_options_to_table(a.attfdwoptions) AS o) AS foreign_options,
+       CASE WHEN a.attfdwoptions IS NOT NULL THEN (
+           SELECT pg_catalog.string_agg(pg_catalog.format('%I %L', o.option_name, o.option_value), ', ' ORDER BY o.option_name)
+             FROM pg_catalog.pg_options_to_table(a.attfdwoptions) AS o
+       ) END AS foreign_options,
        a.attislocal AS is_local
   FROM pg_catalog.pg_class AS c
   JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace

@@ -14,7 +14,7 @@ use super::schedule::{Extras, Next, Rows, Schedule, Tree, Work};
 use super::worker::Worker;
 use super::{Error, Result, Table, Transfer};
 use crate::connect::{self, RawConnection};
-use crate::pg::{Oid, QualifiedName, Sql};
+use crate::pg::{Oid, QualifiedName};
 use crate::progress::{self, Reporter, Update, Warning};
 use crate::schema::script::{Phase, Step};
 use crate::tasks::{Ended, TaskGroup};
@@ -368,13 +368,4 @@ pub async fn report_builds(client: &Client, builds: &Builds, reporter: &Reporter
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Statements that set up a worker's session on the source for the snapshot, and tell its process id.
-pub(super) fn import(snapshot: &str) -> Sql {
-    crate::sql!(
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {id}; \
-         SELECT pg_catalog.pg_backend_pid()",
-        id = crate::pg::Literal(snapshot)
-    )
 }

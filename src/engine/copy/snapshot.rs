@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use tokio_postgres::Client;
 
 use super::{Error, Result};
-use crate::pg::{Oid, QualifiedName, Sql, sqlstate};
+use crate::pg::{Literal, Oid, QualifiedName, Sql, sqlstate};
 use crate::sql;
 
 /// A relation with the state that must be the same under the snapshot and under the lock.
@@ -56,6 +56,15 @@ pub async fn export(holder: &Client) -> Result<Exported> {
     let row = holder.query_one(query, &[]).await.map_err(|source| Error::Source { doing, source })?;
     let read = || Ok(Exported { id: row.try_get(0)?, pid: row.try_get(1)? });
     read().map_err(|source| Error::Source { doing, source })
+}
+
+/// Statements that set up another session for an exported snapshot, and tell its process id.
+pub fn import(id: &str) -> Sql {
+    sql!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {id}; \
+         SELECT pg_catalog.pg_backend_pid()",
+        id = Literal(id)
+    )
 }
 
 /// Every table that could be read, as this session sees it.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::holder::Reading;
-use super::run::{Dial, Known, Shared, Task, import};
+use super::run::{Dial, Known, Shared, Task};
 use super::schedule::{self, Work};
+use super::snapshot::import;
 use super::{Error, Result};
 use crate::connect::RawConnection;
 use crate::connect::raw::Answer;

@@ -100,17 +100,30 @@ impl Classify for Error {
 /// # Errors
 /// [`Error`] for a query that fails or an answer that is not understood.
 pub async fn read(client: &Client, version: Version) -> Result<Catalog, Error> {
+    read_beside(client, client, version).await
+}
+
+/// As [`read`], over two sessions that see the same snapshot: of thousands of tables nearly all the time is the server's,
+/// and one session keeps one core of it busy. Where `client` holds locks on the tables, whatever locks a relation of the
+/// user's while it is printed (views, rules, expressions) is asked there, so nothing queues behind who waits for those locks.
+///
+/// # Errors
+/// As [`read`].
+pub async fn read_beside(client: &Client, beside: &Client, version: Version) -> Result<Catalog, Error> {
     // The planner takes catalog queries for long ones; compiling them costs seconds, running them far less.
-    let jit = client.batch_execute("SET LOCAL jit = off").await;
+    let jit = tokio::try_join!(
+        client.batch_execute("SET LOCAL jit = off"),
+        beside.batch_execute("SET LOCAL jit = off")
+    );
     jit.map_err(|source| Error::Query { kind: "settings", source })?;
     let relations = async {
         tokio::try_join!(
             relation::read(client),
             column::read(client),
             sequence::read(client),
-            index::read(client),
-            constraint::read(client),
-            dependency::read(client),
+            index::read(beside),
+            constraint::read(beside),
+            dependency::read(beside),
             unsupported::read(client),
             type_form::read(client),
         )
@@ -127,9 +140,9 @@ pub async fn read(client: &Client, version: Version) -> Result<Catalog, Error> {
             rule::read(client, version),
             trigger::read(client, version),
             policy::read(client, version),
-            comment::read(client, version),
-            privilege::read_owners(client),
-            privilege::read(client, version),
+            comment::read(beside, version),
+            privilege::read_owners(beside),
+            privilege::read(beside, version),
             privilege::read_defaults(client),
             large_object::read(client, version),
             printed::read(client, version),
