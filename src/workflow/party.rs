@@ -4,19 +4,19 @@
 //! resolve ─▶ safety::dial ─▶ read-only probe ─▶ safety::decide ─▶ WriteGrant ─▶ writable connections
 //! ```
 
-use super::Result;
-use crate::connect::pooler::{self, Pooling};
-use crate::connect::{self, Connection, DestinationConnection, Options, Settings};
-use crate::engine::preflight::{self, check};
-use crate::engine::stage::facts;
-use crate::engine::stage::registry::{Registry, Sighting};
-use crate::pg::{Sql, sqlstate};
-use crate::safety::{
-    self, Address, Denied, Destinations, Endpoint, Identity, LockProbe, Purpose, Refusal, Role, Seen, Shown,
-    WriteGrant, is_loopback,
-};
+mod probe;
+mod source;
 
-use crate::sql;
+use super::Result;
+use crate::connect::{self, DestinationConnection, Options, Settings};
+use crate::engine::preflight;
+use crate::engine::stage::facts;
+use crate::engine::stage::registry::Registry;
+use crate::safety::{self, Destinations, Purpose, Role, WriteGrant};
+use probe::Probe;
+
+pub use source::Source;
+pub(super) use source::readable;
 
 /// A connection as the configuration or the command line gave it.
 #[derive(Clone, Debug)]
@@ -45,76 +45,6 @@ pub struct OtherSource {
     pub party: Option<Party>,
 }
 
-/// A source that is connected and has told who it is.
-pub struct Source {
-    /// Leads to the server that answered, and to no other: every further session of the run is opened there.
-    pub party: Party,
-    pub connection: Connection,
-    pub facts: preflight::source::Facts,
-    /// Where the connection leads by its own words.
-    place: String,
-}
-
-impl Source {
-    /// Connects read-only and reads the facts; what cannot be read from is refused.
-    pub async fn open(party: &Party) -> Result<Self> {
-        let connection = connect::source(&party.options, &Settings::default()).await?;
-        readable(&connection).await?;
-        Self::of(party, connection).await
-    }
-
-    /// As [`Source::open`], to learn no more than who it is: that is the same through any pooler.
-    async fn identify(party: &Party) -> Result<Self> {
-        Self::of(party, connect::source(&party.options, &Settings::default()).await?).await
-    }
-
-    async fn of(party: &Party, connection: Connection) -> Result<Self> {
-        let facts = preflight::source::facts(connection.client()).await;
-        let facts = facts.map_err(|error| super::Error::from(error).at(connection.endpoint()))?;
-        let place = party.options.place();
-        let party = Party { options: connection.same_server(), ..party.clone() };
-        Ok(Self { party, connection, facts, place })
-    }
-
-    /// Who it is.
-    pub fn identity(&self) -> Identity {
-        Identity {
-            system_identifier: self.facts.system_identifier.clone(),
-            database_oid: self.facts.database_oid,
-            database: self.facts.database.clone(),
-        }
-    }
-
-    /// Keeps who a named source is, for the day when it cannot be reached and a destination is to be judged.
-    pub fn remember(&self, registry: &dyn Registry) -> Result<()> {
-        let Some(name) = &self.party.name else { return Ok(()) };
-        let seen = Sighting {
-            identity: self.identity(),
-            place: self.place.clone(),
-            loopback: is_loopback(self.connection.dialed()),
-            at_ms: unix_ms(),
-        };
-        Ok(registry.record_sighting(name, &seen)?)
-    }
-}
-
-/// Fails where the server is too old to be asked anything, or where sessions do not keep their settings, locks and
-/// snapshots between transactions.
-pub(super) async fn readable(connection: &Connection) -> Result<()> {
-    let endpoint = connection.endpoint().as_str();
-    let version = Some(connection.version()).filter(|version| version.major() > 0);
-    preflight::fail_on(version.and_then(|version| check::too_old(endpoint, version)).into_iter().collect())?;
-    steady(connection).await
-}
-
-/// Fails where a pooler gives each transaction another backend.
-async fn steady(connection: &Connection) -> Result<()> {
-    if pooler::detect(connection).await? == Pooling::Transaction {
-        preflight::fail_on(vec![check::transaction_pooler(connection.endpoint().as_str())])?;
-    }
-    Ok(())
-}
-
 /// A destination that may be written to.
 pub struct Destination {
     pub party: Party,
@@ -128,17 +58,6 @@ pub struct Destination {
     pub notes: Vec<String>,
     pub on_this_machine: bool,
 }
-
-/// Databases from which others are created and renamed, in the order in which they are tried.
-const MAINTENANCE: [&str; 2] = ["postgres", "template1"];
-
-/// How a server says that a database is missing, not open to this role, closed by `pg_hba.conf`, or takes no sessions.
-const CLOSED: [&str; 4] = [
-    sqlstate::INVALID_CATALOG_NAME,
-    sqlstate::INSUFFICIENT_PRIVILEGE,
-    sqlstate::INVALID_AUTHORIZATION,
-    sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE,
-];
 
 impl Destination {
     /// For a clone: judged against its source and every other one, confirmed where that is needed.
@@ -195,216 +114,8 @@ impl Destination {
     }
 }
 
-/// What a read-only look at a destination showed.
-struct Probe {
-    permit: safety::ProbePermit,
-    connection: Connection,
-    maintenance: &'static str,
-    facts: preflight::destination::Facts,
-    database: Option<facts::Database>,
-    relations: Vec<crate::pg::QualifiedName>,
-    shown: Shown,
-}
-
-impl Probe {
-    async fn look(party: &Party, destinations: &Destinations) -> Result<Self> {
-        let mut endpoint = Endpoint {
-            connection: party.name.clone(),
-            role: party.role,
-            hosts: party.options.hosts.iter().map(connect::options::Host::name).collect(),
-            has_hostaddr: party.options.hosts.iter().any(has_hostaddr),
-            resolved: Vec::new(),
-            database: party.options.dbname.clone(),
-        };
-        safety::screen(&endpoint, destinations).map_err(refused)?;
-        endpoint.resolved = match connect::dial::resolve_all(&party.options).await {
-            Ok(addresses) => addresses,
-            // It may be written to once its name has an address again.
-            Err(error) if destinations.entries(&endpoint).next().is_some() => return Err(error.into()),
-            Err(error) => {
-                tracing::info!(%error, "a destination without an address");
-                Vec::new()
-            }
-        };
-        let permit = safety::dial(&endpoint, destinations).map_err(refused)?;
-        let looked = Self::look_at(party, permit, &endpoint).await;
-        looked.map_err(|error| error.at(&party.options.endpoint()))
-    }
-
-    async fn look_at(party: &Party, permit: safety::ProbePermit, endpoint: &Endpoint) -> Result<Self> {
-        let (connection, maintenance) =
-            Self::maintenance(&permit, &party.options, &endpoint.database).await?;
-        steady(&connection).await?;
-        let client = connection.client();
-        let facts = preflight::destination::facts(client).await?;
-        let database = facts::database(client, &endpoint.database).await?;
-        let mut relations = Vec::new();
-        let mut objects = 0;
-        if database.is_some() {
-            let inside = probe(&permit, &party.options, &endpoint.database).await?;
-            objects = preflight::destination::user_objects(inside.client()).await?;
-            relations = preflight::destination::relations(inside.client()).await?;
-        }
-        let shown = Shown {
-            system_identifier: facts.system_identifier.clone(),
-            database_oid: database.as_ref().map(|database| database.oid),
-            telltale_roles: safety::telltale_roles(&facts.roles, &facts.made_roles),
-            holds_user_objects: objects > 0,
-        };
-        Ok(Self { permit, connection, maintenance, facts, database, relations, shown })
-    }
-
-    /// A read-only connection to a database other than the one that is to be replaced.
-    async fn maintenance(
-        permit: &safety::ProbePermit,
-        options: &Options,
-        database: &str,
-    ) -> Result<(Connection, &'static str)> {
-        let mut first = None;
-        for name in MAINTENANCE.into_iter().filter(|name| *name != database) {
-            match probe(permit, options, name).await {
-                Ok(connection) => return Ok((connection, name)),
-                // The next one may let us in; where none does, the first one's answer is the one to tell.
-                Err(error) if error.sqlstate().is_some_and(|code| CLOSED.contains(&code)) => {
-                    first.get_or_insert(error);
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(first.map_or_else(|| super::Error::Defect("no maintenance database".to_owned()), Into::into))
-    }
-
-    /// Compares with the job's own source: a lock taken there shows here only if both are one running server.
-    async fn compare(&self, source: &Source) -> Result<safety::Source> {
-        Ok(safety::Source {
-            label: source.party.label(),
-            role: source.party.role,
-            seen: Seen::Now {
-                address: source.connection.dialed().clone(),
-                identity: source.identity(),
-                in_recovery: source.facts.in_recovery,
-                lock: self.lock_shows(source).await?,
-            },
-        })
-    }
-
-    /// Compares with other sources, all at once: each as it is now, or as it was last seen.
-    async fn compare_others(
-        &self,
-        others: impl Iterator<Item = &OtherSource>,
-        registry: &dyn Registry,
-    ) -> Result<Vec<safety::Source>> {
-        let compared = others.map(|other| self.compare_other(other, registry));
-        futures_util::future::try_join_all(compared).await
-    }
-
-    async fn compare_other(&self, other: &OtherSource, registry: &dyn Registry) -> Result<safety::Source> {
-        if let Some(party) = &other.party {
-            match Source::identify(party).await {
-                Ok(source) => {
-                    source.remember(registry)?;
-                    return self.compare(&source).await;
-                }
-                Err(error) => {
-                    tracing::debug!(source = other.name, %error, "a source cannot be reached to be compared with");
-                }
-            }
-        }
-        // What was seen elsewhere under this name says nothing of where it leads now.
-        let here =
-            |seen: &Sighting| other.party.as_ref().is_none_or(|party| party.options.place() == seen.place);
-        let seen = registry.last_sighting(&other.name)?.filter(here).map_or(Seen::Never, |seen| {
-            Seen::Before { identity: seen.identity, loopback: seen.loopback, at_ms: seen.at_ms }
-        });
-        Ok(safety::Source { label: other.name.clone(), role: Some(Role::Source), seen })
-    }
-
-    async fn lock_shows(&self, source: &Source) -> Result<LockProbe> {
-        if source.facts.system_identifier != self.shown.system_identifier {
-            return Ok(LockProbe::DoesNotShow);
-        }
-        let key = i64::from(source.connection.backend_pid()) << 32 | i64::from(source.facts.database_oid);
-        // In a transaction: the lock, and its end, are then of one backend behind any pooler.
-        source
-            .connection
-            .batch(&sql!("BEGIN READ ONLY; SELECT pg_catalog.pg_advisory_xact_lock({key})", key = key))
-            .await?;
-        let query = "SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND objsubid = 1 \
-                     AND (classid::pg_catalog.int8 << 32) | objid::pg_catalog.int8 = $1 AND database = $2";
-        let shows = self.connection.client().query(query, &[&key, &source.facts.database_oid]).await;
-        source.connection.batch(&Sql::fixed("ROLLBACK")).await?;
-        let shows = shows.map_err(|error| self.connection.error(error))?;
-        Ok(if shows.is_empty() { LockProbe::DoesNotShow } else { LockProbe::Shows })
-    }
-
-    fn decide(
-        self,
-        party: &Party,
-        sources: &[safety::Source],
-        purpose: Purpose,
-        confirm: Option<&str>,
-    ) -> Result<Destination> {
-        let dialled: &Address = self.connection.dialed();
-        let (grant, notes) = safety::decide(&safety::Request {
-            permit: &self.permit,
-            dialled,
-            shown: &self.shown,
-            maintenance: self.maintenance,
-            sources,
-            purpose,
-            confirm,
-        })
-        .granted()
-        .map_err(logged)?;
-        Ok(Destination {
-            party: party.clone(),
-            on_this_machine: is_loopback(dialled),
-            grant,
-            facts: self.facts,
-            database: self.database,
-            relations: self.relations,
-            notes: notes.iter().map(ToString::to_string).collect(),
-        })
-    }
-}
-
-fn refused(refusal: Refusal) -> Denied {
-    logged(Denied::from(refusal))
-}
-
-/// Every refusal is in the log too, whoever reads the error.
-fn logged(denied: Denied) -> Denied {
-    if let Denied::Refused(refusal) = &denied {
-        connect::log_refusal(refusal);
-    }
-    denied
-}
-
-/// A read-only connection at one of the addresses that were judged, the first that answers.
-async fn probe(
-    permit: &safety::ProbePermit,
-    options: &Options,
-    database: &str,
-) -> std::result::Result<Connection, connect::Error> {
-    let options = options.with_database(database);
-    let mut addresses = permit.addresses().iter().peekable();
-    while let Some(address) = addresses.next() {
-        match connect::probe(&options, &Settings::default(), address).await {
-            Err(connect::Error::Connect { .. } | connect::Error::Timeout { .. })
-                if addresses.peek().is_some() => {}
-            answered => return answered,
-        }
-    }
-    // `safety::dial` permits no endpoint without an address; connecting says so again.
-    connect::source(&options, &Settings::default()).await
-}
-
 /// Milliseconds since 1970.
 pub(crate) fn unix_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-fn has_hostaddr(host: &connect::options::Host) -> bool {
-    matches!(host.place, connect::options::Place::Name { address: Some(_), .. })
 }
