@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use super::clone::cores;
+use super::clone::{Profile, cores};
 use super::context::Context;
 use super::watched::Watched;
 use super::{Outcome, parties};
@@ -31,6 +31,9 @@ pub(super) struct Arguments {
     /// Leave out what matches
     #[arg(long, value_name = "PATTERN")]
     pub(super) exclude: Vec<String>,
+    /// What the source's platform does differently, and a clone leaves out [default: what the source shows]
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(super) profile: Option<Profile>,
 }
 
 /// The words of `--mode`.
@@ -61,8 +64,8 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     let (from, to) = (source.label(), destination.label());
     let record = Record::new(job.clone(), Kind::Verify, from.clone(), to.clone(), database, unix_ms());
     let watched = Watched::start(context, record, context.store()?, false)?;
-    let request =
-        verify::Request { source, destination, mode: arguments.mode.into(), jobs: cores(), selection };
+    let (mode, profile) = (arguments.mode.into(), arguments.profile.into());
+    let request = verify::Request { source, destination, mode, jobs: cores(), selection, profile };
     let result = verify::run(&request, &watched.reporter, &context.stop).await;
     let result =
         result.map(|found| Report { verification: Some(found), ..Report::new(job.as_str(), from, to) });

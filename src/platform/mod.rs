@@ -30,6 +30,38 @@ pub enum Wish {
     Never,
 }
 
+/// What comes of a wish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// `None`: as any server.
+    pub profile: Option<Profile>,
+    /// The profile's name and by what it was chosen or not, in one sentence; nothing where there is nothing to say.
+    pub why: Option<String>,
+}
+
+impl Wish {
+    /// Chooses, given the platform that the source shows and by what.
+    pub fn choose(self, shown: Option<(Profile, String)>) -> Choice {
+        let (profile, why) = match (self, shown) {
+            (Self::Never | Self::Recognise, None) => return Choice { profile: None, why: None },
+            (Self::Never, Some((profile, evidence))) => {
+                let why =
+                    format!("{} is switched off, although the source shows it: {evidence}", profile.name());
+                return Choice { profile: None, why: Some(why) };
+            }
+            (Self::Recognise, Some((profile, evidence))) => {
+                (profile, format!("{evidence}; --profile none switches it off"))
+            }
+            (Self::Always(profile), Some((_, evidence))) => (profile, format!("asked for, and {evidence}")),
+            (Self::Always(profile), None) => {
+                (profile, "asked for; the source itself does not show the platform".to_owned())
+            }
+        };
+        let why = format!("{} of the source: {why}", profile.name());
+        Choice { profile: Some(profile), why: Some(why) }
+    }
+}
+
 /// What becomes of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {

@@ -5,6 +5,7 @@ pub mod clone;
 pub mod diff;
 mod maintenance;
 pub mod party;
+mod platform;
 mod records;
 pub mod report;
 mod sums;

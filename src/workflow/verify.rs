@@ -7,13 +7,15 @@ use tokio_util::sync::CancellationToken;
 use super::clone::{by_name, summed};
 use super::party::{Party, Source};
 use super::sums::{self, Question};
-use super::{Result, stoppable};
+use super::{Result, platform, stoppable};
 use crate::connect::{self, Settings};
-use crate::engine::copy::sequences;
+use crate::engine::copy::{sequences, snapshot};
 use crate::engine::introspect;
+use crate::engine::preflight::source as readable;
 use crate::engine::verify::compare::{Summary, compare};
 use crate::engine::verify::query::{self, Rows};
 use crate::pg::{Oid, QualifiedName, Sql};
+use crate::platform::Wish;
 use crate::progress::{Phase, Reporter, Side, Skipped, Verification, VerifyMode};
 use crate::schema::model::Catalog;
 use crate::schema::model::relation::Table;
@@ -28,18 +30,22 @@ pub struct Request {
     /// Connections to each side.
     pub jobs: usize,
     pub selection: Selection,
+    /// What the source's platform does differently: what a clone leaves out is not compared.
+    pub profile: Wish,
 }
 
 /// Compares them. A difference is not an error here: it is in [`Verification::different`].
 pub async fn run(request: &Request, reporter: &Reporter, stop: &CancellationToken) -> Result<Verification> {
     reporter.phase(Phase::Verify);
     let both = async {
-        tokio::try_join!(
-            sum_up(request, &request.source, Side::Source, reporter),
-            sum_up(request, &request.destination, Side::Destination, reporter)
-        )
+        let apart = apart(request, reporter).await?;
+        let (source, destination) = tokio::try_join!(
+            sum_up(request, &request.source, Side::Source, &apart, reporter),
+            sum_up(request, &request.destination, Side::Destination, &apart, reporter)
+        )?;
+        Ok((apart, source, destination))
     };
-    let ((mut source, untold), (mut destination, untold_there)) =
+    let (apart, (mut source, untold), (mut destination, untold_there)) =
         stoppable(stop, "nothing was changed", both).await?;
     let untold: BTreeSet<QualifiedName> = untold.into_iter().chain(untold_there).collect();
     for tree in &untold {
@@ -51,8 +57,51 @@ pub async fn run(request: &Request, reporter: &Reporter, stop: &CancellationToke
         mode: request.mode,
         equal: findings.equal,
         different: findings.different,
-        left_out: untold.iter().map(not_told_apart).collect(),
+        left_out: untold.iter().map(not_told_apart).chain(apart.into_values()).collect(),
     })
+}
+
+/// Tables and sequences that no clone has as the source has them, since they are the platform's own; each with a line.
+type Apart = BTreeMap<QualifiedName, Skipped>;
+
+/// What the profile of the source's platform leaves out, by the name that it has on both sides.
+async fn apart(request: &Request, reporter: &Reporter) -> Result<Apart> {
+    let opened = Source::open(&request.source).await?;
+    let apart = apart_of(request, &opened, reporter).await;
+    apart.map_err(|error| error.at(opened.connection.endpoint()))
+}
+
+async fn apart_of(request: &Request, opened: &Source, reporter: &Reporter) -> Result<Apart> {
+    let (client, selection) = (opened.connection.client(), &request.selection);
+    let chosen = platform::choose(request.profile, client, reporter).await?;
+    let Some(profile) = chosen.profile else { return Ok(Apart::new()) };
+    let role = &opened.facts.role;
+    let mut relations = snapshot::relations(client).await?;
+    let judged = platform::judge(selection, role, client, Some(profile), &mut relations).await?;
+    let own = "the platform's own, which a clone leaves out";
+    let mut apart = Apart::new();
+    let mut leave = |kind: &str, name: QualifiedName, reason: String| {
+        let object = format!("{kind} {name}");
+        apart.insert(name, Skipped { object, reason });
+    };
+    for name in judged.left_out {
+        leave("table", name, own.to_owned());
+    }
+    for (name, reason) in judged.without_rows.into_values() {
+        leave("table", name, reason);
+    }
+    let others = snapshot::other_relations(client).await?.into_iter();
+    let others = others.filter(|name| {
+        profile.owns_schema(name.schema.as_str()) && selection.matches(name) != Choice::LeftOut
+    });
+    let (gone, here): (Vec<_>, Vec<_>) = others.partition(|name| profile.leaves_out(name.schema.as_str()));
+    for name in gone {
+        leave("relation", name, own.to_owned());
+    }
+    for closed in readable::unreadable_sequences(client, &here).await? {
+        leave("sequence", closed.name, format!("role {role} may not read it on the source"));
+    }
+    Ok(apart)
 }
 
 fn not_told_apart(tree: &QualifiedName) -> Skipped {
@@ -66,10 +115,11 @@ async fn sum_up(
     request: &Request,
     party: &Party,
     side: Side,
+    apart: &Apart,
     reporter: &Reporter,
 ) -> Result<(Summary, Vec<QualifiedName>)> {
     let opened = Source::open(party).await?;
-    let summary = sum_up_opened(request, &opened, side, reporter).await;
+    let summary = sum_up_opened(request, &opened, side, apart, reporter).await;
     summary.map_err(|error| error.at(opened.connection.endpoint()))
 }
 
@@ -77,6 +127,7 @@ async fn sum_up_opened(
     request: &Request,
     opened: &Source,
     side: Side,
+    apart: &Apart,
     reporter: &Reporter,
 ) -> Result<(Summary, Vec<QualifiedName>)> {
     let client = opened.connection.client();
@@ -90,10 +141,13 @@ async fn sum_up_opened(
             catalog.namespaces.iter().map(|schema| schema.name.as_str().to_owned()).collect();
         request.selection.check_all_match(&names, &schemas)?;
     }
-    let (questions, untold) = questions(request, &catalog);
+    let (questions, untold) = questions(request, &catalog, apart);
     let dial = async || connect::source(&opened.party.options, &Settings::default()).await.map(Box::new);
     let tables = sums::ask(dial, request.jobs, questions, reporter, side).await?;
-    let kept = catalog.sequences.iter().filter(|s| request.selection.matches(&s.name) != Choice::LeftOut);
+    let kept = catalog
+        .sequences
+        .iter()
+        .filter(|s| request.selection.matches(&s.name) != Choice::LeftOut && !apart.contains_key(&s.name));
     let names: Vec<_> = kept.map(|sequence| sequence.name.clone()).collect();
     let large_objects = match request.selection.is_everything() {
         true => Some(sums::large_objects(&opened.connection, request.mode).await?),
@@ -105,7 +159,7 @@ async fn sum_up_opened(
 
 /// One question for each table with rows; partitions whose rows may lie in other leaves are asked for at their root,
 /// and not at all where only some of them are selected.
-fn questions(request: &Request, catalog: &Catalog) -> (Vec<Question>, Vec<QualifiedName>) {
+fn questions(request: &Request, catalog: &Catalog, apart: &Apart) -> (Vec<Question>, Vec<QualifiedName>) {
     let by_oid = catalog.tables_by_oid();
     let nothing = Sql::default();
     let tables = catalog.tables.iter().filter(|table| table.has_rows()).map(|table| (table, &nothing));
@@ -115,7 +169,7 @@ fn questions(request: &Request, catalog: &Catalog) -> (Vec<Question>, Vec<Qualif
     let incomplete: HashSet<Oid> = not_kept.filter_map(|table| table.load_through).collect();
     let (mut asked, mut untold) = (BTreeMap::new(), Vec::new());
     for (table, condition) in tables.chain(of_extensions) {
-        if !is_kept(table) {
+        if !is_kept(table) || apart.contains_key(&table.name) {
             continue;
         }
         let root = table.load_through.and_then(|root| by_oid.get(&root));

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::pg::{Ident, Sql, Version};
-use crate::platform::{Profile, Role};
+use crate::platform::{Profile, Role, Wish};
 use crate::schema::model::database::Setting;
 use crate::schema::model::extension::Extension;
 use crate::schema::model::namespace::Namespace;
@@ -35,6 +35,29 @@ fn a_database_shows_the_platform_by_who_owns_its_schemas() {
         [("public", "supabase_admin"), ("vault", "supabase_admin")],
     ] {
         assert_eq!(shown(&other), None, "{other:?}");
+    }
+}
+
+#[test]
+fn a_profile_is_chosen_by_wish_and_by_what_is_shown() {
+    let choose = |wish: Wish, shown: bool| {
+        let choice = wish.choose(shown.then(|| (Profile::Supabase, "it has schema auth".to_owned())));
+        (choice.profile.is_some(), choice.why.unwrap_or_default())
+    };
+    let always = Wish::Always(Profile::Supabase);
+    for (wish, shown, taken, says) in [
+        (Wish::Recognise, true, true, "it has schema auth; --profile none switches it off"),
+        (Wish::Recognise, false, false, ""),
+        (Wish::Never, true, false, "is switched off, although the source shows it: it has schema auth"),
+        (Wish::Never, false, false, ""),
+        (always, true, true, "asked for, and it has schema auth"),
+        (always, false, true, "asked for; the source itself does not show"),
+    ] {
+        let (found, why) = choose(wish, shown);
+        assert!(
+            found == taken && why.contains(says) && why.is_empty() == says.is_empty(),
+            "{wish:?} {shown}: {why}"
+        );
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 use super::part::Chosen;
-use super::{Context, Request, platform, waiters};
+use super::{Context, Request, waiters};
 use crate::connect::{self, Connection, Settings};
 use crate::engine::copy::{self, snapshot};
 use crate::engine::introspect;
@@ -18,8 +18,8 @@ use crate::progress::Warning;
 use crate::schema::model::Catalog;
 use crate::schema::script::Skipped;
 use crate::schema::select::Choice;
-use crate::workflow::Result;
 use crate::workflow::party::{Destination, Source};
+use crate::workflow::{Result, platform};
 
 /// How long a lock on the source is waited for: ours queues behind an ALTER TABLE, and everybody else behind ours.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -141,7 +141,8 @@ async fn hold(
             let schemas = snapshot::schemas(holder.client()).await?;
             request.selection.check_all_match(&names, &schemas)?;
         }
-        let of_platform = platform::judge(request, source, holder.client(), profile, &mut relations).await?;
+        let (role, selection) = (&source.facts.role, &request.selection);
+        let of_platform = platform::judge(selection, role, holder.client(), profile, &mut relations).await?;
         let (mut kept, mut chosen) = (Vec::new(), Chosen::default());
         let barred = barred(request, context, source, holder.client(), &relations).await?;
         for relation in relations {
@@ -152,7 +153,7 @@ async fn hold(
                 Choice::LeftOut => {
                     chosen.left_out.insert(relation.oid);
                 }
-                Choice::Kept if !of_platform.without_rows.contains(&relation.oid) => {
+                Choice::Kept if !of_platform.without_rows.contains_key(&relation.oid) => {
                     chosen.with_data.insert(relation.oid);
                     kept.push(relation);
                 }
@@ -176,7 +177,7 @@ async fn hold(
             Ok(()) => {
                 let outdated = snapshot::outdated(fresh, &kept).await?;
                 if outdated.is_empty() {
-                    let without_rows = of_platform.lines;
+                    let without_rows = of_platform.lines(selection);
                     return Ok(Held { holder, snapshot: id, chosen, without_rows });
                 }
                 changed = outdated.iter().map(ToString::to_string).collect();

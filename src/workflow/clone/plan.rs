@@ -20,6 +20,7 @@ use crate::schema::script::Phase;
 use crate::schema::{adapt, render};
 use crate::workflow::Result;
 use crate::workflow::party::{Destination, Source};
+use crate::workflow::platform::choose;
 
 /// Bytes of a block where nobody changed them; for the percentage only.
 const BLOCK: u64 = 8192;
@@ -52,8 +53,9 @@ pub(super) async fn plan(
     destination: &Destination,
     watched: &waiters::Held,
 ) -> Result<Plan> {
-    let chosen = platform::choose(request, context, source).await?;
-    let profile = chosen.as_ref().map(|chosen| chosen.profile);
+    let shown_by = source.connection.client();
+    let chosen = choose(request.profile, shown_by, &context.reporter).await?;
+    let profile = chosen.profile;
     let (held, mut catalog) = hold::read(request, context, source, destination, profile, watched).await?;
     if request.schema_only {
         catalog.forget_rows();
@@ -88,7 +90,7 @@ pub(super) async fn plan(
         large_objects::ranges(client).await?
     };
     let plan = Plan {
-        profile: chosen.map(|chosen| chosen.why),
+        profile: profile.and(chosen.why),
         roles,
         like,
         comment,
