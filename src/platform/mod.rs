@@ -123,6 +123,14 @@ impl Profile {
         }
     }
 
+    /// Whether a table of the platform's own is worth nothing without its rows: that our role may not read them is an error,
+    /// as it is for the application's.
+    pub fn needs_rows(self, table: &QualifiedName) -> bool {
+        match self {
+            Self::Supabase => supabase::needs_rows(table),
+        }
+    }
+
     /// Takes out of the catalog what cannot work elsewhere. What the user left out anyway has no line.
     pub fn leave_out(self, catalog: &mut Catalog, selection: &Selection) -> LeftOut {
         match self {

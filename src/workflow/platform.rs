@@ -48,7 +48,7 @@ impl Judged {
 }
 
 /// Judges the tables, and takes those of which nothing comes off the list. One of the platform's own that our role may not
-/// read comes without its rows: it is the platform's to say who may.
+/// read comes without its rows, unless the application's rows point there: it is the platform's to say who may.
 pub(super) async fn judge(
     selection: &Selection,
     role: &str,
@@ -68,7 +68,8 @@ pub(super) async fn judge(
     });
     let own = relations.iter().filter(|relation| {
         let of_platform = profile.owns_schema(relation.name.schema.as_str());
-        relation.extension.is_none() && of_platform && is_wanted(relation)
+        let may_lack_rows = of_platform && !profile.needs_rows(&relation.name);
+        relation.extension.is_none() && may_lack_rows && is_wanted(relation)
     });
     let own: Vec<&Relation> = own.collect();
     let oids: Vec<Oid> = own.iter().map(|relation| relation.oid).collect();

@@ -339,6 +339,36 @@ async fn a_schema_that_is_excluded_is_no_news() {
     assert_eq!(of_excluded.collect::<Vec<_>>(), [&"publication supabase_realtime_messages_publication"]);
     assert_eq!(to.query_text("SELECT count(*) FROM public.todos").await, "200");
     assert!(!checksum::has_relation(&to, "realtime", "messages").await);
+
+    // Where no rows are asked for, none are missed.
+    let outcome = clone_of(&from, &to, &["--schema-only", "--confirm", to.name()]).await;
+    let of_rows = |object: &&str| object.starts_with("rows ") || object.starts_with("value ");
+    assert_eq!(outcome.skipped().into_iter().filter(of_rows).collect::<Vec<_>>(), [""; 0]);
+    assert!(checksum::has_relation(&to, "storage", "migrations").await);
+}
+
+#[tokio::test]
+async fn users_and_files_are_never_left_out_for_want_of_rights() {
+    let (Some(source), Some(destination)) = (platform(15).await, Server::with(15, Settings::new())) else {
+        return;
+    };
+    let (from, to) = (project(&source, "reader").await, destination.absent_database("reader"));
+    let admin = as_role(&source, "supabase_admin", from.name()).await;
+    admin.execute_all("CREATE ROLE reader LOGIN; GRANT pg_read_all_data TO reader").await;
+    let reader = from.url_as("reader", "x");
+
+    // Row-level security hides users and todos alike; of the platform's bookkeeping nothing is asked.
+    let outcome = clone(&Binary::new(), &reader, &to.url(), &[]).await.expect_code(3);
+    outcome.expect_error(&["rows_hidden", "auth.users", "storage.objects", "public.todos", "BYPASSRLS"]);
+    let error = outcome.error().to_string();
+    assert!(!error.contains("auth.sessions") && !error.contains("storage.migrations"), "{error}");
+    assert_eq!(to.related_databases().await, [""; 0]);
+
+    admin.execute_all("ALTER ROLE reader BYPASSRLS").await;
+    drop(admin);
+    let outcome = clone(&Binary::new(), &reader, &to.url(), &[]).await.expect_code(0);
+    assert!(!outcome.skipped().contains(&"rows of storage.migrations"), "it may read all of it");
+    assert_eq!(to.query_text("SELECT count(*) FROM storage.migrations").await, "2");
 }
 
 /// The roles of the copy must not make its server the platform's: only the second clone shows it.

@@ -25,6 +25,10 @@ use schemas::Treatment;
 /// Schemas that show the platform where a role of it owns them: what every project has.
 const TELLTALE: [&str; 2] = ["auth", "storage"];
 
+/// Tables of the platform to whose rows the application's own point.
+const NEEDED: [(&str, &str); 4] =
+    [("auth", "users"), ("auth", "identities"), ("storage", "buckets"), ("storage", "objects")];
+
 /// Of messages on their way, a partition a day; the service makes and drops them.
 const MESSAGES: (&str, &str) = ("realtime", "messages");
 const OF_MESSAGES: &str = "messages_";
@@ -84,6 +88,10 @@ pub(super) fn fate(table: &QualifiedName, owner: &str) -> Fate {
         Some(Treatment::Definitions(reason)) if roles::is_of_platform(owner) => Fate::NoRows(reason),
         _ => Fate::Kept,
     }
+}
+
+pub(super) fn needs_rows(table: &QualifiedName) -> bool {
+    NEEDED.contains(&(table.schema.as_str(), table.name.as_str()))
 }
 
 fn is_part_of_messages(table: &QualifiedName) -> bool {

@@ -87,6 +87,18 @@ fn tables_are_judged_by_schema_and_owner() {
 }
 
 #[test]
+fn rows_that_others_point_to_are_needed() {
+    for (schema, name, needed) in [
+        ("auth", "users", true),
+        ("storage", "objects", true),
+        ("auth", "schema_migrations", false),
+        ("public", "users", false),
+    ] {
+        assert_eq!(needs_rows(&QualifiedName::new(schema, name)), needed, "{schema}.{name}");
+    }
+}
+
+#[test]
 fn roles_of_the_platform_are_known() {
     for (name, expected) in [
         ("anon", Some(false)),
