@@ -1,6 +1,6 @@
 //! The final report for people: what was done, what was found, what is missing, and the way back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::{self, Write};
 use std::time::Duration;
 
@@ -69,7 +69,11 @@ fn write(report: &Report, text: &mut String) -> fmt::Result {
         report.skipped.iter().map(|one| (one.reason.as_str(), Some(one.object.as_str()))),
         text,
     )?;
-    grouped("warnings", report.warnings.iter().map(warning_key), text)?;
+    // What is skipped was a warning when the plan said it; once is enough.
+    let said: HashSet<(&str, Option<&str>)> =
+        report.skipped.iter().map(|one| (one.reason.as_str(), Some(one.object.as_str()))).collect();
+    let others = report.warnings.iter().map(warning_key).filter(|warning| !said.contains(warning));
+    grouped("warnings", others, text)?;
     if let Some(undo) = report.undo.as_ref().filter(|undo| undo.available) {
         writeln!(
             text,

@@ -103,7 +103,12 @@ fn outcome() -> Report {
         profile: Some("supabase of the source: it has schema auth".to_owned()),
         created: vec!["role anon, without login".to_owned()],
         skipped: vec![skip("view public.map"), skip("table public.places")],
-        warnings: vec![no_key("public.log"), no_key("public.audit"), Warning::new("slow", "a\x1b[2J thing")],
+        warnings: vec![
+            no_key("public.log"),
+            Warning::new("skipped", "extension postgis is not on the destination").about("view public.map"),
+            no_key("public.audit"),
+            Warning::new("slow", "a\x1b[2J thing"),
+        ],
         undo: Some(Undo {
             kind: "rename".to_owned(),
             available: true,
