@@ -2,7 +2,6 @@
 
 use super::party::{Destination, OtherSource, Party};
 use super::{Error, Result, records};
-use crate::engine::preflight::destination::user_objects;
 use crate::engine::stage::registry::{Made, Registry};
 use crate::engine::stage::{self, create, facts};
 use crate::id::JobId;
@@ -145,7 +144,7 @@ pub(super) async fn drop_half_made(
         return drop_ours(destination, client, name, found.oid, job, MadeFor::Staging).await;
     }
     let inside = destination.connect(name.as_str()).await?;
-    let empty = user_objects(inside.client()).await? == 0;
+    let empty = facts::user_objects(inside.client()).await? == 0;
     inside.close().await;
     Ok(create::drop_unmarked(client, name, empty).await?)
 }

@@ -7,7 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::party::Destination;
 use super::{AS_IT_WAS, Error, Result};
-use crate::engine::stage::swap::{self, Plan, Sessions, Told};
+use crate::connect::{self, DestinationConnection};
+use crate::engine::stage::plan::Plan;
+use crate::engine::stage::swap::{self, Server, Sessions, Told};
 use crate::engine::stage::{self, obstacles};
 use crate::progress::{Reporter, Warning};
 
@@ -20,13 +22,25 @@ pub(super) async fn swap(
     stop: &CancellationToken,
 ) -> Result<()> {
     let database = destination.grant.database();
-    let dial = async || destination.reach(destination.grant.maintenance()).await;
     let tell = |told: Told<'_>| reporter.warn(warning(database, told));
-    match swap::swap(dial, plan, sessions, tell, stop).await {
+    match swap::swap(&On(destination), plan, sessions, tell, stop).await {
         Err(stage::Error::InUse { .. }) if stop.is_cancelled() => {
             Err(Error::Interrupted(AS_IT_WAS.to_owned()))
         }
         swapped => Ok(swapped?),
+    }
+}
+
+/// The destination's server, as the swap sees it.
+struct On<'a>(&'a Destination);
+
+impl Server for On<'_> {
+    async fn maintenance(&self) -> std::result::Result<DestinationConnection, connect::Error> {
+        self.0.reach(self.0.grant.maintenance()).await
+    }
+
+    async fn enter(&self) -> std::result::Result<DestinationConnection, connect::Error> {
+        self.0.reach(self.0.grant.database()).await
     }
 }
 

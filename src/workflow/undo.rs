@@ -8,8 +8,9 @@ use super::party::{Destination, OtherSource, Party};
 use super::swap::{swap, tell_of_slots};
 use super::{AS_IT_WAS, Error, Result, records, stoppable};
 use crate::engine::stage::mark::Mark;
+use crate::engine::stage::plan::{Plan, Rename};
 use crate::engine::stage::registry::{Made, Registry};
-use crate::engine::stage::swap::{Plan, Rename, Sessions};
+use crate::engine::stage::swap::Sessions;
 use crate::engine::stage::{create, facts};
 use crate::id::JobId;
 use crate::pg::{Ident, Oid};
@@ -111,6 +112,7 @@ async fn swap_back(
             },
             Rename { oid: kept.oid, from: old_name, to: Ident::new(&database), comment: own_comment },
         ],
+        only_if_empty: false,
         after: Vec::new(),
     };
     tell_of_slots(destination, client, reporter).await?;

@@ -36,6 +36,7 @@ mod clone_late;
 mod clone_maintenance;
 mod clone_nasty;
 mod clone_neutralize;
+mod clone_overtaken;
 mod clone_partitions;
 mod clone_policy;
 mod clone_progress;

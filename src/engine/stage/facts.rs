@@ -7,6 +7,7 @@ use super::{Error, Result};
 use crate::id::JobId;
 use crate::pg::{Ident, Oid, Sql};
 use crate::schema::model::database::Setting;
+use crate::sql;
 
 /// One database as the cluster's catalog shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +66,32 @@ pub async fn name_of(client: &Client, oid: Oid) -> Result<Option<String>> {
     rows(client, "looking up a database by its oid", query, &[&oid], |row| row.try_get(0))
         .await
         .map(|names| names.into_iter().next())
+}
+
+/// How many objects of users a database holds, counted in the database itself; each table of an extension in which they
+/// keep rows is one of them.
+pub async fn user_objects(client: &Client) -> Result<u64> {
+    let doing = "counting what the destination database holds";
+    let failed = |source| Error::Query { doing, source };
+    let query = include_str!("../../../sql/destination/user_objects.sql");
+    let row = client.query_one(query, &[]).await.map_err(failed)?;
+    let objects: i64 = row.try_get("objects").map_err(failed)?;
+    let query = include_str!("../../../sql/destination/extension_tables.sql");
+    let mut filled = 0;
+    for row in client.query(query, &[]).await.map_err(failed)? {
+        // Rows that we may not see are taken for rows of users.
+        if !row.try_get::<_, bool>("whole").map_err(failed)? {
+            filled += 1;
+            continue;
+        }
+        let table: String = row.try_get("name").map_err(failed)?;
+        let condition: Option<String> = row.try_get("condition").map_err(failed)?;
+        let (table, condition) =
+            (Sql::printed_by_server(table), Sql::printed_by_server(condition.unwrap_or_default()));
+        let query = sql!("SELECT TRUE FROM {t} {c} LIMIT 1", t = table, c = condition);
+        filled += u64::from(client.query_opt(query.as_str(), &[]).await.map_err(failed)?.is_some());
+    }
+    Ok(u64::try_from(objects).unwrap_or_default() + filled)
 }
 
 /// The settings of a database.

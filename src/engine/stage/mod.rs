@@ -4,12 +4,16 @@
 //! by two things together: the mark in the database's COMMENT and the oid that the job store recorded.
 
 pub mod create;
+mod endings;
 pub mod facts;
+mod last_look;
 pub mod mark;
 pub mod obstacles;
+pub mod plan;
 pub mod redial;
 pub mod registry;
 pub mod swap;
+pub mod tried;
 
 use crate::connect;
 use crate::failure::{Classify, Exit, Failure};
@@ -39,6 +43,11 @@ pub enum Error {
     /// The wait for other sessions was given up.
     #[error("database \"{database}\" is in use by {}", list(obstacles))]
     InUse { database: String, obstacles: Vec<obstacles::Obstacle> },
+    /// A database that was judged to be empty is not any more.
+    #[error(
+        "database \"{database}\" was empty when the clone began, and holds {objects} objects that somebody made since; it was left alone"
+    )]
+    Filled { database: String, objects: u64 },
     /// The maintenance database could not be reached.
     #[error(transparent)]
     Connect(#[from] connect::Error),
@@ -91,6 +100,9 @@ impl Classify for Error {
             Self::NotOurs { .. } => Failure::operator("database_not_ours", Exit::Failed),
             Self::InUse { .. } => Failure::operator("destination_in_use", Exit::Failed)
                 .hint("end them, or let us end sessions with --terminate-sessions"),
+            Self::Filled { database, .. } => Failure::operator("destination_overtaken", Exit::Failed).hint(format!(
+                "look who works on it; to replace it all the same start the clone again with --confirm {database}"
+            )),
             Self::Connect(error) => error.classify(),
             Self::InDoubt { .. } => Failure::operator("swap_in_doubt", Exit::Failed)
                 .hint("when the server is back, `multiboard-sync clean` shows how far it got and corrects the record"),

@@ -2,45 +2,36 @@
 //!
 //! PostgreSQL's waiting RENAME locks new sessions out of the database while it waits up to five seconds for the
 //! old ones to leave; no flag is set that a crash could leave behind. Both renames, the settings, the owner, the
-//! privileges and the marks commit together or not at all. Where the connection breaks under the transaction, the
-//! server is asked whether it took place.
+//! privileges and the marks commit together or not at all. Before the COMMIT, under the locks of the renames, it is
+//! looked whether they met the databases that were meant, and one that was to be empty still is ([`last_look`]). Where
+//! the connection breaks under the transaction, the server is asked whether it took place.
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tokio_postgres::Client;
 use tokio_postgres::error::Severity;
 use tokio_util::sync::CancellationToken;
 
-use super::create::{comment_on, not_ours};
-use super::facts;
+use super::create::not_ours;
+use super::endings::{end_sessions, looked};
+use super::last_look::Found;
 use super::obstacles::{self, Obstacle, Prepared, Session};
+use super::plan::Plan;
 use super::redial::redial;
 use super::{Error, Result};
+use super::{facts, last_look};
 use crate::connect::{self, DestinationConnection};
-use crate::failure::chain;
-use crate::pg::{Ident, Oid, Sql, sqlstate};
-use crate::sql;
+use crate::failure::{Classify, Next, chain};
+use crate::pg::{Ident, Sql, sqlstate};
 
-/// One rename of a swap.
-#[derive(Clone, Debug)]
-pub struct Rename {
-    /// The database, known by its oid; its name may not have changed since.
-    pub oid: Oid,
-    pub from: Ident,
-    pub to: Ident,
-    /// The comment it has afterwards: a mark, its own, or none.
-    pub comment: Option<String>,
-}
-
-/// What a swap does, all of it in one transaction.
-#[derive(Clone, Debug, Default)]
-pub struct Plan {
-    /// The old one steps aside first, then the new one takes its name.
-    pub renames: Vec<Rename>,
-    /// Statements on the database that came in: owner, privileges, connection limit.
-    pub after: Vec<Sql>,
+/// The server on which the swap takes place.
+pub trait Server {
+    /// A connection to the maintenance database.
+    fn maintenance(&self)
+    -> impl Future<Output = std::result::Result<DestinationConnection, connect::Error>>;
+    /// A connection to the database that is to step aside.
+    fn enter(&self) -> impl Future<Output = std::result::Result<DestinationConnection, connect::Error>>;
 }
 
 /// What to do with sessions that are in the way; may change while waiting, as when a person says yes.
@@ -65,29 +56,6 @@ pub enum Told<'a> {
     Again(&'a str),
 }
 
-/// Tries statements, one after the other, in a transaction that is taken back: for each why the server does not take it,
-/// or `None` where it does.
-pub async fn tried(client: &Client, statements: &[Sql]) -> Result<Vec<Option<String>>> {
-    let doing = "trying settings of the database";
-    let run =
-        async |text: &str| client.batch_execute(text).await.map_err(|source| Error::Query { doing, source });
-    run("BEGIN").await?;
-    let mut refusals = Vec::new();
-    for statement in statements {
-        run("SAVEPOINT one").await?;
-        let Err(source) = client.batch_execute(statement.as_str()).await else {
-            run("RELEASE SAVEPOINT one").await?;
-            refusals.push(None);
-            continue;
-        };
-        let Some(server) = source.as_db_error() else { return Err(Error::Query { doing, source }) };
-        refusals.push(Some(server.message().to_owned()));
-        run("ROLLBACK TO SAVEPOINT one").await?;
-    }
-    run("ROLLBACK").await?;
-    Ok(refusals)
-}
-
 /// How often obstacles are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -98,21 +66,19 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Connections that break under the swap's transaction before it is given up.
 const LOSSES: u32 = 5;
 
-/// How often, at five seconds each, the end of an abandoned session of ours is waited for.
-const ENDINGS: u32 = 6;
-
-/// Carries out the swap, on connections to the maintenance database that `dial` opens. `tell` is told who is in the way,
-/// whenever that changes. Cancelling `stop` gives up the wait with [`Error::InUse`]; the transaction itself is not
+/// Carries out the swap, on connections to the maintenance database. `tell` is told who is in the way, whenever that
+/// changes. Cancelling `stop` gives up the wait with [`Error::InUse`]; the transaction itself is not
 /// interrupted.
 pub async fn swap(
-    dial: impl AsyncFn() -> std::result::Result<DestinationConnection, connect::Error>,
+    server: &impl Server,
     plan: &Plan,
     sessions: &watch::Receiver<Sessions>,
     tell: impl FnMut(Told<'_>),
     stop: &CancellationToken,
 ) -> Result<()> {
-    let (client, helper) = (dial().await?, dial().await?);
-    let mut swap = Swap { dial, client, helper, plan, tell, told: Vec::new(), not_ended: Vec::new() };
+    let (client, helper) = (server.maintenance().await?, server.maintenance().await?);
+    let mut swap =
+        Swap { server, client, helper, plan, tell, told: Vec::new(), not_ended: Vec::new(), looker: None };
     let done = swap.run(sessions, stop).await;
     swap.client.close().await;
     swap.helper.close().await;
@@ -120,8 +86,8 @@ pub async fn swap(
 }
 
 /// A swap that is being carried out.
-struct Swap<'a, D, T> {
-    dial: D,
+struct Swap<'a, S, T> {
+    server: &'a S,
     /// Runs the transaction.
     client: DestinationConnection,
     /// Looks around and ends sessions, while the rename waits.
@@ -132,6 +98,8 @@ struct Swap<'a, D, T> {
     told: Vec<Obstacle>,
     /// Sessions that our role may not end.
     not_ended: Vec<i32>,
+    /// Our own session in the database that steps aside, of the last attempt.
+    looker: Option<i32>,
 }
 
 /// How an attempt ended.
@@ -143,11 +111,7 @@ enum Attempt {
     Lost(String),
 }
 
-impl<D, T> Swap<'_, D, T>
-where
-    D: AsyncFn() -> std::result::Result<DestinationConnection, connect::Error>,
-    T: FnMut(Told<'_>),
-{
+impl<S: Server, T: FnMut(Told<'_>)> Swap<'_, S, T> {
     async fn run(&mut self, sessions: &watch::Receiver<Sessions>, stop: &CancellationToken) -> Result<()> {
         let (mut tried, mut losses) = (false, 0);
         let (mut pause, mut not_before) = (FIRST_PAUSE, Instant::now());
@@ -158,7 +122,7 @@ where
             }
             let there = match self.look(tried).await {
                 Err(_) if self.helper.is_closed() => {
-                    self.helper = redial(&self.dial).await?;
+                    self.helper = redial(async || self.server.maintenance().await).await?;
                     continue;
                 }
                 there => there?,
@@ -208,7 +172,8 @@ where
             let ours = at > 0 || self.plan.renames.len() == 1;
             if tried || !ours {
                 let sessions = obstacles::sessions(self.helper.client(), rename.oid).await?;
-                there.extend(sessions.into_iter().map(Obstacle::Session));
+                let others = sessions.into_iter().filter(|session| Some(session.pid) != self.looker);
+                there.extend(others.map(Obstacle::Session));
             }
             let prepared = obstacles::prepared(self.helper.client(), rename.oid).await?;
             there.extend(prepared.into_iter().map(Obstacle::Prepared));
@@ -257,7 +222,62 @@ where
                 }
             }
         }
-        let Err(source) = self.rename(mode).await else { return Ok(Attempt::Done) };
+        let inside = match self.plan.only_if_empty {
+            true => match self.server.enter().await {
+                Ok(inside) => Some(inside),
+                Err(error) if error.classify().next == Next::Retry => {
+                    return Ok(Attempt::Busy(chain(&error)));
+                }
+                Err(error) => return Err(error.into()),
+            },
+            false => None,
+        };
+        self.looker = inside.as_ref().map(|inside| inside.backend_pid());
+        match self.rename(mode, inside).await {
+            Err(source) => return self.failed(source).await,
+            Ok(Found::Empty) => {}
+            Ok(Found::Unknown(error)) => {
+                self.roll_back().await?;
+                return match error.classify().next {
+                    Next::Retry => Ok(Attempt::Busy(chain(&error))),
+                    _ => Err(error),
+                };
+            }
+            Ok(Found::Filled(objects)) => {
+                self.roll_back().await?;
+                return Err(Error::Filled { database: self.database(), objects });
+            }
+        }
+        if let Some(stranger) = self.stranger().await? {
+            self.roll_back().await?;
+            return Err(not_ours(&stranger, "another database has taken its name"));
+        }
+        match self.client.client().batch_execute("COMMIT").await {
+            Ok(()) => Ok(Attempt::Done),
+            Err(source) => self.failed(source).await,
+        }
+    }
+
+    /// The name under which the renames, not yet committed, met another database than was meant. They were done by
+    /// name; from then on nobody else can rename or drop what they met.
+    async fn stranger(&self) -> Result<Option<Ident>> {
+        for rename in &self.plan.renames {
+            let met = facts::database(self.client.client(), rename.to.as_str()).await;
+            match met {
+                Ok(Some(met)) if met.oid == rename.oid => {}
+                // Where the connection is gone nothing was committed; the COMMIT will hear of it.
+                Err(_) if self.client.is_closed() => return Ok(None),
+                met => {
+                    met?;
+                    return Ok(Some(rename.from.clone()));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// What became of an attempt in which the server did not take a statement, or was not heard any more.
+    async fn failed(&mut self, source: tokio_postgres::Error) -> Result<Attempt> {
         let doing = "swapping the databases";
         let Some(server) = source.as_db_error() else { return Ok(Attempt::Lost(chain(&source))) };
         let said = match server.detail() {
@@ -267,10 +287,7 @@ where
         if matches!(server.parsed_severity(), Some(Severity::Fatal | Severity::Panic)) {
             return Ok(Attempt::Lost(said));
         }
-        // A failed statement leaves the session in a failed transaction, which nothing can commit any more.
-        if self.client.batch(&Sql::fixed("ROLLBACK")).await.is_err() {
-            self.client = redial(&self.dial).await?;
-        }
+        self.roll_back().await?;
         match server.code().code() {
             sqlstate::OBJECT_IN_USE | sqlstate::LOCK_NOT_AVAILABLE | sqlstate::DEADLOCK_DETECTED => {
                 Ok(Attempt::Busy(said))
@@ -279,20 +296,34 @@ where
         }
     }
 
-    /// Runs the transaction, and ends sessions for as long as it waits for them.
-    async fn rename(&mut self, mode: Sessions) -> std::result::Result<(), tokio_postgres::Error> {
-        let statement = transaction(self.plan);
+    /// A failed statement leaves the session in a failed transaction, which nothing can commit any more.
+    async fn roll_back(&mut self) -> Result<()> {
+        if self.client.batch(&Sql::fixed("ROLLBACK")).await.is_err() {
+            self.client = redial(async || self.server.maintenance().await).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs the transaction but for its COMMIT, and ends sessions for as long as it waits for them. Where a session of ours
+    /// is `inside`, it says what the database holds when nobody else is there and nobody can come in.
+    async fn rename(
+        &mut self,
+        mode: Sessions,
+        inside: Option<DestinationConnection>,
+    ) -> std::result::Result<Found, tokio_postgres::Error> {
+        let statement = self.plan.renames_in_a_transaction();
         let renaming = self.client.client().batch_execute(statement.as_str());
+        let renaming = beside(renaming, last_look::look(inside, self.plan, &self.client));
         if mode == Sessions::Wait {
             return renaming.await;
         }
         tokio::pin!(renaming);
-        let (helper, plan) = (&self.helper, self.plan);
+        let (helper, plan, looker) = (&self.helper, self.plan, self.looker);
         let (tell, not_ended) = (&mut self.tell, &mut self.not_ended);
         loop {
             tokio::select! {
                 result = &mut renaming => return result,
-                ended = end_sessions(helper, plan, tell, not_ended) => {
+                ended = end_sessions(helper, plan, looker, tell, not_ended) => {
                     // The rename decides: its outcome has to be heard whatever the helper meets.
                     if let Err(error) = ended {
                         tracing::debug!(error = %chain(&error), "could not end sessions");
@@ -314,7 +345,7 @@ where
         let abandoned = self.client.backend_pid();
         let doubt =
             |why: &dyn std::error::Error| Error::InDoubt { database: self.database(), why: why.to_string() };
-        let client = redial(&self.dial).await.map_err(|error| doubt(&error))?;
+        let client = redial(async || self.server.maintenance().await).await.map_err(|error| doubt(&error))?;
         let looked = looked(&client, abandoned, self.plan).await.map_err(|error| match error {
             error @ Error::NotOurs { .. } => error,
             error => Error::InDoubt { database: self.database(), why: chain(&error) },
@@ -332,69 +363,21 @@ where
     }
 }
 
-/// Whether the database that was to come in did; `None` where the abandoned session may still do it.
-async fn looked(client: &DestinationConnection, abandoned: i32, plan: &Plan) -> Result<Option<bool>> {
-    let query = "SELECT pg_catalog.pg_terminate_backend(pid, 5000) FROM pg_catalog.pg_stat_activity \
-                 WHERE datname = pg_catalog.current_database() AND usename = CURRENT_USER AND pid = $1";
-    let doing = "ending our abandoned session";
-    let mut left = ENDINGS;
-    while !facts::rows(client.client(), doing, query, &[&abandoned], |row| row.try_get::<_, bool>(0))
-        .await?
-        .is_empty()
-    {
-        left -= 1;
-        if left == 0 {
-            return Ok(None);
+/// Renames and looks at once: the rename waits for the look's session to leave, and the look for the rename's lock. A
+/// rename that failed lets others in: what was seen then counts for nothing.
+async fn beside(
+    renaming: impl Future<Output = std::result::Result<(), tokio_postgres::Error>>,
+    look: impl Future<Output = Found>,
+) -> std::result::Result<Found, tokio_postgres::Error> {
+    tokio::pin!(renaming, look);
+    tokio::select! {
+        renamed = &mut renaming => {
+            renamed?;
+            Ok(look.await)
+        }
+        found = &mut look => {
+            renaming.await?;
+            Ok(found)
         }
     }
-    let Some(incoming) = plan.renames.last() else { return Ok(Some(true)) };
-    match facts::name_of(client.client(), incoming.oid).await? {
-        Some(name) if name == incoming.to.as_str() => Ok(Some(true)),
-        Some(name) if name == incoming.from.as_str() => Ok(Some(false)),
-        _ => Err(not_ours(&incoming.from, "it was renamed or dropped while the connection was broken")),
-    }
-}
-
-/// Tells every session in the databases to end, each by itself: one that our role may not end keeps no other.
-async fn end_sessions(
-    helper: &DestinationConnection,
-    plan: &Plan,
-    tell: &mut impl FnMut(Told<'_>),
-    not_ended: &mut Vec<i32>,
-) -> Result<()> {
-    for rename in &plan.renames {
-        for session in obstacles::sessions(helper.client(), rename.oid).await? {
-            if not_ended.contains(&session.pid) {
-                continue;
-            }
-            let end = "SELECT pg_catalog.pg_terminate_backend($1)";
-            let Err(source) = helper.client().execute(end, &[&session.pid]).await else { continue };
-            let Some(server) = source.as_db_error() else {
-                let doing = "ending the sessions of the old database";
-                return Err(Error::Query { doing, source });
-            };
-            not_ended.push(session.pid);
-            tell(Told::NotEnded { session: &session, why: server.message() });
-        }
-    }
-    Ok(())
-}
-
-fn transaction(plan: &Plan) -> Sql {
-    let mut statement = Sql::fixed("BEGIN; SET LOCAL lock_timeout = '10s'");
-    for rename in &plan.renames {
-        let comment = comment_on(&rename.from, rename.comment.as_deref());
-        statement.push(&sql!(
-            "; {c}; ALTER DATABASE {f} RENAME TO {t}",
-            c = comment,
-            f = rename.from,
-            t = rename.to
-        ));
-    }
-    for after in &plan.after {
-        statement.push_fixed("; ");
-        statement.push(after);
-    }
-    statement.push_fixed("; COMMIT");
-    statement
 }

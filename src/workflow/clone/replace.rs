@@ -4,8 +4,8 @@ use tokio_postgres::Client;
 
 use super::{Context, Request, Staging, plan, settings};
 use crate::engine::stage::mark::Mark;
+use crate::engine::stage::plan::{Plan, Rename};
 use crate::engine::stage::registry::{Made, MadeState};
-use crate::engine::stage::swap::{Plan, Rename};
 use crate::engine::stage::{create, facts};
 use crate::pg::{Ident, Sql};
 use crate::progress::{Phase, Undo, Update, Warning};
@@ -42,6 +42,8 @@ pub(super) async fn replace(
     let mut kept = None;
     if let Some(old) = &old {
         tell_of_slots(destination, client, reporter).await?;
+        // Only an empty one is replaced without its name being given; with it whatever it holds by then is meant.
+        plan.only_if_empty = request.confirm.is_none();
         let name = Ident::new(made_name(&request.job, MadeFor::Old, database));
         let mark = Mark {
             job: request.job.clone(),

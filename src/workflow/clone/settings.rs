@@ -32,7 +32,7 @@ pub(super) async fn with_the_swap(
     // What is skipped of the source's the plan has said.
     let (trial, _) = statements(&plan.ground.catalog, &plan.ground.options, &own, old.is_some(), staging);
     let (real, _) = statements(&plan.ground.catalog, &plan.ground.options, &own, old.is_some(), target);
-    let taken = stage::swap::tried(client, &trial).await?;
+    let taken = stage::tried::tried(client, &trial).await?;
     let mut statements = Vec::new();
     for (statement, refused) in real.into_iter().zip(taken) {
         match refused {

@@ -72,7 +72,7 @@ impl Probe {
         let mut objects = 0;
         if database.is_some() {
             let inside = probe(&permit, &party.options, &endpoint.database).await?;
-            objects = preflight::destination::user_objects(inside.client()).await?;
+            objects = facts::user_objects(inside.client()).await?;
             relations = preflight::destination::relations(inside.client()).await?;
         }
         let shown = Shown {

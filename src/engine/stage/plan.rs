@@ -1,0 +1,48 @@
+//! What a swap does, as values, and the one transaction that does it.
+
+use super::create::comment_on;
+use crate::pg::{Ident, Oid, Sql};
+use crate::sql;
+
+/// One rename of a swap.
+#[derive(Clone, Debug)]
+pub struct Rename {
+    /// The database, known by its oid; its name may not have changed since.
+    pub oid: Oid,
+    pub from: Ident,
+    pub to: Ident,
+    /// The comment it has afterwards: a mark, its own, or none.
+    pub comment: Option<String>,
+}
+
+/// What a swap does, all of it in one transaction.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// The old one steps aside first, then the new one takes its name.
+    pub renames: Vec<Rename>,
+    /// Whether the old one may only step aside if it holds no object of users.
+    pub only_if_empty: bool,
+    /// Statements on the database that came in: owner, privileges, connection limit.
+    pub after: Vec<Sql>,
+}
+
+impl Plan {
+    /// The whole transaction but for its COMMIT.
+    pub(super) fn renames_in_a_transaction(&self) -> Sql {
+        let mut statement = Sql::fixed("BEGIN; SET LOCAL lock_timeout = '10s'");
+        for rename in &self.renames {
+            let comment = comment_on(&rename.from, rename.comment.as_deref());
+            statement.push(&sql!(
+                "; {c}; ALTER DATABASE {f} RENAME TO {t}",
+                c = comment,
+                f = rename.from,
+                t = rename.to
+            ));
+        }
+        for after in &self.after {
+            statement.push_fixed("; ");
+            statement.push(after);
+        }
+        statement
+    }
+}
