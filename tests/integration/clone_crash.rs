@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use crate::support::cloning::{clone, start_clone};
 use crate::support::keeper::{Folder, as_server_user};
 use crate::support::{
-    Binary, Database, FaultProxy, Outcome, Server, Settings, checksum, destination, eventually, say, source,
+    Binary, Database, Fault, FaultProxy, Outcome, Point, Server, Settings, checksum, destination, eventually,
+    say, source,
 };
 
 const SOURCE: &str = "CREATE TABLE fresh (id int PRIMARY KEY, t text);
@@ -24,9 +25,13 @@ struct Pair {
 }
 
 async fn pair(hint: &str) -> Option<Pair> {
+    pair_of(hint, SOURCE).await
+}
+
+async fn pair_of(hint: &str, statements: &str) -> Option<Pair> {
     let (source, destination) = (source(15)?, destination(15)?);
     let (from, to) = (source.database(hint).await, destination.database(hint).await);
-    from.execute(SOURCE).await;
+    from.execute(statements).await;
     to.execute(OLD).await;
     for database in [&from, &to] {
         // What the servers say when a client is gone, or is told to stop.
@@ -92,6 +97,41 @@ async fn ctrl_c_in_any_phase_leaves_the_destination_as_it_was() {
         pair.expect_untouched(phase).await;
     }
     drop(session);
+}
+
+/// Phases that may be over before a signal arrives are held at a statement of theirs.
+#[tokio::test]
+async fn ctrl_c_while_a_phase_does_its_work_leaves_the_destination_as_it_was() {
+    // One table, so that no other one's rows are on their way when its index is built.
+    let tree = "CREATE TABLE fresh (id int PRIMARY KEY, above int REFERENCES fresh, t text);
+        INSERT INTO fresh SELECT g, nullif(g - 1, 0), 't' || g FROM generate_series(1, 500) g;
+        CREATE INDEX ON fresh (t)";
+    let jobs = "CREATE SCHEMA cron; CREATE TABLE cron.job (jobid int, active bool); INSERT INTO cron.job VALUES (1, true)";
+    let Some(pair) = pair_of("held", tree).await else { return };
+    let far = FaultProxy::start(pair.to.server());
+    for (phase, more_of_it, statement) in [
+        ("indexes", "", "CREATE INDEX"),
+        ("constraints", "", "FOREIGN KEY"),
+        ("neutralize", jobs, "SET active = FALSE"),
+    ] {
+        pair.from.execute(more_of_it).await;
+        let armed = far.arm(Fault::stall_before(Point::ClientSends(statement.as_bytes().to_vec())));
+        let program = Binary::new();
+        let more = ["--confirm", pair.to.name()];
+        let mut running = start_clone(&program, &pair.from.url(), &far.url(pair.to.name()), &more);
+        armed.fired().await;
+        running.event(phase, |line| line["data"]["phase"] == phase).await;
+        running.interrupt();
+        eventually("its answer", async || match running.printed().contains("cancelling") {
+            true => Ok(()),
+            false => Err(running.printed()),
+        })
+        .await;
+        far.resume();
+        let outcome = Outcome::of(running.finish().await).expect_code(130);
+        assert_eq!(outcome.phases().last(), Some(&phase));
+        pair.expect_untouched(phase).await;
+    }
 }
 
 #[tokio::test]
@@ -297,7 +337,6 @@ async fn a_materialized_view_that_cannot_be_filled_is_reported_and_the_clone_goe
 
 #[tokio::test]
 async fn a_difference_found_by_verify_is_exit_5_and_leaves_no_staging_database() {
-    use crate::support::{Fault, Point};
     let Some(pair) = pair("different").await else { return };
     let proxy = FaultProxy::start(pair.to.server());
     // Held at the last statement before verification, while somebody changes a row behind the clone's back.
