@@ -1,5 +1,5 @@
 -- What a destination's cluster shows of itself and of our role. Run on the maintenance database, read-only.
--- $1 the comment of roles that a clone made. Any role may read this; data_directory is NULL for roles without pg_read_all_settings.
+-- $1 how the comment of roles begins that a clone made. Any role may read this; data_directory is NULL for roles without pg_read_all_settings.
 SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4 AS version,
        CURRENT_USER::text AS role,
        r.rolsuper AS superuser,
@@ -17,7 +17,7 @@ SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4 AS vers
        ARRAY(SELECT o.rolname::text
                FROM pg_catalog.pg_roles AS o
               WHERE NOT o.rolcanlogin AND NOT o.rolsuper
-                AND pg_catalog.shobj_description(o.oid, 'pg_authid') = $1
+                AND pg_catalog.starts_with(pg_catalog.shobj_description(o.oid, 'pg_authid'), $1)
               ORDER BY 1) AS made_roles,
        -- Becoming a role (a right of its own from 16 on) and having what it has are two things; both are needed.
        ARRAY(SELECT o.rolname::text

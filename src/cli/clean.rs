@@ -22,9 +22,9 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     let store = context.store()?;
     let json = context.globals.json;
     let mut announced = Ok(Exit::Done);
-    let announce = |database: &str, what: &str| {
+    let announce = |name: &str, what: &str| {
         if !json && announced.is_ok() {
-            announced = print(&format!("removing {} ({what})\n", for_people(database)));
+            announced = print(&format!("removing {} ({what})\n", for_people(name)));
         }
     };
     let (destinations, sources) = (&context.config.destinations, parties::sources(context));
@@ -53,5 +53,5 @@ fn line(found: &Found) -> String {
         Became::Left => "left alone",
     };
     let why = found.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
-    format!("{} ({}) {outcome}{why}\n", for_people(&found.database), found.what)
+    format!("{} ({}) {outcome}{why}\n", for_people(found.thing.name()), found.what)
 }

@@ -22,6 +22,8 @@ pub const INVALID_PASSWORD: &str = "28P01";
 pub const INVALID_AUTHORIZATION: &str = "28000";
 /// `object_not_in_prerequisite_state`: also a database with `ALLOW_CONNECTIONS false`.
 pub const OBJECT_NOT_IN_PREREQUISITE_STATE: &str = "55000";
+/// `dependent_objects_still_exist`.
+pub const DEPENDENT_OBJECTS: &str = "2BP01";
 /// `lock_not_available`: `lock_timeout` ran out.
 pub const LOCK_NOT_AVAILABLE: &str = "55P03";
 /// `object_in_use`: other sessions use the database.

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::lock_file::LockFile;
 use super::sqlite::{Sqlite, now_ms};
-use crate::engine::stage::registry::{Hold, Made, MadeState, Registry, RegistryError, Sighting};
+use crate::engine::stage::registry::{Hold, Made, MadeRole, MadeState, Registry, RegistryError, Sighting};
 use crate::id::JobId;
 use crate::pg::Oid;
 use crate::safety::{Identity, MadeFor};
@@ -71,6 +71,31 @@ impl Registry for Sqlite {
 
     fn made_by(&self, job: &JobId) -> Result<Vec<Made>, RegistryError> {
         self.made("WHERE job = ? ORDER BY id", job.as_str())
+    }
+
+    fn record_role(&self, job: &JobId, system_identifier: &str, name: &str) -> Result<(), RegistryError> {
+        let statement = "INSERT INTO made_role (job, system_identifier, name) VALUES (?, ?, ?)";
+        let values = params![job.as_str(), system_identifier, name];
+        self.record(format!("record the intended role \"{name}\""), statement, values)
+    }
+
+    fn forget_role(&self, job: &JobId, system_identifier: &str, name: &str) -> Result<(), RegistryError> {
+        let statement = "DELETE FROM made_role WHERE job = ? AND system_identifier = ? AND name = ?";
+        let values = params![job.as_str(), system_identifier, name];
+        self.record(format!("record that role \"{name}\" is no leftover"), statement, values)
+    }
+
+    fn roles(&self, system_identifier: &str) -> Result<Vec<MadeRole>, RegistryError> {
+        let query = "SELECT job, name FROM made_role WHERE system_identifier = ? ORDER BY rowid";
+        let rows = self.read(|sqlite| {
+            let mut statement = sqlite.prepare(query)?;
+            let rows = statement.query_map([system_identifier], made_role)?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        });
+        rows.map_err(|source| RegistryError {
+            doing: "look up roles of ours".to_owned(),
+            source: source.into(),
+        })
     }
 
     fn hold(&self, job: &JobId) -> Result<Box<dyn Hold>, RegistryError> {
@@ -150,13 +175,6 @@ fn made(row: &Row<'_>) -> rusqlite::Result<Made> {
     let job: String = row.get(0)?;
     let made_for: String = row.get(4)?;
     let state: String = row.get(6)?;
-    let wrong = |column, text: &str| {
-        rusqlite::Error::FromSqlConversionFailure(
-            column,
-            Type::Text,
-            format!("\"{text}\" is no known word").into(),
-        )
-    };
     Ok(Made {
         job: job.parse().map_err(|_| wrong(0, &job))?,
         system_identifier: row.get(1)?,
@@ -175,6 +193,17 @@ fn made(row: &Row<'_>) -> rusqlite::Result<Made> {
             _ => return Err(wrong(6, &state)),
         },
     })
+}
+
+fn made_role(row: &Row<'_>) -> rusqlite::Result<MadeRole> {
+    let job: String = row.get(0)?;
+    Ok(MadeRole { job: job.parse().map_err(|_| wrong(0, &job))?, name: row.get(1)? })
+}
+
+/// A word that we never wrote.
+fn wrong(column: usize, text: &str) -> rusqlite::Error {
+    let why = format!("\"{text}\" is no known word");
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, why.into())
 }
 
 fn sighting(row: &Row<'_>) -> rusqlite::Result<Sighting> {

@@ -12,8 +12,11 @@ use crate::id::JobId;
 use crate::job::StoreError;
 
 /// Migrations in order; `PRAGMA user_version` is how many of them a file has had.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../../sql/store/001_jobs.sql"), include_str!("../../sql/store/002_place_of_a_source.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../../sql/store/001_jobs.sql"),
+    include_str!("../../sql/store/002_place_of_a_source.sql"),
+    include_str!("../../sql/store/003_roles.sql"),
+];
 
 /// Longer than any transaction of ours, which write a row or two: another process is waited for, not failed on.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

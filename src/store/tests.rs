@@ -118,6 +118,23 @@ fn databases_of_ours_are_remembered_across_restarts() {
     assert_eq!(states, [MadeState::Renamed, MadeState::Renamed, MadeState::Dropped]);
 }
 
+#[test]
+fn roles_are_remembered_until_they_are_no_leftovers() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let open = || Sqlite::open(directory.path()).expect("open");
+    let (first, second) = (JobId::generate(), JobId::generate());
+    for (job, cluster) in [(&first, "1"), (&second, "1"), (&first, "2")] {
+        open().record_role(job, cluster, "app").expect("record");
+    }
+    let roles = |cluster| -> Vec<JobId> {
+        open().roles(cluster).expect("roles").into_iter().map(|role| role.job).collect()
+    };
+    assert_eq!(roles("1"), [first.clone(), second.clone()]);
+    open().forget_role(&first, "1", "app").expect("forget");
+    assert_eq!((roles("1"), roles("2")), (vec![second], vec![first.clone()]));
+    assert!(open().forget_role(&first, "1", "app").is_err(), "it is not recorded any more");
+}
+
 /// A clone that a later one puts aside stays what it was for its own job: only the later one's record says "old".
 #[test]
 fn a_database_put_aside_by_a_later_job_is_not_the_earlier_jobs_leftover() {

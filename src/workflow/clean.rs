@@ -2,7 +2,7 @@
 
 use super::party::{Destination, OtherSource, Party};
 use super::{Error, Result, records};
-use crate::engine::stage::registry::{Made, Registry};
+use crate::engine::stage::registry::{Made, MadeState, Registry};
 use crate::engine::stage::{self, create, facts};
 use crate::id::JobId;
 use crate::pg::{Ident, Oid};
@@ -11,12 +11,30 @@ use crate::safety::{Destinations, MadeFor};
 /// Something that was found, and what was done about it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Found {
-    pub database: String,
-    /// `staging`, `old`, `undone`, or `unknown` where the name looks like ours and nothing proves it.
+    #[serde(flatten)]
+    pub thing: Thing,
+    /// `staging`, `old`, `undone`, `role`, or `unknown` where the name looks like ours and nothing proves it.
     pub what: String,
     pub outcome: Outcome,
     /// Why, where it was left.
     pub why: Option<String>,
+}
+
+/// What it is, with its name.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Thing {
+    Database(String),
+    Role(String),
+}
+
+impl Thing {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Database(name) | Self::Role(name) => name,
+        }
+    }
 }
 
 /// What became of it.
@@ -52,7 +70,7 @@ pub async fn run(
                 None => "it carries no mark of ours and is not recorded here".to_owned(),
             };
             found.push(Found {
-                database: marked.name,
+                thing: Thing::Database(marked.name),
                 what: "unknown".into(),
                 outcome: Outcome::Left,
                 why: Some(why),
@@ -64,7 +82,7 @@ pub async fn run(
         if made_for == MadeFor::Old {
             let why = format!("the database that {} replaced; `undo` brings it back", made.job);
             found.push(Found {
-                database: marked.name,
+                thing: Thing::Database(marked.name),
                 what: "old".into(),
                 outcome: Outcome::Kept,
                 why: Some(why),
@@ -74,7 +92,7 @@ pub async fn run(
         if records::is_at_work(registry, client, &made.job).await? {
             let why = format!("{} is still at work", made.job);
             found.push(Found {
-                database: marked.name,
+                thing: Thing::Database(marked.name),
                 what: made_for.to_string(),
                 outcome: Outcome::Left,
                 why: Some(why),
@@ -88,7 +106,65 @@ pub async fn run(
         }
         found.push(became);
     }
+    // Staging databases are gone by now, and with them what their roles own.
+    found.extend(roles(client, registry, cluster, &mut report).await?);
     Ok(found)
+}
+
+/// Roles that clones created which never came to their end.
+async fn roles(
+    client: &tokio_postgres::Client,
+    registry: &dyn Registry,
+    cluster: &str,
+    report: &mut impl FnMut(&str, &str),
+) -> Result<Vec<Found>> {
+    let recorded = registry.roles(cluster)?;
+    let marked = stage::roles::marked(client).await?;
+    let mut found = Vec::new();
+    for role in &marked {
+        let became = |what: &str, outcome, why| Found {
+            thing: Thing::Role(role.name.clone()),
+            what: what.to_owned(),
+            outcome,
+            why,
+        };
+        if !recorded.iter().any(|made| made.name == role.name && made.job == role.job) {
+            let why = format!("created by {} from another machine or data directory", role.job);
+            found.push(became("unknown", Outcome::Left, Some(why)));
+        } else if records::is_at_work(registry, client, &role.job).await? {
+            let why = format!("{} is still at work", role.job);
+            found.push(became("role", Outcome::Left, Some(why)));
+        } else if is_in_place(registry, cluster, &role.job)? {
+            // Its process died between the swap and this.
+            stage::roles::settle(client, &role.name).await?;
+            registry.forget_role(&role.job, cluster, &role.name)?;
+        } else {
+            report(&role.name, "role");
+            let used = stage::roles::drop_unused(client, &role.name, &role.job).await?;
+            if used.is_none() {
+                registry.forget_role(&role.job, cluster, &role.name)?;
+            }
+            let outcome = if used.is_none() { Outcome::Removed } else { Outcome::Left };
+            found.push(became("role", outcome, used));
+        }
+    }
+    for made in recorded.iter().filter(|made| !marked.iter().any(|role| role.name == made.name)) {
+        // It was never created, or somebody has taken it over or dropped it.
+        if !records::is_at_work(registry, client, &made.job).await? {
+            registry.forget_role(&made.job, cluster, &made.name)?;
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a clone came to its swap: the database that it made has had the destination's name.
+fn is_in_place(registry: &dyn Registry, cluster: &str, job: &JobId) -> Result<bool> {
+    let made = registry.made_by(job)?;
+    Ok(made.iter().any(|made| {
+        made.system_identifier == cluster
+            && made.made_for == MadeFor::Staging
+            && made.state == MadeState::Renamed
+    }))
 }
 
 /// The record of a database. Several may name its oid: an undo that was given up meant to put it aside, and a later clone
@@ -115,8 +191,12 @@ async fn remove(
         Some(oid) => drop_ours(destination, client, &name, oid, &made.job, made_for).await,
         None => drop_half_made(destination, client, &name, &made.job).await,
     };
-    let found =
-        |outcome, why| Found { database: marked.name.clone(), what: made_for.to_string(), outcome, why };
+    let found = |outcome, why| Found {
+        thing: Thing::Database(marked.name.clone()),
+        what: made_for.to_string(),
+        outcome,
+        why,
+    };
     match removed {
         Ok(_) => Ok(found(Outcome::Removed, None)),
         Err(Error::Stage(error)) if is_its_own(&error) => {

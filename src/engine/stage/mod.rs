@@ -12,6 +12,7 @@ pub mod obstacles;
 pub mod plan;
 pub mod redial;
 pub mod registry;
+pub mod roles;
 pub mod swap;
 pub mod tried;
 

@@ -41,6 +41,15 @@ pub struct Made {
     pub state: MadeState,
 }
 
+/// A role of a cluster that a job creates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadeRole {
+    /// The job that does it.
+    pub job: JobId,
+    /// The role's name.
+    pub name: String,
+}
+
 /// Who a source was when it was last reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
@@ -130,6 +139,24 @@ pub trait Registry: Send + Sync {
     /// # Errors
     /// The record could not be read.
     fn made_by(&self, job: &JobId) -> Result<Vec<Made>, RegistryError>;
+
+    /// Before CREATE ROLE.
+    ///
+    /// # Errors
+    /// The record could not be written.
+    fn record_role(&self, job: &JobId, system_identifier: &str, name: &str) -> Result<(), RegistryError>;
+
+    /// After DROP ROLE, or when nothing was created, or when it belongs to a clone that is in place.
+    ///
+    /// # Errors
+    /// The record could not be written, or no such role is recorded.
+    fn forget_role(&self, job: &JobId, system_identifier: &str, name: &str) -> Result<(), RegistryError>;
+
+    /// Roles of a cluster that may still have to be dropped, oldest first.
+    ///
+    /// # Errors
+    /// The record could not be read.
+    fn roles(&self, system_identifier: &str) -> Result<Vec<MadeRole>, RegistryError>;
 
     /// Tells every process that shares this memory that a job is at work, until the value is dropped or the process is gone,
     /// whatever became of its connections.

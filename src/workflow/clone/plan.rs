@@ -76,7 +76,7 @@ pub(super) async fn plan(
     let ground = Ground { catalog, options, adapted, left_out, unread, chosen: held.chosen, measures };
     let drawn = draw::draw(request, context, destination, &ground)?;
     let like = like(request, &ground.catalog);
-    let mut around = roles::statements(&roles, &ground.options);
+    let mut around = roles::statements(request, &roles, &ground.options);
     let name = Ident::new(destination.grant.database());
     let version = destination.facts.version;
     around.push(("the staging database".to_owned(), render::database::create(&like, &name, version)));

@@ -75,6 +75,7 @@ pub(super) async fn replace(
         context.registry.record_put_aside(cluster, *oid, name.as_str())?;
     }
     context.registry.record_in_place(&request.job, cluster, staging.oid, database)?;
+    staging.keep_roles(context).await;
     let kept_as = kept.map(|(name, _)| name.as_str().to_owned());
     reporter.report(Update::SwapDone { database: database.to_owned(), kept_as: kept_as.clone() });
     // The clone is in place; what is left over is named by `clean`.

@@ -1,32 +1,29 @@
 //! Roles that the source's objects name and the destination lacks: with `--create-roles` all of them, with a platform's
-//! profile those of the platform. They belong to the cluster, so a clone that fails takes away again what it made.
+//! profile those of the platform. They belong to the cluster, so a clone that fails takes away again what it made, and `clean` does
+//! so after a crash.
+
+use tokio_postgres::Client;
 
 use super::plan::Plan;
 use super::staging::Staging;
 use super::{Context, Request};
 use crate::engine::preflight::{self, check};
+use crate::engine::stage::registry::MadeRole;
+use crate::engine::stage::roles as made;
+pub(super) use crate::engine::stage::roles::Wanted;
 use crate::failure::chain;
 use crate::pg::name::for_people;
-use crate::pg::{Ident, Literal, Sql};
+use crate::pg::{Ident, Sql};
 use crate::platform::Profile;
-use crate::progress::Level;
-use crate::safety;
+use crate::progress::{Level, Warning};
 use crate::schema::Options;
 use crate::schema::model::Catalog;
 use crate::schema::script::Skipped;
-use crate::sql;
 use crate::workflow::Result;
 use crate::workflow::party::Destination;
 
 /// `duplicate_object`.
 const ALREADY_THERE: &str = "42710";
-
-/// A role to be created.
-pub(super) struct Wanted {
-    name: Ident,
-    /// Only a superuser can make one that row-level security does not hold for.
-    bypasses_rls: bool,
-}
 
 /// What is to be created; an error in preflight where our role may not and was told to. Where the profile alone wants them,
 /// the report says what is lost without.
@@ -71,47 +68,29 @@ pub(super) fn expect(roles: &[Wanted], options: &mut Options, context: &Context)
     lost
 }
 
-/// One that cannot log in, marked as ours. Whoever is no superuser has to be a member to hand anything to it; from 16 on its
-/// creator is an administrator of it and no more.
-fn create(role: &Wanted, superuser: bool) -> Sql {
-    let Wanted { name, bypasses_rls } = role;
-    let mark = Literal(safety::MARK_OF_ROLES);
-    let comment = sql!("COMMENT ON ROLE {name} IS {mark}", name = name, mark = mark);
-    match superuser {
-        true if *bypasses_rls => {
-            sql!("CREATE ROLE {name} NOLOGIN BYPASSRLS; {comment}", name = name, comment = comment)
-        }
-        true => sql!("CREATE ROLE {name} NOLOGIN; {comment}", name = name, comment = comment),
-        false => sql!(
-            "CREATE ROLE {name} NOLOGIN; {comment}; GRANT {name} TO CURRENT_USER",
-            name = name,
-            comment = comment
-        ),
-    }
-}
-
 /// The statements that create them, each with what it is about.
-pub(super) fn statements(roles: &[Wanted], options: &Options) -> Vec<(String, Sql)> {
-    let statement = |role: &Wanted| (format!("role {}", role.name.quoted()), create(role, options.superuser));
-    roles.iter().map(statement).collect()
+pub(super) fn statements(request: &Request, roles: &[Wanted], options: &Options) -> Vec<(String, Sql)> {
+    let create = |role: &Wanted| made::create(role, &request.job, options.superuser);
+    roles.iter().map(|role| (format!("role {}", role.name.quoted()), create(role))).collect()
 }
 
 impl Staging {
-    /// Creates them, each known to [`Staging::remove`] from then on. One that somebody else created meanwhile is theirs.
+    /// Creates them, each known to [`Staging::remove`], and to whoever comes after a crash, from then on. One that somebody
+    /// else created meanwhile is theirs.
     pub(super) async fn create_roles(&self, context: &Context, plan: &Plan) -> Result<()> {
         if plan.roles.is_empty() {
             return Ok(());
         }
         context.reporter.operation("creating roles");
+        let registry = context.registry.as_ref();
         let session = self.maintenance.session().await?;
         for role in &plan.roles {
-            // Noted first: after a lost answer it may be there.
-            self.made_roles.lock().await.push(role.name.clone());
-            let Err(error) = session.batch(&create(role, plan.ground.options.superuser)).await else {
-                continue;
-            };
+            // Recorded first: after a lost answer it may be there.
+            registry.record_role(&self.job, &self.cluster, role.name.as_str())?;
+            let create = made::create(role, &self.job, plan.ground.options.superuser);
+            let Err(error) = session.batch(&create).await else { continue };
             if error.server().is_some() {
-                self.made_roles.lock().await.pop();
+                registry.forget_role(&self.job, &self.cluster, role.name.as_str())?;
             }
             if error.sqlstate() != Some(ALREADY_THERE) {
                 return Err(error.into());
@@ -121,24 +100,50 @@ impl Staging {
     }
 
     /// What it created, a sentence each.
-    pub(super) async fn created_roles(&self) -> Vec<String> {
-        let made = self.made_roles.lock().await;
-        made.iter().map(|role| format!("role {}, without login", for_people(role.as_str()))).collect()
+    pub(super) fn created_roles(&self, context: &Context) -> Result<Vec<String>> {
+        let made = context.registry.roles(&self.cluster)?.into_iter().filter(|role| role.job == self.job);
+        Ok(made.map(|role| format!("role {}, without login", for_people(&role.name))).collect())
     }
 
-    /// Drops what was created, after a failure. What somebody uses by now stays, and is named in the log.
-    pub(super) async fn drop_roles(&self) {
-        let roles = std::mem::take(&mut *self.made_roles.lock().await);
-        for role in roles {
-            let drop = sql!("DROP ROLE IF EXISTS {role}", role = role);
-            let dropped = async {
-                self.maintenance.session().await?.batch(&drop).await?;
-                Result::Ok(())
+    /// Drops what was created, after a failure. What somebody uses by now stays, is named, and is known to `clean`.
+    pub(super) async fn drop_roles(&self, context: &Context) {
+        self.each_role(context, async |client, role| {
+            let used = made::drop_unused(client, &role.name, &role.job).await?;
+            Ok(used.map_or(Ok(()), Err))
+        })
+        .await;
+    }
+
+    /// They belong to the clone, which is in place, and are no leftovers any more.
+    pub(super) async fn keep_roles(&self, context: &Context) {
+        self.each_role(context, async |client, role| Ok(Ok(made::settle(client, &role.name).await?))).await;
+    }
+
+    /// Settles each role that the job has on record. One for which that cannot be done, or which says why not, is a warning;
+    /// `clean` settles it.
+    async fn each_role(
+        &self,
+        context: &Context,
+        settle: impl AsyncFn(&Client, &MadeRole) -> Result<std::result::Result<(), String>>,
+    ) {
+        let registry = context.registry.as_ref();
+        let all = registry.roles(&self.cluster).unwrap_or_default();
+        for role in all.into_iter().filter(|role| role.job == self.job) {
+            let settled = async {
+                let session = self.maintenance.session().await?;
+                let settled = settle(session.client(), &role).await?;
+                if settled.is_ok() {
+                    registry.forget_role(&role.job, &self.cluster, &role.name)?;
+                }
+                Result::Ok(settled)
             };
-            if let Err(error) = dropped.await {
-                let role = role.as_str();
-                tracing::warn!(role, error = %chain(&error), "a role that this clone created is still there");
-            }
+            let why = match settled.await {
+                Ok(Ok(())) => continue,
+                Ok(Err(why)) => why,
+                Err(error) => chain(&error),
+            };
+            let message = format!("role \"{}\", which this clone created, is left: {why}", role.name);
+            context.reporter.warn(Warning::new("role_left", message));
         }
     }
 }

@@ -1,6 +1,5 @@
 //! The staging database of a run: made before the first row, dropped again by whatever fails, never left unnamed.
 
-use tokio::sync::Mutex;
 use tokio_postgres::Client;
 
 use super::{Context, Request};
@@ -41,14 +40,12 @@ impl statements::Session for Building<'_> {
 
 /// The staging database of this run.
 pub(super) struct Staging {
-    job: JobId,
+    pub(super) job: JobId,
     /// The cluster's system identifier.
-    cluster: String,
+    pub(super) cluster: String,
     pub(super) name: Ident,
     pub(super) oid: Oid,
     pub(super) maintenance: Maintenance,
-    /// Roles of the cluster that were created for it.
-    pub(super) made_roles: Mutex<Vec<Ident>>,
     /// What it was told to keep.
     pub(super) committed: Committed,
 }
@@ -77,7 +74,7 @@ impl Staging {
             Ok(oid) => {
                 let (job, cluster) = (job.clone(), cluster.to_owned());
                 let committed = Committed::default();
-                Ok(Self { job, cluster, name, oid, maintenance, made_roles: Mutex::default(), committed })
+                Ok(Self { job, cluster, name, oid, maintenance, committed })
             }
             Err(error) => {
                 let refused =
@@ -120,7 +117,7 @@ impl Staging {
             dropped
         };
         let dropped = dropped.await;
-        self.drop_roles().await;
+        self.drop_roles(context).await;
         match dropped {
             Ok(false) => error,
             Ok(true) => {

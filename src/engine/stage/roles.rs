@@ -1,0 +1,96 @@
+//! Roles that a clone creates: until it is in place their mark names the job, and they are dropped where nobody uses them.
+//!
+//! They belong to the cluster and not to the staging database, so they outlive it. What is left of a job is known as
+//! with databases: by the mark in the role's COMMENT and by the record.
+
+use tokio_postgres::{Client, Row};
+
+use super::{Error, Result, facts};
+use crate::id::JobId;
+use crate::pg::{Ident, Literal, Sql, sqlstate};
+use crate::safety::MARK_OF_ROLES;
+use crate::sql;
+
+/// Between the mark that every role of ours has and the identity of the job that has not come to its end.
+const UNFINISHED: &str = ", which is not in place yet: ";
+
+/// A role whose mark names a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marked {
+    pub name: String,
+    /// The job that created it.
+    pub job: JobId,
+    /// By what can be seen from outside of databases: who uses it by now.
+    pub used: Option<String>,
+}
+
+/// What is created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    pub name: Ident,
+    /// Only a superuser can make one that row-level security does not hold for.
+    pub bypasses_rls: bool,
+}
+
+/// Creates a role that cannot log in and carries the job's mark, both or neither. Whoever is no superuser has to be a member
+/// to hand anything to it; from 16 on its creator is an administrator of it and no more.
+pub fn create(role: &Wanted, job: &JobId, superuser: bool) -> Sql {
+    let Wanted { name, bypasses_rls } = role;
+    let mark = format!("{MARK_OF_ROLES}{UNFINISHED}{job}");
+    let comment = sql!("COMMENT ON ROLE {name} IS {mark}", name = name, mark = Literal(&mark));
+    match superuser {
+        true if *bypasses_rls => {
+            sql!("CREATE ROLE {name} NOLOGIN BYPASSRLS; {comment}", name = name, comment = comment)
+        }
+        true => sql!("CREATE ROLE {name} NOLOGIN; {comment}", name = name, comment = comment),
+        false => sql!(
+            "CREATE ROLE {name} NOLOGIN; {comment}; GRANT {name} TO CURRENT_USER",
+            name = name,
+            comment = comment
+        ),
+    }
+}
+
+/// Every role of the cluster whose mark names a job.
+pub async fn marked(client: &Client) -> Result<Vec<Marked>> {
+    let query = include_str!("../../../sql/destination/marked_roles.sql");
+    let mark = format!("{MARK_OF_ROLES}{UNFINISHED}");
+    let read = |row: &Row| -> std::result::Result<Option<Marked>, tokio_postgres::Error> {
+        let job: String = row.try_get("job")?;
+        let Ok(job) = job.parse() else { return Ok(None) };
+        let used = match (row.try_get("may_log_in")?, row.try_get("has_ties")?) {
+            (true, _) => Some("it may log in by now"),
+            (_, true) => Some("it is a member of other roles by now, or they of it"),
+            _ => None,
+        };
+        Ok(Some(Marked { name: row.try_get("name")?, job, used: used.map(str::to_owned) }))
+    };
+    let found = facts::rows(client, "looking for roles of ours", query, &[&mark], read).await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// Drops a role that carries the job's mark; `Some` says why it was left.
+pub async fn drop_unused(client: &Client, name: &str, job: &JobId) -> Result<Option<String>> {
+    let marked = marked(client).await?.into_iter().find(|role| role.name == name && role.job == *job);
+    let Some(role) = marked else { return Ok(None) };
+    if role.used.is_some() {
+        return Ok(role.used);
+    }
+    let dropped = client.batch_execute(sql!("DROP ROLE {role}", role = Ident::new(name)).as_str()).await;
+    let Err(source) = dropped else { return Ok(None) };
+    match source.as_db_error() {
+        Some(server) if server.code().code() == sqlstate::DEPENDENT_OBJECTS => {
+            let what = server.detail().unwrap_or(server.message()).replace('\n', "; ");
+            Ok(Some(format!("it is used by now: {what}")))
+        }
+        _ => Err(Error::Query { doing: "dropping a role of ours", source }),
+    }
+}
+
+/// A role belongs to a clone that is in place: its mark names no job any more.
+pub async fn settle(client: &Client, name: &str) -> Result<()> {
+    let mark = Literal(MARK_OF_ROLES);
+    let settle = sql!("COMMENT ON ROLE {role} IS {mark}", role = Ident::new(name), mark = mark);
+    let doing = "changing the mark of a role";
+    client.batch_execute(settle.as_str()).await.map_err(|source| Error::Query { doing, source })
+}
