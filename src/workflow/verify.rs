@@ -17,9 +17,10 @@ use crate::engine::verify::query::{self, Rows};
 use crate::pg::{Oid, QualifiedName, Sql};
 use crate::platform::Wish;
 use crate::progress::{Phase, Reporter, Side, Skipped, Verification, VerifyMode};
-use crate::schema::model::Catalog;
 use crate::schema::model::relation::Table;
+use crate::schema::model::{Address, Catalog, class};
 use crate::schema::select::{Choice, Selection};
+use crate::schema::unselected::unselected;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -135,26 +136,37 @@ async fn sum_up_opened(
     opened.connection.batch(&Sql::fixed("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")).await?;
     let catalog = introspect::read(client, opened.facts.version).await?;
     opened.connection.batch(&Sql::fixed("COMMIT")).await?;
-    if side == Side::Source {
-        let names: Vec<_> = catalog.tables.iter().map(|table| table.name.clone()).collect();
-        let schemas: Vec<_> =
-            catalog.namespaces.iter().map(|schema| schema.name.as_str().to_owned()).collect();
-        request.selection.check_all_match(&names, &schemas)?;
+    if side == Side::Source && !request.selection.is_everything() {
+        // As a clone takes them: a pattern may name a view, of which there is nothing to compare.
+        let mut names: Vec<_> =
+            snapshot::relations(client).await?.into_iter().map(|relation| relation.name).collect();
+        names.extend(snapshot::other_relations(client).await?);
+        request.selection.check_all_match(&names, &snapshot::schemas(client).await?)?;
     }
     let (questions, untold) = questions(request, &catalog, apart);
     let dial = async || connect::source(&opened.party.options, &Settings::default()).await.map(Box::new);
     let tables = sums::ask(dial, request.jobs, questions, reporter, side).await?;
-    let kept = catalog
-        .sequences
-        .iter()
-        .filter(|s| request.selection.matches(&s.name) != Choice::LeftOut && !apart.contains_key(&s.name));
-    let names: Vec<_> = kept.map(|sequence| sequence.name.clone()).collect();
+    let mut names = sequences_of(&request.selection, &catalog);
+    names.retain(|name| !apart.contains_key(name));
     let large_objects = match request.selection.is_everything() {
         true => Some(sums::large_objects(&opened.connection, request.mode).await?),
         false => None,
     };
     let sequences = by_name(&sequences::read(client, &names).await?);
     Ok((Summary { tables, sequences, large_objects }, untold))
+}
+
+/// The sequences that a clone with this selection takes: a column's with its table, and by its own name only one that
+/// stands for itself.
+fn sequences_of(selection: &Selection, catalog: &Catalog) -> Vec<QualifiedName> {
+    let left_out = catalog.tables.iter().filter(|table| selection.matches(&table.name) == Choice::LeftOut);
+    let tables: HashSet<Address> = left_out.map(Table::address).collect();
+    let unselected = unselected(catalog, selection, &tables);
+    let taken = catalog.sequences.iter().filter(|sequence| match sequence.owned_by {
+        Some(owner) => !tables.contains(&Address::new(class::RELATION, owner.table)),
+        None => !unselected.contains(&sequence.address()),
+    });
+    taken.map(|sequence| sequence.name.clone()).collect()
 }
 
 /// One question for each table with rows; partitions whose rows may lie in other leaves are asked for at their root,

@@ -8,7 +8,7 @@ use multiboard_sync::engine::verify::sum_up;
 use multiboard_sync::pg::{Ident, QualifiedName, Sql};
 
 use crate::connect_sql::options;
-use crate::support::{Database, destination, source};
+use crate::support::{Binary, Database, Outcome, destination, source};
 
 /// Types with two values that are close to each other and not the same to a user.
 const TYPES: &[(&str, &str, &str)] = &[
@@ -291,4 +291,40 @@ async fn tables_of_1600_columns_and_large_objects_are_summed_up() {
     to.execute("SELECT lo_put(70001, 599999, '\\x00')").await;
     let found = compare(&with_objects(&ours, &wide).await, &with_objects(&theirs, &wide).await);
     assert_eq!((found.equal, found.different.len()), (0, 2));
+}
+
+#[tokio::test]
+async fn patterns_take_what_they_take_in_a_clone() {
+    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+    let (from, to) = (source.database("patterns").await, destination.database("patterns").await);
+    let tables = "CREATE TABLE t (id serial, n int); CREATE VIEW v AS SELECT 1 AS one; CREATE SEQUENCE free;
+        CREATE TABLE numbered (id int DEFAULT nextval('free')); INSERT INTO t (n) VALUES (1), (2)";
+    from.execute(tables).await;
+    to.execute(tables).await;
+    to.execute("SELECT setval('t_id_seq', 900)").await;
+    let verify = async |more: &[&str]| {
+        let arguments = ["verify", "--json", "--from", &from.url(), "--to", &to.url()];
+        Outcome::of(Binary::new().run(&[&arguments[..], more].concat()).await)
+    };
+    // A view has no rows to compare, and is no reason to refuse.
+    verify(&["--include", "public.v"]).await.expect_code(0);
+    verify(&["--include", "public.no_such_thing"]).await.expect_code(2);
+    // A column's sequence goes with its table, whatever patterns say of its own name.
+    for with_the_table in
+        [&["--include", "public.t"][..], &["--exclude", "public.t_id_seq"], &["--exclude", "public.free"]]
+    {
+        let outcome = verify(with_the_table).await.expect_code(5);
+        assert!(outcome.text().contains("public.t_id_seq"), "{}", outcome.text());
+    }
+    verify(&["--exclude", "public.t"]).await.expect_code(0);
+    verify(&["--include", "public.t_id_seq"]).await.expect_code(0);
+    // One that stands for itself is taken by its name, or by the table that needs it.
+    to.execute("SELECT setval('free', 900)").await;
+    for taken in
+        [&["--exclude", "public.t"][..], &["--include", "public.numbered"], &["--include", "public.free"]]
+    {
+        let outcome = verify(taken).await.expect_code(5);
+        assert!(outcome.text().contains("public.free"), "{}", outcome.text());
+    }
+    verify(&["--exclude", "public.t", "--exclude", "public.free"]).await.expect_code(0);
 }
