@@ -1,5 +1,6 @@
 //! `multiboard-sync undo`: the swap of a clone taken back.
 
+use std::io::Write;
 use std::sync::Arc;
 
 use clap::Args;
@@ -66,7 +67,12 @@ impl Sink for OnStderr {
     fn report(&self, update: Update) {
         if let Update::Warning(warning) = update {
             tracing::warn!("{}", warning.message);
-            self.0.about(&warning);
+            // Nothing else is drawn here.
+            self.0.about(&warning, |question| {
+                let mut terminal = std::io::stderr();
+                // Nobody is there to answer where it cannot be written.
+                drop(terminal.write_all(question.as_bytes()).and_then(|()| terminal.flush()));
+            });
         }
     }
 

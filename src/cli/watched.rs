@@ -7,13 +7,13 @@ use tokio::sync::watch;
 
 use super::context::Context;
 use super::output::{self, Look, Shown};
-use super::question::Question;
+use super::question::{Asking, Question};
 use super::{Outcome, complain};
 use crate::engine::stage::registry::{Hold, Registry};
 use crate::engine::stage::swap::Sessions;
 use crate::failure::{Classify, Exit, chain};
 use crate::job::{Record, Store, UndoState};
-use crate::progress::{Event, Frame, Problem, Report, Reporter, Status, Update};
+use crate::progress::{Event, Problem, Report, Reporter, Status, Update};
 use crate::store::Sqlite;
 use crate::workflow;
 use crate::workflow::party::unix_ms;
@@ -54,7 +54,7 @@ impl Watched {
         };
         let shown =
             Shown::new(output::choose(look, Box::new(std::io::stdout()), Box::new(std::io::stderr())));
-        let subscribers: Vec<Box<dyn Subscriber>> = vec![Box::new(shown), Box::new(question)];
+        let subscribers: Vec<Box<dyn Subscriber>> = vec![Box::new(Asking { shown, question })];
         let started = report::start(record.id.to_string(), 0, subscribers);
         let (reporter, reporting) =
             started.map_err(|source| super::NoStart { doing: "start the reporting thread", source })?;
@@ -113,14 +113,5 @@ impl Watched {
         }
         self.record.status = Status::Failed;
         (Update::Failed { code, message, hint, report }, failure.exit)
-    }
-}
-
-/// Asks whether sessions in the way of the swap are to be ended.
-impl Subscriber for Question {
-    fn frame(&mut self, frame: &Frame) {
-        if let Frame::Event { event: Event::Warning(warning), .. } = frame {
-            self.about(warning);
-        }
     }
 }

@@ -184,3 +184,61 @@ async fn subscriptions_that_a_clone_made_do_not_keep_its_databases() {
     assert_eq!(to.related_databases().await, [to.name()]);
     from.execute("DROP SUBSCRIPTION \"a Sub\"").await;
 }
+
+/// Reads a terminal's output up to these words, and gives back what came before and with them.
+async fn read_until(output: &mut (impl tokio::io::AsyncRead + Unpin), words: &str) -> String {
+    use tokio::io::AsyncReadExt;
+    let mut seen = Vec::new();
+    let reading = async {
+        while !String::from_utf8_lossy(&seen).contains(words) {
+            let byte = output.read_u8().await.expect("more output");
+            seen.push(byte);
+        }
+    };
+    let read = tokio::time::timeout(std::time::Duration::from_secs(60), reading).await;
+    assert!(read.is_ok(), "no {words:?} in {:?}", String::from_utf8_lossy(&seen));
+    String::from_utf8_lossy(&seen).into_owned()
+}
+
+#[tokio::test]
+async fn the_question_at_a_terminal_is_not_drawn_over_and_its_answer_ends_the_sessions() {
+    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+    let Some(script) = installation::program("script") else {
+        return missing("script", "apt-get install bsdutils").unwrap_or_default();
+    };
+    let (from, to) = (source.database("asked").await, destination.database("asked").await);
+    to.announce("terminating connection due to administrator command");
+    from.execute("CREATE TABLE fresh (a int)").await;
+    to.execute("CREATE TABLE old (a int)").await;
+    let _first = to.session().await;
+    let folder = tempfile::tempdir().unwrap();
+    let line = format!(
+        "stty cols 120 rows 40; {} clone --from '{}' --to '{}' --confirm {}",
+        env!("CARGO_BIN_EXE_multiboard-sync"),
+        from.url(),
+        to.url(),
+        to.name()
+    );
+    let mut command = tokio::process::Command::new(script);
+    command.args(["-qec", &line, "/dev/null"]).env("TERM", "xterm-256color").env_remove("NO_COLOR");
+    command.env("MULTIBOARD_SYNC_DATA_DIR", folder.path().join("data")).current_dir(folder.path());
+    command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).kill_on_drop(true);
+    let mut running = command.spawn().unwrap();
+    let (mut person, mut screen) = (running.stdin.take().unwrap(), running.stdout.take().unwrap());
+
+    read_until(&mut screen, "end these sessions now? [y/N] ").await;
+    // Another one comes: it is told, below the question, which is put again. Nothing moves the cursor meanwhile.
+    let second = to.session().await;
+    let pid = second.query_text("SELECT pg_backend_pid()").await;
+    let between = read_until(&mut screen, &pid).await + &read_until(&mut screen, "[y/N] ").await;
+    assert!(!between.contains('\u{1b}'), "{between:?}");
+    tokio::io::AsyncWriteExt::write_all(&mut person, b"y\n").await.unwrap();
+
+    let rest = read_until(&mut screen, "is in place").await;
+    assert!(rest.starts_with("y\r\n"), "{rest:?}");
+    let mut report = String::new();
+    tokio::io::AsyncReadExt::read_to_string(&mut screen, &mut report).await.unwrap();
+    assert!(report.contains("multiboard-sync undo job_"), "{report:?}");
+    assert_eq!(running.wait().await.unwrap().code(), Some(0), "{report:?}");
+    assert_eq!(to.query_text("SELECT count(*) FROM fresh").await, "0");
+}

@@ -21,6 +21,8 @@ pub struct Bars<O> {
     tables: HashMap<String, ProgressBar>,
     phase: Option<Phase>,
     color: bool,
+    /// The question that waits for an answer: the bars are away meanwhile, and the person's words stand behind it.
+    asked: Option<String>,
 }
 
 impl<O: Write> Bars<O> {
@@ -40,15 +42,16 @@ impl<O: Write> Bars<O> {
         } else {
             "{bar:30} {prefix:>6} {wide_msg}"
         }));
-        Self { out, screen, whole, tables: HashMap::new(), phase: None, color }
+        Self { out, screen, whole, tables: HashMap::new(), phase: None, color, asked: None }
     }
 
     fn event(&mut self, event: &Event) -> io::Result<()> {
         match event {
             Event::JobPhase { phase } => self.phase = Some(*phase),
-            Event::Warning(warning) => self.screen.println(human::warning(warning))?,
+            Event::Warning(warning) => self.line(&human::warning(warning))?,
             Event::SwapDone { database, kept_as } => {
-                self.screen.println(report::swap(database, kept_as.as_deref()))?;
+                self.no_answer()?;
+                self.line(&report::swap(database, kept_as.as_deref()))?;
             }
             Event::JobReport(of) => {
                 self.clear()?;
@@ -57,7 +60,7 @@ impl<O: Write> Bars<O> {
             }
             Event::JobStatus { error: Some(problem), .. } => {
                 self.clear()?;
-                self.screen.println(human::problem(problem))?;
+                self.line(&human::problem(problem))?;
             }
             Event::JobStatus { status: Status::Cancelled | Status::Failed | Status::Succeeded, .. } => {
                 self.clear()?
@@ -65,6 +68,22 @@ impl<O: Write> Bars<O> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// A line that stays: above the bars, or above the question, which is put again.
+    fn line(&mut self, text: &str) -> io::Result<()> {
+        match &self.asked {
+            None => self.screen.println(text),
+            Some(question) => write(&format!("\n{text}\n{question}")),
+        }
+    }
+
+    /// Goes on although nobody answered.
+    fn no_answer(&mut self) -> io::Result<()> {
+        match self.asked.take() {
+            Some(_) => write("\n"),
+            None => Ok(()),
+        }
     }
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
@@ -121,6 +140,7 @@ impl<O: Write> Bars<O> {
     }
 
     fn clear(&mut self) -> io::Result<()> {
+        self.no_answer()?;
         for (_, bar) in self.tables.drain() {
             bar.finish_and_clear();
         }
@@ -134,11 +154,31 @@ impl<O: Write + Send> Output for Bars<O> {
         match frame {
             Frame::Event { event, .. } => self.event(event),
             Frame::Progress { data, .. } => {
-                self.progress(data);
+                if self.asked.is_none() {
+                    self.progress(data);
+                }
                 Ok(())
             }
         }
     }
+
+    fn ask(&mut self, question: &str) -> io::Result<()> {
+        self.screen.clear()?;
+        write(question)?;
+        self.asked = Some(question.to_owned());
+        Ok(())
+    }
+
+    fn answered(&mut self) {
+        self.asked = None;
+    }
+}
+
+/// To the terminal, where no bar is.
+fn write(text: &str) -> io::Result<()> {
+    let mut terminal = io::stderr();
+    terminal.write_all(text.as_bytes())?;
+    terminal.flush()
 }
 
 fn style(template: &'static str) -> ProgressStyle {

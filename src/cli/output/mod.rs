@@ -38,6 +38,19 @@ pub trait Output: Send {
     /// # Errors
     /// Where it is written to is closed or full.
     fn show(&mut self, frame: &Frame) -> io::Result<()>;
+
+    /// Puts a question to the person at the terminal, and leaves the cursor behind it.
+    ///
+    /// # Errors
+    /// Where it is written to is closed or full.
+    fn ask(&mut self, question: &str) -> io::Result<()> {
+        let mut terminal = io::stderr();
+        terminal.write_all(question.as_bytes())?;
+        terminal.flush()
+    }
+
+    /// The question is answered.
+    fn answered(&mut self) {}
 }
 
 /// The renderer for a look. Programs read `stdout`; people read `stderr` while it runs, and the final report
@@ -65,16 +78,32 @@ impl Shown {
     pub fn new(output: Box<dyn Output>) -> Self {
         Self { output: Some(output) }
     }
-}
 
-impl Subscriber for Shown {
-    fn frame(&mut self, frame: &Frame) {
+    /// Puts a question to the person at the terminal.
+    pub fn ask(&mut self, question: &str) {
+        self.try_to(|output| output.ask(question));
+    }
+
+    /// The question is answered.
+    pub fn answered(&mut self) {
+        if let Some(output) = &mut self.output {
+            output.answered();
+        }
+    }
+
+    fn try_to(&mut self, show: impl FnOnce(&mut dyn Output) -> io::Result<()>) {
         if let Some(output) = &mut self.output
-            && let Err(error) = output.show(frame)
+            && let Err(error) = show(output.as_mut())
         {
             tracing::debug!(%error, "the output is closed; going on without it");
             self.output = None;
         }
+    }
+}
+
+impl Subscriber for Shown {
+    fn frame(&mut self, frame: &Frame) {
+        self.try_to(|output| output.show(frame));
     }
 }
 
