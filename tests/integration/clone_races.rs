@@ -208,6 +208,37 @@ async fn a_table_that_somebody_waits_for_is_read_by_the_session_that_has_it_lock
 }
 
 #[tokio::test]
+async fn who_keeps_an_index_locked_that_a_read_needs_is_named() {
+    // What hashes rows, and what reads a range of blocks.
+    for more in [["--verify", "checksum"], ["--split-tables-larger-than", "0"]] {
+        let Some(held) = Held::prepare().await else { return };
+        held.to.announce("COPY from stdin failed");
+        held.to.announce("canceling statement due to user request");
+        held.from.execute("CREATE INDEX second_n ON second (n)").await;
+        let program = Binary::new();
+        let (mut running, armed) = held.start(&program, &[&["--jobs", "1"], &more[..]].concat());
+        armed.fired().await;
+        let session = held.from.session().await;
+        let pid = session.query_text("SELECT pg_backend_pid()").await;
+        session.execute_all("BEGIN; REINDEX INDEX second_n").await;
+        let start = Instant::now();
+        held.proxy.resume();
+        let warning = running
+            .event("a warning about who is in the way", |line| line["data"]["code"] == "waits_for_source")
+            .await;
+        assert!(start.elapsed() < Duration::from_secs(5), "after {:?}", start.elapsed());
+        let message = warning["data"]["message"].as_str().unwrap();
+        assert!(message.contains(&pid) && message.contains("REINDEX INDEX"), "{message}");
+        session.execute_all("ROLLBACK").await;
+        Outcome::of(running.finish().await).expect_code(0);
+        for table in ["first", "second"] {
+            let count = format!("SELECT count(*) FROM {table}");
+            assert_eq!(held.from.query_text(&count).await, held.to.query_text(&count).await, "{table}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_clone_ends_in_favour_of_who_waits_when_told_to() {
     let Some(held) = Held::prepare().await else { return };
     // A copy that is given up in the middle of a row.

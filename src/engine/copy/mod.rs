@@ -14,6 +14,7 @@ pub mod holder;
 pub mod lanes;
 pub mod large_objects;
 pub mod ledger;
+mod locked_out;
 pub mod persist;
 pub mod plan;
 mod reads;

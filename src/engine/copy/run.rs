@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::holder::Holder;
 use super::ledger::Committed;
+use super::locked_out::InTheWay;
 use super::schedule::{Extras, Next, Rows, Schedule, Tree, Work};
 use super::worker::Worker;
 use super::{Error, Result, Table, Transfer};
@@ -90,6 +91,8 @@ pub(super) struct Shared<D> {
 struct Tally {
     /// Only the holder's session can still read it: others would have to queue for its lock.
     locked_out: bool,
+    /// Sessions that keep even the holder waiting, and were told.
+    in_the_way: Vec<i32>,
     started: bool,
     chunks_left: usize,
     rows: u64,
@@ -336,6 +339,16 @@ impl<D: Dial> Shared<D> {
     /// Whether only the holder's session can read this table.
     pub(super) fn is_locked_out(&self, table: usize) -> bool {
         lock(&self.tallies).get(table).is_some_and(|tally| tally.locked_out)
+    }
+
+    /// Tells of a session that keeps reads of a table waiting, once.
+    pub(super) fn tell_in_the_way(&self, table: usize, session: InTheWay) {
+        let mut tallies = lock(&self.tallies);
+        let Some(tally) = tallies.get_mut(table) else { return };
+        if !tally.in_the_way.contains(&session.pid) {
+            tally.in_the_way.push(session.pid);
+            self.reporter.warn(session.warning);
+        }
     }
 
     /// Notes that; false where it was noted before.

@@ -7,7 +7,7 @@ use super::holder::Reading;
 use super::run::{Dial, Known, Shared, Task};
 use super::schedule::{self, Work};
 use super::snapshot::import;
-use super::{Error, Result};
+use super::{Error, Result, locked_out};
 use crate::connect::RawConnection;
 use crate::connect::raw::Answer;
 use crate::failure::{Classify, Next};
@@ -137,15 +137,24 @@ impl<D: Dial> Worker<D> {
     }
 
     /// A lock on the source could not be had in time: somebody waits there behind the holder's. The table is read over
-    /// the holder's session. That may have to wait too, for an index that is being rebuilt, but not for ever.
+    /// the holder's session. That may have to wait too, for an index that somebody has locked: who it is is told.
     pub(super) async fn locked_out(&mut self, table: usize, error: &Error) -> Result<()> {
-        if self.shared.lock_out(table) {
+        let shared = Arc::clone(&self.shared);
+        if shared.lock_out(table) {
             tracing::info!(error = %crate::failure::chain(error), "reading over the holder's session");
             return Ok(());
         }
+        let told = async {
+            if let Some(of) = shared.plan.tables.get(table) {
+                let sessions = locked_out::in_the_way(&shared.plan.holder, of).await?;
+                sessions.into_iter().for_each(|session| shared.tell_in_the_way(table, session));
+            }
+            tokio::time::sleep(LOCKED_OUT_PAUSE).await;
+            Ok(())
+        };
         tokio::select! {
-            () = tokio::time::sleep(LOCKED_OUT_PAUSE) => Ok(()),
-            () = self.shared.stop.cancelled() => Err(Error::Stopped),
+            told = told => told,
+            () = shared.stop.cancelled() => Err(Error::Stopped),
         }
     }
 
