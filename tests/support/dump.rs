@@ -4,8 +4,9 @@ use std::process::{Command, Stdio};
 
 use super::{installation, missing};
 
-/// `pg_dump --schema-only` of a database as lines, without comments, blank lines and `\restrict` keys; `None` (after
-/// a loud line) where that version's pg_dump is not here.
+/// `pg_dump --schema-only` of a database as lines, without pg_dump's own comments, blank lines and `\restrict` keys; what
+/// stands in quotes, as the bodies of functions do, is kept whole. `None` (after a loud line) where that version's pg_dump
+/// is not here.
 pub fn schema(major: u16, url: &str) -> Option<Vec<String>> {
     schemas(major, url, &[])
 }
@@ -15,8 +16,79 @@ pub fn schemas(major: u16, url: &str, names: &[&str]) -> Option<Vec<String>> {
     let mut arguments = vec!["--schema-only", "--no-sync", "--encoding", "UTF8", "--dbname", url];
     arguments.extend(names.iter().flat_map(|name| ["--schema", *name]));
     let text = run(major, "pg_dump", &arguments)?;
-    let keep = |line: &&str| !(line.is_empty() || line.starts_with("--") || is_restrict(line));
-    Some(text.lines().filter(keep).map(str::to_owned).collect())
+    Some(statements(&text))
+}
+
+fn statements(text: &str) -> Vec<String> {
+    let mut place = Place::Plain;
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let ours = line.is_empty() || line.starts_with("--") || is_restrict(line);
+        if place == Place::Plain && ours {
+            continue;
+        }
+        place = place.after(line);
+        lines.push(line.to_owned());
+    }
+    lines
+}
+
+/// Where in SQL text a line ends (manual, "Lexical Structure").
+#[derive(Clone, Debug, PartialEq)]
+enum Place {
+    Plain,
+    /// In a string constant or a quoted name; whether a backslash escapes.
+    Quoted(char, bool),
+    /// In a dollar-quoted string, with its delimiter.
+    Dollar(String),
+}
+
+impl Place {
+    fn after(mut self, line: &str) -> Self {
+        let mut rest = line;
+        let mut before = None;
+        while let Some(c) = rest.chars().next() {
+            let mut taken = c.len_utf8();
+            match &self {
+                Self::Plain if rest.starts_with("--") => break,
+                Self::Plain if c == '"' => self = Self::Quoted(c, false),
+                Self::Plain if c == '\'' => self = Self::Quoted(c, matches!(before, Some('E' | 'e'))),
+                Self::Plain if c == '$' && !before.is_some_and(in_a_word) => {
+                    if let Some(delimiter) = delimiter(rest) {
+                        taken = delimiter.len();
+                        self = Self::Dollar(delimiter.to_owned());
+                    }
+                }
+                Self::Quoted(_, true) if c == '\\' => {
+                    taken += rest.chars().nth(1).map_or(0, char::len_utf8);
+                }
+                Self::Quoted(quote, _) if c == *quote => {
+                    match rest[taken..].starts_with(*quote) {
+                        true => taken *= 2,
+                        false => self = Self::Plain,
+                    };
+                }
+                Self::Dollar(delimiter) if rest.starts_with(delimiter.as_str()) => {
+                    taken = delimiter.len();
+                    self = Self::Plain;
+                }
+                _ => {}
+            }
+            before = Some(c);
+            rest = &rest[taken..];
+        }
+        self
+    }
+}
+
+fn in_a_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == '$'
+}
+
+/// `$$` or `$tag$` at the beginning of `text`.
+fn delimiter(text: &str) -> Option<&str> {
+    let end = text.get(1..)?.find(|c: char| !c.is_alphanumeric() && c != '_')? + 1;
+    text.get(..=end).filter(|delimiter| delimiter.ends_with('$'))
 }
 
 fn is_restrict(line: &str) -> bool {
@@ -103,4 +175,27 @@ fn differences_are_the_lines_that_differ() {
     assert_eq!(differences(&lines("a b c"), &lines("a x c d")), ["-b", "+x", "+d"]);
     assert!(differences(&lines("a b"), &lines("a b")).is_empty());
     assert_same_but(&lines("a b"), &lines("a"), &[Allowed { line: "-b", reason: "the test" }]);
+}
+
+#[test]
+fn only_what_pg_dump_adds_is_left_out_of_a_schema() {
+    let text = [
+        "-- Name: f; Type: FUNCTION",
+        "",
+        "\\restrict key",
+        "CREATE FUNCTION f() AS $_$",
+        "-- a comment of the body",
+        "",
+        "  SELECT '$$', $1; -- isn't one",
+        "$_$;",
+        "--",
+        "COMMENT ON TABLE \"a'b\" IS E'it''s \\'",
+        "-- in a string",
+        "';",
+        "-- Name: a\"b",
+        "SELECT 'a$x$b' AS c$d$e;",
+        "-- the end",
+    ];
+    let kept: Vec<&str> = [3, 4, 5, 6, 7, 9, 10, 11, 13].map(|at| text[at]).to_vec();
+    assert_eq!(statements(&text.join("\n")), kept);
 }
