@@ -169,3 +169,31 @@ async fn a_source_with_too_small_a_lock_table_is_refused_before_anything_is_made
     clone(&program, &from.url(), &to.url(), &["--exclude", "b"]).await.expect_code(0);
     assert_eq!(to.query_text("SELECT count(*) FROM pg_tables WHERE schemaname = 'a'").await, "90");
 }
+
+#[tokio::test]
+async fn with_four_workers_a_large_table_is_split_without_being_asked() {
+    // A server of its own: its log tells every COPY.
+    let settings = Settings::new().set("log_statement", "all");
+    let (Some(source), Some(destination)) = (Server::with(15, settings), destination(15)) else { return };
+    let (from, to) = (source.database("split").await, destination.absent_database("split"));
+    // 256 MB of blocks, each with one row of half a kilobyte; on the destination they lie close together.
+    from.execute(
+        "CREATE TABLE large (id int PRIMARY KEY, t text) WITH (fillfactor = 10);
+         INSERT INTO large SELECT g, repeat('x', 480) || g FROM generate_series(1, 33000) g;
+         ALTER TABLE large RESET (fillfactor);
+         CREATE TABLE small AS SELECT g FROM generate_series(1, 1000) g",
+    )
+    .await;
+    let bytes: u64 = from.query_text("SELECT pg_relation_size('large')").await.parse().unwrap();
+    assert!(bytes > 256 << 20, "{bytes}");
+
+    clone_of(&from, &to, &["--jobs", "4", "--verify", "checksum"]).await;
+
+    let log = std::fs::read_to_string(source.folder().join("server.log")).unwrap();
+    let ranges = log.lines().filter(|line| line.contains("COPY (SELECT") && line.contains("ctid")).count();
+    assert_eq!(
+        ranges, 5,
+        "a quarter of all the bytes is a fair share, and a chunk is about half of that or 64 MB"
+    );
+    assert_eq!(checksum::of(&from).await, checksum::of(&to).await);
+}
