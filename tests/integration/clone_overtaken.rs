@@ -3,14 +3,18 @@
 use serde_json::Value;
 
 use crate::support::binary::Running;
-use crate::support::cloning::start_clone;
+use crate::support::cloning::{clone, start_clone};
 use crate::support::{
     Binary, Database, Fault, FaultProxy, Outcome, Point, Session, checksum, destination, eventually, source,
 };
 
 /// A source with a table, and an empty destination: no confirmation is needed.
 async fn pair() -> Option<(Database<'static>, Database<'static>)> {
-    let (source, destination) = (source(15)?, destination(15)?);
+    pair_into(15).await
+}
+
+async fn pair_into(major: u16) -> Option<(Database<'static>, Database<'static>)> {
+    let (source, destination) = (source(15)?, destination(major)?);
     let (from, to) = (source.database("taken").await, destination.database("taken").await);
     from.execute("CREATE TABLE fresh (a int); INSERT INTO fresh VALUES (1)").await;
     Some((from, to))
@@ -67,6 +71,39 @@ async fn a_migration_that_was_meant_to_be_replaced_is_replaced() {
     drop(session);
     Outcome::of(running.finish().await).expect_code(0);
     assert!(checksum::has_relation(&to, "public", "fresh").await);
+}
+
+#[tokio::test]
+async fn who_is_ended_for_the_swap_is_looked_after_too() {
+    for major in [15, 18] {
+        let Some((from, to)) = pair_into(major).await else { return };
+        to.announce("terminating connection due to administrator command");
+        let idle = to.session().await;
+        let more = ["--terminate-sessions", "--keep-old", "0"];
+        // Our own session that looks is not one of those that are ended.
+        let outcome = clone(&Binary::new(), &from.url(), &to.url(), &more).await.expect_code(0);
+        assert!(outcome.warnings("repeated").is_empty(), "{}", outcome.text());
+        assert!(outcome.warnings("destination_busy").is_empty(), "{}", outcome.text());
+        assert!(checksum::has_relation(&to, "public", "fresh").await);
+        eventually("the end of the idle session", async || match idle.batch_execute("SELECT 1").await {
+            Err(_) => Ok(()),
+            Ok(()) => Err("it is alive".to_owned()),
+        })
+        .await;
+
+        let (from, to) = pair_into(major).await.unwrap();
+        to.announce("terminating connection due to administrator command");
+        let far = FaultProxy::start(to.server());
+        let rows = Point::ClientSends(b"PGCOPY\n\xff\r\n\0".to_vec());
+        let armed = far.arm(Fault::stall_before(rows));
+        let program = Binary::new();
+        let running = start_clone(&program, &from.url(), &far.url(to.name()), &more);
+        armed.fired().await;
+        let migrates = to.session().await;
+        migrates.execute_all(MIGRATION).await;
+        far.resume();
+        expect_theirs(Outcome::of(running.finish().await), &to).await;
+    }
 }
 
 #[tokio::test]
