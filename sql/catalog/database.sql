@@ -11,9 +11,11 @@ SELECT
     COALESCE(j.row ->> 'datlocale', j.row ->> 'daticulocale') AS locale,
     j.row ->> 'daticurules' AS icu_rules,
     j.row ->> 'datcollversion' AS collation_version,
+    t.spcname::pg_catalog.text AS tablespace,
     d.datconnlimit AS connection_limit,
     d.datistemplate AS is_template,
     pg_catalog.shobj_description(d.oid, 'pg_database') AS comment
 FROM pg_catalog.pg_database AS d
+JOIN pg_catalog.pg_tablespace AS t ON t.oid = d.dattablespace
 CROSS JOIN LATERAL (SELECT pg_catalog.to_jsonb(d) AS row) AS j
 WHERE d.datname = pg_catalog.current_database();

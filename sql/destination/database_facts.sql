@@ -7,10 +7,12 @@ SELECT d.oid,
        pg_catalog.pg_has_role(CURRENT_USER, d.datdba, CASE
            WHEN pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 160000 THEN 'SET'
            ELSE 'MEMBER' END) AS may_hand_over,
+       t.spcname::text AS tablespace,
        d.datconnlimit AS connection_limit,
        d.datallowconn AS allows_connections,
        d.datistemplate AS is_template,
        pg_catalog.shobj_description(d.oid, 'pg_database') AS comment,
        pg_catalog.array_to_string(d.datacl, E'\n') AS acl
   FROM pg_catalog.pg_database AS d
+  JOIN pg_catalog.pg_tablespace AS t ON t.oid = d.dattablespace
  WHERE d.datname = $1

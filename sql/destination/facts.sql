@@ -27,6 +27,8 @@ SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4 AS vers
                     WHEN pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 160000 THEN 'SET'
                     ELSE 'MEMBER' END)
               ORDER BY 1) AS assumable,
-       ARRAY(SELECT t.spcname::text FROM pg_catalog.pg_tablespace AS t ORDER BY 1) AS tablespaces
+       ARRAY(SELECT t.spcname::text FROM pg_catalog.pg_tablespace AS t ORDER BY t.spcname) AS tablespaces,
+       ARRAY(SELECT pg_catalog.has_tablespace_privilege(t.oid, 'CREATE')
+               FROM pg_catalog.pg_tablespace AS t ORDER BY t.spcname) AS may_use_tablespaces
   FROM pg_catalog.pg_roles AS r
  WHERE r.rolname = CURRENT_USER

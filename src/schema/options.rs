@@ -31,6 +31,10 @@ pub struct Options {
     pub superuser: bool,
     /// Whether the destination's server can compress values by lz4; one may be built without.
     pub lz4: bool,
+    /// Tablespaces of the destination, and whether the role that runs the script may put something into each.
+    pub tablespaces: HashMap<String, bool>,
+    /// The one in which the new database lies, where everything is that has none of its own.
+    pub own_tablespace: Ident,
 }
 
 impl Options {
@@ -49,8 +53,21 @@ impl Options {
             role: None,
             superuser: false,
             lz4: true,
+            tablespaces: HashMap::new(),
+            own_tablespace: Ident::from("pg_default"),
         }
     }
+
+    /// Why something that lies in this tablespace on the source cannot lie in one of the same name.
+    pub fn no_tablespace(&self, name: &Ident) -> Option<&'static str> {
+        match self.tablespaces.get(name.as_str()) {
+            _ if *name == self.own_tablespace => None,
+            Some(true) => None,
+            Some(false) => Some("the destination's role may not create anything in it"),
+            None => Some("it is not on the destination"),
+        }
+    }
+
     /// How a role of the source stands on the destination.
     pub fn standing(&self, role: &Ident) -> Standing {
         if self.role.as_ref() == Some(role) {

@@ -28,6 +28,7 @@ mod clone_consistent;
 mod clone_copy;
 mod clone_crash;
 mod clone_crashed;
+mod clone_database;
 mod clone_extensions;
 mod clone_faults;
 mod clone_in_the_way;

@@ -37,4 +37,5 @@ cloned_without_a_differing_line! {
     default_privileges: 14;
     default_privileges_18: 18;
     no_public: 14;
+    tablespaces: 15;
 }

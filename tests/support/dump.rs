@@ -13,8 +13,17 @@ pub fn schema(major: u16, url: &str) -> Option<Vec<String>> {
 
 /// As [`schema`], of these schemas alone; of all where none is named.
 pub fn schemas(major: u16, url: &str, names: &[&str]) -> Option<Vec<String>> {
-    let mut arguments = vec!["--schema-only", "--no-sync", "--encoding", "UTF8", "--dbname", url];
-    arguments.extend(names.iter().flat_map(|name| ["--schema", *name]));
+    let names = names.iter().flat_map(|name| ["--schema", *name]);
+    lines(major, &["--dbname", url].into_iter().chain(names).collect::<Vec<_>>())
+}
+
+/// [`schema`], and before it what `--create` says of the database as a whole.
+pub fn with_database(major: u16, url: &str) -> Option<Vec<String>> {
+    lines(major, &["--create", "--dbname", url])
+}
+
+fn lines(major: u16, more: &[&str]) -> Option<Vec<String>> {
+    let arguments = [&["--schema-only", "--no-sync", "--encoding", "UTF8"], more].concat();
     let text = run(major, "pg_dump", &arguments)?;
     Some(statements(&text))
 }

@@ -38,6 +38,28 @@ pub async fn make_roles(server: &Server) {
     }
 }
 
+/// Tablespaces that a fixture may name.
+pub const TABLESPACES: [&str; 2] = ["mbs_fast", "mbs Slow"];
+
+/// Makes the tablespaces of the fixtures where they are not there yet, inside of the data directory (15 and newer).
+pub async fn make_tablespaces(server: &Server) {
+    // One test after the other: CREATE TABLESPACE knows no transaction.
+    static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _one = ONE.lock().await;
+    let session = server.session().await;
+    session.execute_all("SET allow_in_place_tablespaces = on").await;
+    for name in TABLESPACES {
+        let known = sql!(
+            "SELECT count(*) FROM pg_tablespace WHERE spcname = {name}",
+            name = multiboard_sync::pg::Literal(name)
+        );
+        if session.query_text(known.as_str()).await == "0" {
+            let create = sql!("CREATE TABLESPACE {name} LOCATION ''", name = Ident::from(name));
+            session.execute_all(create.as_str()).await;
+        }
+    }
+}
+
 /// Clones the fixture `tests/schemas/NAME.sql` within each of the versions that this run is about, and from each
 /// older one into the newest. `since` is the first version whose features it holds. A line of `allowed` must differ
 /// in at least one of these clones; every other differing line, and any object that is skipped, fails the test.
@@ -87,6 +109,10 @@ async fn clone_and_compare(
     let (on_source, on_destination) = (source(from_major)?, destination(to_major)?);
     make_roles(on_source).await;
     make_roles(on_destination).await;
+    if sql.contains("Tablespaces: ") {
+        make_tablespaces(on_source).await;
+        make_tablespaces(on_destination).await;
+    }
     let client = newest_client(to_major);
     let (from, to) = (on_source.database(name).await, on_destination.absent_database(name));
     from.execute(sql).await;

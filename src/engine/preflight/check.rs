@@ -198,7 +198,7 @@ mod tests {
             roles: HashSet::new(),
             made_roles: HashSet::new(),
             assumable: HashSet::new(),
-            tablespaces: HashSet::new(),
+            tablespaces: std::collections::HashMap::new(),
         }
     }
 

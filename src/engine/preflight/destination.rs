@@ -1,6 +1,6 @@
 //! What a destination's cluster shows of itself, and what the database to be replaced holds.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use tokio_postgres::Client;
@@ -31,7 +31,8 @@ pub struct Facts {
     pub made_roles: HashSet<String>,
     /// Roles that ours may act as.
     pub assumable: HashSet<String>,
-    pub tablespaces: HashSet<String>,
+    /// Tablespaces, and whether our role may put something into each.
+    pub tablespaces: HashMap<String, bool>,
 }
 
 /// Reads the facts on the maintenance database.
@@ -59,7 +60,11 @@ pub async fn facts(client: &Client) -> Result<Facts> {
             roles: set("roles")?,
             made_roles: set("made_roles")?,
             assumable: set("assumable")?,
-            tablespaces: set("tablespaces")?,
+            tablespaces: row
+                .try_get::<_, Vec<String>>("tablespaces")?
+                .into_iter()
+                .zip(row.try_get::<_, Vec<bool>>("may_use_tablespaces")?)
+                .collect(),
         })
     };
     read().map_err(failed)

@@ -18,6 +18,8 @@ pub struct Database {
     pub may_rename: bool,
     /// Whether our role can make its owner the owner of another database: of the one that takes its place.
     pub may_hand_over: bool,
+    /// Where its objects lie that have no tablespace of their own.
+    pub tablespace: String,
     /// -1 for none.
     pub connection_limit: i32,
     pub allows_connections: bool,
@@ -50,6 +52,7 @@ pub async fn database(client: &Client, name: &str) -> Result<Option<Database>> {
             owner: row.try_get("owner")?,
             may_rename: row.try_get("may_rename")?,
             may_hand_over: row.try_get("may_hand_over")?,
+            tablespace: row.try_get("tablespace")?,
             connection_limit: row.try_get("connection_limit")?,
             allows_connections: row.try_get("allows_connections")?,
             is_template: row.try_get("is_template")?,

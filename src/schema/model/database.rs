@@ -18,6 +18,8 @@ pub struct Database {
     pub icu_rules: Option<String>,
     /// The version of the collation library that the database was made with, where it has one.
     pub collation_version: Option<String>,
+    /// Where everything lies that has no tablespace of its own.
+    pub tablespace: Ident,
     /// -1: no limit.
     pub connection_limit: i32,
     pub is_template: bool,
@@ -60,6 +62,7 @@ impl Default for Database {
             locale: None,
             icu_rules: None,
             collation_version: None,
+            tablespace: Ident::from("pg_default"),
             connection_limit: -1,
             is_template: false,
             comment: None,

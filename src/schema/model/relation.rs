@@ -24,7 +24,7 @@ pub struct Table {
     pub of_type: Option<Sql>,
     /// The table access method, where it is not heap.
     pub access_method: Option<Ident>,
-    /// The tablespace, where it is not the database's own. Not reproduced; reported.
+    /// The tablespace, where it is not the database's own.
     pub tablespace: Option<Ident>,
     /// Storage parameters as `name=value`, those of the TOAST table with `toast.` in front.
     pub options: Vec<String>,

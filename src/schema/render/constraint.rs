@@ -11,10 +11,10 @@ use crate::schema::model::index::Index;
 use crate::schema::model::relation::Table;
 use crate::schema::model::{Catalog, Rank};
 use crate::schema::options::Options;
-use crate::schema::render::Rendering;
 use crate::schema::render::column::parameters;
 use crate::schema::render::index::{attachment, finish, rows};
 use crate::schema::render::relations::Relations;
+use crate::schema::render::{Rendering, tablespace};
 use crate::schema::script::{Lock, LockMode, Phase, Piece};
 use crate::sql;
 
@@ -32,12 +32,25 @@ pub(super) fn render(catalog: &Catalog, relations: &Relations<'_>, options: &Opt
                 to.pieces.extend(made.key());
                 let index = constraint.index.and_then(|index| relations.indexes.get(&index));
                 // A partition's excluding index comes with its parent's.
-                let index = index.filter(|_| !constraint.excluding);
+                if constraint.excluding {
+                    note_tablespace(index.copied(), relations, to);
+                    continue;
+                }
                 to.pieces.extend(index.and_then(|index| attachment(index, relations)));
             }
             Kind::Check => to.pieces.extend(made.check()),
             Kind::ForeignKey => to.pieces.extend(made.foreign_key()),
         }
+    }
+}
+
+/// An excluding index of a partition, which lies where its parent's lies.
+fn note_tablespace(index: Option<&Index>, relations: &Relations<'_>, to: &mut Rendering) {
+    let Some(index) = index else { return };
+    let parent = index.parent.and_then(|parent| relations.indexes.get(&parent));
+    if parent.is_some_and(|parent| parent.tablespace != index.tablespace) {
+        let object = ["tablespace of index ", &index.name.to_string()].concat();
+        to.skip(object, "an excluding index comes with its partitioned one, and lies where that lies");
     }
 }
 
@@ -64,6 +77,7 @@ impl Made<'_> {
             piece.builds = Some(index.name.clone());
             piece.needs_rows_of = vec![self.table.oid];
             piece.sql.push(self.add(Only::Yes, &self.constraint.definition));
+            tablespace::around(index.tablespace.as_ref(), self.options, &mut piece);
             self.lock(&mut piece, LockMode::AccessExclusive);
             finish(index, &mut piece);
             return vec![piece];
@@ -72,6 +86,7 @@ impl Made<'_> {
             let mut piece = self.piece(Rank::Key, Phase::Index);
             piece.also_makes.push(index.address());
             piece.sql.push(self.add(Only::Yes, &self.constraint.definition));
+            tablespace::around(index.tablespace.as_ref(), self.options, &mut piece);
             self.lock(&mut piece, LockMode::AccessExclusive);
             finish(index, &mut piece);
             return vec![piece];
@@ -113,6 +128,7 @@ impl Made<'_> {
         if !index.options.is_empty() {
             definition.push(&sql!(" WITH ({options})", options = parameters(&index.options)));
         }
+        definition.push(&tablespace::clause(index.tablespace.as_ref(), self.options));
         definition
     }
 
@@ -155,6 +171,7 @@ impl Made<'_> {
         }
         let only = if self.table.partitioned { Only::No } else { Only::Yes };
         piece.sql.push(self.add(only, &self.constraint.definition));
+        tablespace::around(index.tablespace.as_ref(), self.options, &mut piece);
         if self.table.partitioned {
             self.lock_with_descendants(&mut piece, LockMode::AccessExclusive);
         } else {

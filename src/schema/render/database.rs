@@ -43,6 +43,10 @@ pub fn create(like: &Database, name: &Ident, version: Version) -> Sql {
             text.push(&sql!(" LOCALE_PROVIDER builtin BUILTIN_LOCALE {locale}", locale = Literal(locale)));
         }
     }
+    // The template's own needs no privilege, and saying nothing means that.
+    if like.tablespace.as_str() != "pg_default" {
+        text.push(&sql!(" TABLESPACE {tablespace}", tablespace = like.tablespace));
+    }
     text
 }
 
@@ -64,6 +68,9 @@ pub fn facts(catalog: &Catalog, on: &Ident, options: &Options, to: &mut Renderin
     if database.connection_limit != -1 {
         let limit = database.connection_limit;
         made.push(sql!("ALTER DATABASE {on} CONNECTION LIMIT {limit}", on = on, limit = limit));
+    }
+    if database.is_template {
+        made.push(sql!("ALTER DATABASE {on} IS_TEMPLATE true", on = on));
     }
     if let Some(text) = &database.comment {
         made.push(sql!("COMMENT ON DATABASE {on} IS {text}", on = on, text = Literal(text)));

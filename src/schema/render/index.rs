@@ -5,23 +5,18 @@ use crate::schema::model::index::Index;
 use crate::schema::model::relation::Table;
 use crate::schema::model::{Catalog, Rank};
 use crate::schema::options::Options;
-use crate::schema::render::Rendering;
 use crate::schema::render::relations::Relations;
+use crate::schema::render::{Rendering, tablespace};
 use crate::schema::script::{Lock, LockMode, Phase, Piece};
 use crate::sql;
 
-pub(super) fn render(catalog: &Catalog, relations: &Relations<'_>, _options: &Options, to: &mut Rendering) {
+pub(super) fn render(catalog: &Catalog, relations: &Relations<'_>, options: &Options, to: &mut Rendering) {
     for index in &catalog.indexes {
         let label = ["index ", &index.name.to_string()].concat();
-        if let Some(tablespace) = &index.tablespace {
-            to.skip(
-                ["tablespace ", tablespace.as_str(), " of ", &label].concat(),
-                "tablespaces are not reproduced: the index lies in the database's own",
-            );
-        }
+        tablespace::note(index.tablespace.as_ref(), &label, options, to);
         if index.constraint.is_none() {
             if index.valid || index.partitioned {
-                to.push(create(index, relations, label));
+                to.push(create(index, relations, label, options));
                 to.pieces.extend(attachment(index, relations));
             } else {
                 to.skip(label, "it is not valid on the source (a CREATE INDEX CONCURRENTLY failed)");
@@ -33,7 +28,7 @@ pub(super) fn render(catalog: &Catalog, relations: &Relations<'_>, _options: &Op
     }
 }
 
-fn create(index: &Index, relations: &Relations<'_>, label: String) -> Piece {
+fn create(index: &Index, relations: &Relations<'_>, label: String, options: &Options) -> Piece {
     let table = relations.tables.get(&index.table);
     // Without a table of ours it is on a materialized view, which gets its rows after the data.
     let phase = if table.is_some() { Phase::Index } else { Phase::PostData };
@@ -45,6 +40,7 @@ fn create(index: &Index, relations: &Relations<'_>, label: String) -> Piece {
     piece.locks.push(Lock { table: index.table, mode: LockMode::Share });
     piece.sql.extend(index.definition.clone());
     piece.builds = Some(index.name.clone());
+    tablespace::around(index.tablespace.as_ref(), options, &mut piece);
     finish(index, &mut piece);
     piece
 }

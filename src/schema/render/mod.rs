@@ -18,6 +18,7 @@ mod relations;
 mod rule;
 mod sequence;
 mod table;
+mod tablespace;
 mod trigger;
 mod types;
 mod view;

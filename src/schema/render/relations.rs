@@ -87,7 +87,7 @@ impl<'a> Relations<'a> {
                 let plain_index = constraint
                     .index
                     .and_then(|index| self.indexes.get(&index))
-                    .is_some_and(|index| index.options.is_empty());
+                    .is_some_and(|index| index.options.is_empty() && index.tablespace.is_none());
                 // Inside CREATE TABLE a primary key makes an inherited NOT NULL the child's own (from 18 on).
                 options.inline_keys.contains(&table.oid)
                     && (constraint.kind != Kind::PrimaryKey || table.inherits.is_empty())

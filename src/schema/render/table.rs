@@ -9,20 +9,16 @@ use crate::schema::options::Options;
 use crate::schema::render::column::{self, Form};
 use crate::schema::render::inheritance::{self, Way};
 use crate::schema::render::relations::Relations;
-use crate::schema::render::{Rendering, index};
+use crate::schema::render::{Rendering, index, tablespace};
 use crate::schema::script::{Lock, LockMode, Phase, Piece};
 use crate::sql;
 
 pub(super) fn render(catalog: &Catalog, relations: &Relations<'_>, options: &Options, to: &mut Rendering) {
     for table in &catalog.tables {
         let place = Place { table, relations, options, way: inheritance::way(table, &relations.tables) };
-        if let Some(tablespace) = &table.tablespace {
-            to.skip(
-                ["tablespace ", tablespace.as_str(), " of table ", &table.name.to_string()].concat(),
-                "tablespaces are not reproduced: the table lies in the database's own",
-            );
-        }
-        to.push(place.piece());
+        let piece = place.piece();
+        tablespace::note(table.tablespace.as_ref(), &piece.label, options, to);
+        to.push(piece);
     }
 }
 
@@ -153,6 +149,7 @@ impl<'a> Place<'a> {
         if !table.options.is_empty() {
             text.push(&sql!(" WITH ({options})", options = column::parameters(&table.options)));
         }
+        text.push(&tablespace::clause(table.tablespace.as_ref(), self.options));
         text
     }
 

@@ -6,16 +6,16 @@ use crate::pg::{Ident, Literal, Oid, Sql};
 use crate::schema::model::view::{Materialized, View, ViewColumn};
 use crate::schema::model::{Address, Catalog, Rank, class};
 use crate::schema::options::Options;
-use crate::schema::render::Rendering;
+use crate::schema::render::{Rendering, tablespace};
 use crate::schema::script::{Lock, LockMode, Phase, Piece};
 use crate::sql;
 
-pub(super) fn render(catalog: &Catalog, _options: &Options, to: &mut Rendering) {
+pub(super) fn render(catalog: &Catalog, options: &Options, to: &mut Rendering) {
     let refreshed = Refreshes::of(catalog);
     for view in &catalog.views {
         match &view.materialized {
             None => render_view(view, to),
-            Some(materialized) => render_materialized(view, materialized, &refreshed, to),
+            Some(materialized) => render_materialized(view, materialized, &refreshed, options, to),
         }
         for column in &view.columns {
             if let Some((oid, expression)) = &column.default {
@@ -121,16 +121,23 @@ fn column_default(view: &View, column: &ViewColumn, oid: Oid, expression: &Sql) 
     }
 }
 
-fn render_materialized(view: &View, materialized: &Materialized, refreshed: &Refreshes, to: &mut Rendering) {
+fn render_materialized(
+    view: &View,
+    materialized: &Materialized,
+    refreshed: &Refreshes,
+    options: &Options,
+    to: &mut Rendering,
+) {
     let method = materialized.access_method.as_ref().filter(|method| method.as_str() != "heap");
     let using = method.map_or_else(Sql::default, |method| sql!(" USING {method}", method = method));
     let mut piece = piece(view, "materialized view");
     piece.also_makes.push(Address::new(class::RULE, view.rule));
     piece.sql.push(sql!(
-        "CREATE MATERIALIZED VIEW {name}{using}{options} AS\n{query}\nWITH NO DATA",
+        "CREATE MATERIALIZED VIEW {name}{using}{options}{tablespace} AS\n{query}\nWITH NO DATA",
         name = view.name,
         using = using,
         options = with(&view.options, &materialized.toast_options),
+        tablespace = tablespace::clause(materialized.tablespace.as_ref(), options),
         query = view.query
     ));
     for column in &view.columns {
@@ -143,10 +150,7 @@ fn render_materialized(view: &View, materialized: &Materialized, refreshed: &Ref
             )
         }));
     }
-    if let Some(tablespace) = &materialized.tablespace {
-        let object = format!("tablespace {tablespace:?} of materialized view {}", view.name);
-        to.skip(object, "tablespaces are not copied: it is in the database's own");
-    }
+    tablespace::note(materialized.tablespace.as_ref(), &piece.label, options, to);
     to.push(piece);
     if materialized.populated {
         to.push(refresh(view, refreshed));

@@ -100,6 +100,7 @@ pub(super) fn schema_options(
         assumable: destination.facts.assumable.clone(),
         superuser: destination.facts.superuser,
         lz4: destination.facts.lz4,
+        tablespaces: destination.facts.tablespaces.clone(),
         ..schema::Options::new(destination.facts.version)
     }
 }

@@ -12,12 +12,13 @@ use crate::engine::copy::holder::Holder;
 use crate::engine::copy::schedule::Tree;
 use crate::engine::copy::{lanes, large_objects, snapshot};
 use crate::engine::preflight::{self, check, source as readable};
+use crate::pg::name::for_people;
 use crate::pg::{Ident, Oid, QualifiedName};
 use crate::progress::{IndexWork, Level, TableWork, Update, VerifyMode, Warning, Work};
 use crate::schema::model::Catalog;
 use crate::schema::model::database::{Database, LocaleProvider};
-use crate::schema::script::Phase;
-use crate::schema::{adapt, render};
+use crate::schema::script::{self, Phase};
+use crate::schema::{Options, adapt, render};
 use crate::workflow::Result;
 use crate::workflow::party::{Destination, Source};
 use crate::workflow::platform::choose;
@@ -71,11 +72,12 @@ pub(super) async fn plan(
     let mut adapted = of_platform.lines;
     adapted.extend(roles::expect(&roles, &mut options, context));
     adapted.extend(adapt::adapt(&mut catalog, &options));
+    adapted.extend(choose_tablespace(&catalog, destination, &mut options));
     let comment = catalog.database.comment.take();
     let (left_out, unread) = (of_platform.reasons, of_platform.unread_sequences);
     let ground = Ground { catalog, options, adapted, left_out, unread, chosen: held.chosen, measures };
     let drawn = draw::draw(request, context, destination, &ground)?;
-    let like = like(request, &ground.catalog);
+    let like = like(request, &ground);
     let mut around = roles::statements(request, &roles, &ground.options);
     let name = Ident::new(destination.grant.database());
     let version = destination.facts.version;
@@ -166,8 +168,31 @@ impl Plan {
     }
 }
 
-fn like(request: &Request, catalog: &Catalog) -> Database {
-    let mut like = catalog.database.clone();
+/// Where the new database is to lie: in the tablespace of the one that it replaces, or else in that of the source's name.
+fn choose_tablespace(
+    catalog: &Catalog,
+    destination: &Destination,
+    options: &mut Options,
+) -> Option<script::Skipped> {
+    let wanted = match &destination.database {
+        Some(old) => Ident::new(&old.tablespace),
+        None => catalog.database.tablespace.clone(),
+    };
+    let obstacle = options.no_tablespace(&wanted);
+    if let Some(obstacle) = obstacle {
+        let object = format!("tablespace {} of the database", for_people(wanted.as_str()));
+        return Some(script::Skipped {
+            object,
+            reason: format!("{obstacle}: the server's default one is used"),
+        });
+    }
+    options.own_tablespace = wanted;
+    None
+}
+
+fn like(request: &Request, ground: &Ground) -> Database {
+    let mut like = ground.catalog.database.clone();
+    like.tablespace.clone_from(&ground.options.own_tablespace);
     if let Some(locale) = &request.locale {
         (like.provider, like.locale, like.icu_rules) = (LocaleProvider::Libc, None, None);
         like.collate.clone_from(locale);
