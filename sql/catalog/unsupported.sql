@@ -66,6 +66,28 @@ WITH member AS (
        AND NOT EXISTS (
            SELECT FROM pg_catalog.pg_type AS element
             WHERE element.typarray OPERATOR(pg_catalog.=) t.oid)
+    UNION ALL
+    -- Added to a family that is not the user's by ALTER OPERATOR FAMILY; those of a class go with the class.
+    SELECT f.class, f.oid, 'member of operator family', n.nspname, pg_catalog.concat(
+               o.opfname, ' for ', a.amname, ': ', f.name)
+      FROM (SELECT 2602 AS class, m.oid, 2617 AS of_class, m.amopopr AS of, m.amopfamily AS family, m.amopopr::pg_catalog.regoperator::pg_catalog.text AS name
+              FROM pg_catalog.pg_amop AS m
+             UNION ALL
+            SELECT 2603, m.oid, 1255, m.amproc, m.amprocfamily, m.amproc::pg_catalog.regprocedure::pg_catalog.text
+              FROM pg_catalog.pg_amproc AS m) AS f
+      JOIN pg_catalog.pg_opfamily AS o ON o.oid OPERATOR(pg_catalog.=) f.family
+      JOIN pg_catalog.pg_am AS a ON a.oid OPERATOR(pg_catalog.=) o.opfmethod
+      JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) o.opfnamespace
+     WHERE f.oid OPERATOR(pg_catalog.>=) 16384
+       AND NOT EXISTS (
+           SELECT FROM pg_catalog.pg_depend AS d
+            WHERE d.classid OPERATOR(pg_catalog.=) f.class::pg_catalog.oid AND d.objid OPERATOR(pg_catalog.=) f.oid
+              AND d.refclassid OPERATOR(pg_catalog.=) 2616)
+       AND NOT EXISTS (
+           SELECT FROM member AS x
+            WHERE x.classid OPERATOR(pg_catalog.=) f.of_class::pg_catalog.oid AND x.objid OPERATOR(pg_catalog.=) f.of)
+       -- A family of the user's is named as a whole, one of an extension's comes as a whole.
+       AND o.oid OPERATOR(pg_catalog.<) 16384
 )
 SELECT o.class::pg_catalog.oid AS class,
        o.oid,
@@ -82,4 +104,10 @@ UNION ALL
 SELECT 3596::pg_catalog.oid, l.objoid, pg_catalog.concat('security label on ', l.objtype, ' ', l.objname), 'security labels are not reproduced yet'
   FROM pg_catalog.pg_seclabels AS l
  WHERE l.objtype NOT IN ('database', 'role', 'tablespace')
+UNION ALL
+SELECT 3592::pg_catalog.oid, l.objoid, 'security label on the database', 'security labels are not reproduced yet'
+  FROM pg_catalog.pg_shseclabel AS l
+  JOIN pg_catalog.pg_database AS d ON d.oid OPERATOR(pg_catalog.=) l.objoid
+ WHERE l.classoid OPERATOR(pg_catalog.=) 1262
+   AND d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
  ORDER BY 3

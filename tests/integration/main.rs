@@ -50,6 +50,7 @@ mod clone_supabase;
 mod clone_swap;
 mod clone_swap_lost;
 mod clone_tls;
+mod clone_unsupported;
 mod clone_verify;
 mod clone_versions;
 mod config;
