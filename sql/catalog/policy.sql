@@ -1,10 +1,13 @@
--- Row-level security policies; a role without a name is PUBLIC.
+-- Row-level security policies, those on tables of extensions too ("of_extension"); a role without a name is PUBLIC.
 SELECT
     p.oid,
     p.polname::pg_catalog.text AS name,
     p.polrelid AS relation,
     n.nspname::pg_catalog.text AS schema,
     c.relname::pg_catalog.text AS table_name,
+    EXISTS (
+        SELECT 1 FROM pg_catalog.pg_depend AS d
+        WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e') AS of_extension,
     p.polpermissive AS permissive,
     p.polcmd AS command,
     p.polroles = '{0}'::pg_catalog.oid[] AS everyone,
@@ -17,10 +20,4 @@ SELECT
 FROM pg_catalog.pg_policy AS p
 JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-WHERE NOT EXISTS (
-    SELECT 1 FROM pg_catalog.pg_depend AS d
-    WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
-  AND NOT EXISTS (
-    SELECT 1 FROM pg_catalog.pg_depend AS d
-    WHERE d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'e')
 ORDER BY n.nspname, c.relname, p.polname;

@@ -13,6 +13,8 @@ SELECT c.oid,
        c.relpersistence OPERATOR(pg_catalog.=) 'u' AS unlogged,
        d.refobjid AS owner_table,
        d.refobjsubid::pg_catalog.int2 AS owner_column,
+       pg_catalog.concat_ws('.', pg_catalog.quote_ident(tn.nspname), pg_catalog.quote_ident(t.relname),
+                            pg_catalog.quote_ident(a.attname)) AS owner_name,
        d.deptype OPERATOR(pg_catalog.=) 'i' AS identity
   FROM pg_catalog.pg_sequence AS s
   JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) s.seqrelid
@@ -24,6 +26,10 @@ SELECT c.oid,
    AND d.refclassid OPERATOR(pg_catalog.=) 1259
    AND d.refobjsubid OPERATOR(pg_catalog.>) 0
    AND d.deptype IN ('a', 'i')
+  LEFT JOIN pg_catalog.pg_attribute AS a
+    ON a.attrelid OPERATOR(pg_catalog.=) d.refobjid AND a.attnum OPERATOR(pg_catalog.=) d.refobjsubid
+  LEFT JOIN pg_catalog.pg_class AS t ON t.oid OPERATOR(pg_catalog.=) d.refobjid
+  LEFT JOIN pg_catalog.pg_namespace AS tn ON tn.oid OPERATOR(pg_catalog.=) t.relnamespace
  WHERE c.relpersistence OPERATOR(pg_catalog.<>) 't'
    AND n.nspname OPERATOR(pg_catalog.!~) '^pg_'
    AND n.nspname OPERATOR(pg_catalog.<>) 'information_schema'

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::pg::{Ident, Oid, Version};
+use crate::schema::model::Address;
 
 /// How a catalog becomes SQL.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub struct Options {
     pub available_extensions: HashSet<String>,
     /// Of those, the ones that it refused to create in the new database, each with the server's reason.
     pub refused_extensions: HashMap<String, String>,
+    /// What belongs to an extension on the source and the destination's does not make, and whether that is said.
+    pub lost_members: HashMap<Address, bool>,
     /// Roles that exist on the destination.
     pub roles: HashSet<String>,
     /// Those of them that the role which runs the script may act as (`SET ROLE`, and with their privileges).
@@ -48,6 +51,7 @@ impl Options {
             destination_version,
             available_extensions: HashSet::new(),
             refused_extensions: HashMap::new(),
+            lost_members: HashMap::new(),
             roles: HashSet::new(),
             assumable: HashSet::new(),
             role: None,

@@ -1,7 +1,7 @@
 //! Extensions: tables of theirs in which rows of the user lie, and what may not be read of them.
 
 use crate::support::cloning::clone_of;
-use crate::support::{Binary, Database, Outcome, Server, Settings, clone};
+use crate::support::{Binary, Database, Outcome, Server, Settings, clone, dump};
 
 const CONTROL: &[u8] = b"default_version = '1.0'\nrelocatable = false\nschema = conf\n";
 
@@ -24,6 +24,13 @@ CREATE FUNCTION picky.f() RETURNS int LANGUAGE sql AS 'SELECT 1';
 CREATE TABLE picky.conf (a int); SELECT pg_catalog.pg_extension_config_dump('picky.conf', '');
 ";
 
+const HOME_CONTROL: &[u8] = b"default_version = '1.0'\nrelocatable = false\n";
+
+/// Its schema is a member of its own, so it comes and goes with it.
+const HOME: &[u8] = b"CREATE SCHEMA home; CREATE TABLE home.of_extension (a int);
+CREATE POLICY made_by_script ON home.of_extension USING (a > 0);
+";
+
 const SOURCE: &str = "CREATE EXTENSION conf; DELETE FROM conf.parent WHERE id = 2;
     INSERT INTO conf.parent SELECT g, 'mine ' || g FROM generate_series(3, 2000) g;
     INSERT INTO conf.child (parent) SELECT id FROM conf.parent; INSERT INTO conf.internal VALUES (1);
@@ -39,6 +46,8 @@ fn server() -> Option<Server> {
         .file("extension/conf--1.0.sql", SCRIPT)
         .file("extension/picky.control", PICKY_CONTROL)
         .file("extension/picky--1.0.sql", PICKY)
+        .file("extension/home.control", HOME_CONTROL)
+        .file("extension/home--1.0.sql", HOME)
         .set("extension_control_path", "$system:$FOLDER");
     Server::with(18, settings)
 }
@@ -115,4 +124,106 @@ async fn an_extension_that_cannot_be_created_there_is_left_out_with_what_needs_i
         "conf plpgsql"
     );
     assert_eq!(to.query_text("SELECT a FROM t").await, "7");
+}
+
+#[tokio::test]
+async fn what_was_put_into_an_extension_or_on_its_tables_is_named() {
+    let (Some(source), Some(destination)) = (server(), server()) else { return };
+    let (from, to) = (source.database("added").await, destination.absent_database("added"));
+    from.execute(
+        "CREATE EXTENSION conf; CREATE TABLE mine (id int PRIMARY KEY, t text); INSERT INTO mine VALUES (1, 'x');
+         GRANT SELECT ON mine TO PUBLIC; COMMENT ON TABLE mine IS 'mine';
+         CREATE FUNCTION helper() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE SEQUENCE counter;
+         ALTER EXTENSION conf ADD TABLE mine; ALTER EXTENSION conf ADD FUNCTION helper(); ALTER EXTENSION conf ADD SEQUENCE counter;
+         CREATE VIEW over_mine AS SELECT id FROM mine; CREATE TABLE stays (id int PRIMARY KEY, n int DEFAULT helper());
+         CREATE TABLE points_there (id int REFERENCES mine); INSERT INTO stays VALUES (1); INSERT INTO points_there VALUES (1);
+         ALTER TABLE conf.parent ADD COLUMN extra text DEFAULT 'e'; INSERT INTO conf.parent VALUES (5, 'five', false, 'more');
+         CREATE INDEX mine_too ON conf.parent (name); ALTER TABLE conf.parent ADD CONSTRAINT named CHECK (name <> '');
+         CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+         CREATE TRIGGER touched BEFORE UPDATE ON conf.parent FOR EACH ROW EXECUTE FUNCTION touch();
+         CREATE RULE nothing AS ON DELETE TO conf.internal DO INSTEAD NOTHING",
+    )
+    .await;
+
+    let strict = clone(&Binary::new(), &from.url(), &to.url(), &["--strict"]).await.expect_code(3);
+    strict.expect_error(&["table public.mine", "not made by extension conf on the destination"]);
+    assert_eq!(to.related_databases().await, [""; 0]);
+    let outcome = clone_of(&from, &to, &["--verify", "checksum"]).await;
+
+    let mut skipped = outcome.skipped();
+    skipped.sort_unstable();
+    assert_eq!(
+        skipped,
+        [
+            "default of public.stays.n",
+            "foreign key points_there_id_fkey on public.points_there",
+            "function public.helper()",
+            "index conf.mine_too",
+            "rule nothing on conf.internal",
+            "sequence public.counter",
+            "table column conf.parent.extra",
+            "table constraint named on conf.parent",
+            "table public.mine",
+            "trigger touched on conf.parent",
+            "view public.over_mine",
+        ]
+    );
+    assert_eq!(to.query_text("SELECT name FROM conf.parent WHERE id = 5").await, "five");
+    assert_eq!(
+        to.query_text("SELECT concat((SELECT id FROM stays), (SELECT id FROM points_there))").await,
+        "11"
+    );
+}
+
+#[tokio::test]
+async fn policies_on_tables_of_extensions_are_kept() {
+    let (Some(source), Some(destination)) = (server(), server()) else { return };
+    for server in [&source, &destination] {
+        server.execute("CREATE ROLE reader").await;
+    }
+    let (from, to) = (source.database("policies").await, destination.absent_database("policies"));
+    from.execute(
+        "CREATE EXTENSION conf; CREATE EXTENSION home; ALTER TABLE conf.parent ENABLE ROW LEVEL SECURITY;
+         ALTER TABLE home.of_extension ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+         CREATE POLICY mine ON conf.parent AS RESTRICTIVE FOR SELECT TO reader USING (builtin OR id > 7);
+         CREATE POLICY inserted ON conf.internal FOR INSERT WITH CHECK (a > 0);
+         ALTER POLICY made_by_script ON home.of_extension USING (a > 7)",
+    )
+    .await;
+
+    let outcome = clone_of(&from, &to, &["--verify", "checksum"]).await;
+
+    assert_eq!(outcome.skipped(), [""; 0]);
+    assert_eq!(outcome.warnings("not_created"), Vec::<&serde_json::Value>::new());
+    let policies = "SELECT string_agg(concat_ws(' ', tablename, policyname, permissive, roles, cmd, qual, with_check), E'\\n' ORDER BY 1)
+        FROM pg_policies, pg_class WHERE relname = tablename";
+    let secured = "SELECT string_agg(concat_ws(' ', relname, relrowsecurity, relforcerowsecurity), ',' ORDER BY relname)
+        FROM pg_class WHERE relrowsecurity";
+    let expected = from.query_text(policies).await;
+    assert!(expected.contains("parent mine RESTRICTIVE {reader} SELECT"), "{expected}");
+    assert_eq!(to.query_text(policies).await, expected);
+    assert_eq!(to.query_text(secured).await, "of_extension t t,parent t f");
+}
+
+#[tokio::test]
+async fn a_users_table_in_the_schema_of_an_extension_comes_along() {
+    let (Some(source), Some(destination)) = (server(), server()) else { return };
+    let (from, to) = (source.database("home").await, destination.absent_database("home"));
+    from.execute(
+        "CREATE EXTENSION home; CREATE EXTENSION conf;
+         CREATE TABLE home.mine (id serial PRIMARY KEY, t home.of_extension); INSERT INTO home.mine (t) VALUES (ROW (7));
+         CREATE TABLE conf.mine (id int REFERENCES conf.parent); INSERT INTO conf.mine VALUES (1);
+         CREATE FUNCTION home.f() RETURNS int LANGUAGE sql AS 'SELECT 1'; COMMENT ON TABLE home.mine IS 'mine'",
+    )
+    .await;
+
+    let outcome = clone_of(&from, &to, &["--verify", "checksum"]).await;
+
+    assert_eq!(outcome.skipped(), [""; 0]);
+    let expected = dump::schema(18, &from.url()).unwrap_or_default();
+    dump::assert_same(&expected, &dump::schema(18, &to.url()).unwrap_or_default());
+    assert_eq!(
+        to.query_text("SELECT concat(m.id, (m.t).a, c.id) FROM home.mine AS m, conf.mine AS c").await,
+        "171"
+    );
 }

@@ -20,6 +20,7 @@ CREATE FOREIGN TABLE far (id integer NOT NULL, "a B" text OPTIONS (column_name '
     twice integer GENERATED ALWAYS AS (id * 2) STORED, CONSTRAINT positive CHECK (id > 0)) SERVER "Far Away" OPTIONS (schema_name 'x', table_name 'y');
 CREATE FOREIGN TABLE nothing () SERVER plain;
 ALTER FOREIGN TABLE far ALTER COLUMN "a B" SET STORAGE EXTERNAL, ALTER COLUMN id SET STATISTICS 7, ALTER COLUMN id SET (n_distinct = 5);
+CREATE SEQUENCE of_far OWNED BY far.id;
 ALTER FOREIGN TABLE far OWNER TO mbs_owner;
 GRANT SELECT ON far TO mbs_reader;
 GRANT UPDATE (id) ON far TO mbs_reader;

@@ -41,6 +41,9 @@ CREATE RULE through_view AS ON INSERT TO v.simple DO INSTEAD INSERT INTO v.base 
 ALTER TABLE v.base DISABLE RULE on_delete;
 ALTER TABLE v.base ENABLE ALWAYS RULE on_insert;
 ALTER TABLE v.log ENABLE REPLICA RULE many;
+-- 24: a sequence may go away with a view.
+CREATE SEQUENCE v.of_view OWNED BY v.simple.key;
+CREATE SEQUENCE v.of_circle OWNED BY v.first.a;
 COMMENT ON VIEW v.simple IS 'a view';
 COMMENT ON COLUMN v.simple."The Name" IS 'a column of a view';
 COMMENT ON VIEW v.first IS 'in a circle';

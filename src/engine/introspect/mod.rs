@@ -9,7 +9,7 @@ mod comment;
 mod constraint;
 mod database;
 mod dependency;
-mod extension;
+pub mod extension;
 mod function;
 mod index;
 mod large_object;
@@ -140,6 +140,7 @@ pub async fn read_beside(client: &Client, beside: &Client, version: Version) -> 
             rule::read(client, version),
             trigger::read(client, version),
             policy::read(client, version),
+            policy::read_secured_members(client),
             comment::read(beside, version),
             privilege::read_owners(beside),
             privilege::read(beside, version),
@@ -162,6 +163,7 @@ pub async fn read_beside(client: &Client, beside: &Client, version: Version) -> 
         rules,
         triggers,
         policies,
+        secured_members,
         comments,
         owners,
         privileges,
@@ -188,6 +190,7 @@ pub async fn read_beside(client: &Client, beside: &Client, version: Version) -> 
         rules,
         triggers,
         policies,
+        secured_members,
         comments,
         owners,
         privileges,

@@ -19,6 +19,8 @@ fn sequence(row: &Row) -> Result<Sequence, Error> {
         }
         None => None,
     };
+    let owner_name = get::<String>(row, "owner_name")?;
+    let owner_column = owned_by.map(|_| Sql::printed_by_server(owner_name));
     Ok(Sequence {
         oid: get(row, "oid")?,
         name: qualified(row, "schema", "name")?,
@@ -32,5 +34,6 @@ fn sequence(row: &Row) -> Result<Sequence, Error> {
         cycle: get(row, "cycle")?,
         unlogged: get(row, "unlogged")?,
         owned_by,
+        owner_column,
     })
 }

@@ -1,6 +1,7 @@
 //! Extensions: never their members, which `CREATE EXTENSION` makes.
 
 use crate::pg::{Ident, Oid, QualifiedName, Sql};
+use crate::schema::model::Address;
 use crate::schema::model::relation::Table;
 
 /// An installed extension.
@@ -17,6 +18,21 @@ pub struct Extension {
     pub sequences: Vec<(Oid, QualifiedName)>,
     /// Those of them that our role may not read.
     pub hidden_sequences: Vec<QualifiedName>,
+    pub members: Vec<Member>,
+}
+
+/// What belongs to an extension, or hangs on a table of its.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    pub address: Address,
+    /// Kind and name, by which it is the same on another server: `table cron.job`.
+    pub name: String,
+    /// `false` for a type that comes with a table or with another type.
+    pub by_itself: bool,
+    /// The table that it hangs on.
+    pub part_of: Option<Oid>,
+    /// Whether it holds rows or a position, or shows some.
+    pub is_relation: bool,
 }
 
 /// A table that `CREATE EXTENSION` makes and whose rows, or some of them, belong to the user (manual, "Extension

@@ -163,6 +163,8 @@ pub struct Catalog {
     pub rules: Vec<rule::Rule>,
     pub triggers: Vec<trigger::Trigger>,
     pub policies: Vec<policy::Policy>,
+    /// Tables of extensions with row-level security; of all others the table says it.
+    pub secured_members: Vec<policy::SecuredMember>,
     pub comments: Vec<comment::Comment>,
     pub owners: Vec<privilege::Owner>,
     pub privileges: Vec<privilege::Privilege>,
@@ -197,6 +199,7 @@ impl Catalog {
             rules: Vec::new(),
             triggers: Vec::new(),
             policies: Vec::new(),
+            secured_members: Vec::new(),
             comments: Vec::new(),
             owners: Vec::new(),
             privileges: Vec::new(),

@@ -19,6 +19,8 @@ pub struct Sequence {
     pub cycle: bool,
     pub unlogged: bool,
     pub owned_by: Option<OwnedBy>,
+    /// That column, as it is written after OWNED BY.
+    pub owner_column: Option<Sql>,
 }
 
 impl Sequence {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use crate::pg::Sql;
 use crate::schema::model::{Address, Catalog};
+use crate::schema::render::Rendering;
 use crate::schema::script::Piece;
 
 /// Finds the piece that makes an object.
@@ -17,8 +18,12 @@ pub(super) struct Attacher {
 }
 
 impl Attacher {
-    pub(super) fn new(catalog: &Catalog, pieces: &[Piece]) -> Self {
-        let members = catalog.dependencies.iter().filter(|dependency| dependency.kind == 'e');
+    pub(super) fn new(catalog: &Catalog, rendering: &Rendering) -> Self {
+        let Rendering { pieces, left_out, .. } = rendering;
+        let members = catalog
+            .dependencies
+            .iter()
+            .filter(|dependency| dependency.kind == 'e' && !left_out.contains_key(&dependency.dependent));
         let members = members.map(|member| (member.dependent, member.referenced)).collect();
         let mut attacher = Self { whole: HashMap::new(), within: HashMap::new(), members };
         for (position, piece) in pieces.iter().enumerate() {

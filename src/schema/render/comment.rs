@@ -9,7 +9,7 @@ use crate::sql;
 
 /// To be called when the pieces of everything else are there. What has no piece is reported by whoever left it out.
 pub(super) fn render(catalog: &Catalog, _options: &Options, to: &mut Rendering) {
-    let attacher = Attacher::new(catalog, &to.pieces);
+    let attacher = Attacher::new(catalog, to);
     for comment in &catalog.comments {
         let text =
             sql!("COMMENT ON {subject} IS {text}", subject = comment.subject, text = Literal(&comment.text));

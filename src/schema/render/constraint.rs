@@ -209,7 +209,12 @@ impl Made<'_> {
         };
         let mut piece = self.piece(Rank::ForeignKey, Phase::Constraint);
         piece.needs_rows_of = self.relations.with_rows(self.table.oid);
-        piece.needs_rows_of.extend(self.relations.with_rows(referenced));
+        if self.relations.tables.contains_key(&referenced) {
+            piece.needs_rows_of.extend(self.relations.with_rows(referenced));
+        } else {
+            // A table of an extension, with rows of the user.
+            piece.needs_rows_of.push(referenced);
+        }
         piece.needs_rows_of.sort_unstable();
         piece.needs_rows_of.dedup();
         // A partitioned key is valid, and can be pointed at, once every partition's is attached.

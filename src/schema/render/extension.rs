@@ -2,9 +2,10 @@
 
 use crate::pg::Sql;
 use crate::pg::name::for_people;
+use crate::schema::model::extension::Extension;
 use crate::schema::model::{Address, Catalog, Rank, class};
 use crate::schema::options::Options;
-use crate::schema::render::Rendering;
+use crate::schema::render::{Rendering, for_dependents};
 use crate::schema::script::{Phase, Piece};
 use crate::sql;
 
@@ -35,8 +36,23 @@ pub(super) fn render(catalog: &Catalog, options: &Options, to: &mut Rendering) {
                 name = extension.name,
                 schema = schema
             )],
-            ..Piece::new(address, Rank::Extension, Phase::PreData, label)
+            ..Piece::new(address, Rank::Extension, Phase::PreData, label.clone())
         });
+        lose(extension, &label, options, to);
+    }
+}
+
+/// Members that the extension does not have on the destination, and what hangs on those that it has.
+fn lose(extension: &Extension, label: &str, options: &Options, to: &mut Rendering) {
+    for member in &extension.members {
+        let Some(said) = options.lost_members.get(&member.address) else { continue };
+        to.left_out.insert(member.address, for_dependents(&member.name, &format!("not made by {label}")));
+        if *said {
+            let reason = format!(
+                "not made by {label} on the destination: it was added by hand, and comes neither with a dump nor with a clone"
+            );
+            to.skip(&member.name, reason);
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! SQL of row-level security.
 
 use crate::pg::name::for_people;
-use crate::pg::{Ident, Sql};
+use crate::pg::{Ident, QualifiedName, Sql};
 use crate::schema::model::policy::{Command, Policy};
+use crate::schema::model::relation::RowSecurity;
 use crate::schema::model::{Address, Catalog, Rank, class};
 use crate::schema::options::Options;
 use crate::schema::render::Rendering;
@@ -15,37 +16,54 @@ fn force() -> Sql {
 
 pub(super) fn render(catalog: &Catalog, options: &Options, to: &mut Rendering) {
     for table in &catalog.tables {
-        let relation = table.address();
-        let mut actions = Vec::new();
-        if table.row_security.enabled {
-            actions.push(Sql::fixed("ENABLE ROW LEVEL SECURITY"));
+        to.pieces.extend(row_security(table.address(), &table.name, table.row_security, options));
+    }
+    for member in &catalog.secured_members {
+        let relation = Address::new(class::RELATION, member.relation);
+        if member.security.forced && !options.superuser {
+            let object = format!("forced row security of {}", member.table);
+            to.skip(
+                object,
+                "only a superuser of the destination can verify what it hides of an extension's table",
+            );
         }
-        if table.row_security.forced && options.superuser {
-            actions.push(force());
-        } else if table.row_security.forced {
-            // From then on the owner does not see all rows: they are verified first.
-            to.push(Piece {
-                sql: vec![sql!("ALTER TABLE {table} {force}", table = table.name, force = force())],
-                phase: Phase::Last,
-                ..piece(
-                    relation.part(Rank::EventTrigger),
-                    relation,
-                    format!("forced row security of {}", table.name),
-                )
-            });
-        }
-        if actions.is_empty() {
-            continue;
-        }
-        let actions = Sql::join(&actions, ", ");
-        to.push(Piece {
-            sql: vec![sql!("ALTER TABLE {table} {actions}", table = table.name, actions = actions)],
-            ..piece(relation.part(Rank::Policy), relation, format!("row security of {}", table.name))
-        });
+        let security = RowSecurity { forced: member.security.forced && options.superuser, ..member.security };
+        let secured = row_security(relation, &member.table, security, options).into_iter();
+        to.pieces.extend(secured.map(|piece| Piece { tolerated: true, ..piece }));
     }
     for policy in &catalog.policies {
         render_policy(policy, options, to);
     }
+}
+
+fn row_security(
+    relation: Address,
+    table: &QualifiedName,
+    security: RowSecurity,
+    options: &Options,
+) -> Vec<Piece> {
+    let (mut pieces, mut actions) = (Vec::new(), Vec::new());
+    if security.enabled {
+        actions.push(Sql::fixed("ENABLE ROW LEVEL SECURITY"));
+    }
+    if security.forced && options.superuser {
+        actions.push(force());
+    } else if security.forced {
+        // From then on the owner does not see all rows: they are verified first.
+        pieces.push(Piece {
+            sql: vec![sql!("ALTER TABLE {table} {force}", table = table, force = force())],
+            phase: Phase::Last,
+            ..piece(relation.part(Rank::EventTrigger), relation, format!("forced row security of {table}"))
+        });
+    }
+    if !actions.is_empty() {
+        let actions = Sql::join(&actions, ", ");
+        pieces.push(Piece {
+            sql: vec![sql!("ALTER TABLE {table} {actions}", table = table, actions = actions)],
+            ..piece(relation.part(Rank::Policy), relation, format!("row security of {table}"))
+        });
+    }
+    pieces
 }
 
 fn piece(makes: Address, relation: Address, label: String) -> Piece {
@@ -90,7 +108,18 @@ fn render_policy(policy: &Policy, options: &Options, to: &mut Rendering) {
     }
     let relation = Address::new(class::RELATION, policy.relation);
     let makes = Address::new(class::POLICY, policy.oid);
-    to.push(Piece { sql: vec![text], ..piece(makes, relation, label) });
+    let mut made = piece(makes, relation, label);
+    if policy.of_extension {
+        // The extension's script may have made one of that name; and its table is not ours to rely on.
+        made.sql.push(sql!(
+            "DROP POLICY IF EXISTS {name} ON {table}",
+            name = policy.name,
+            table = policy.table
+        ));
+        made.tolerated = true;
+    }
+    made.sql.push(text);
+    to.push(made);
 }
 
 fn command(command: Command) -> Sql {

@@ -70,7 +70,7 @@ fn label(object: &Printed) -> String {
 
 /// To be called when the pieces of everything else are there.
 pub(super) fn render_ties(catalog: &Catalog, to: &mut Rendering) {
-    let attacher = Attacher::new(catalog, &to.pieces);
+    let attacher = Attacher::new(catalog, to);
     for tie in &catalog.extension_ties {
         attacher.attach(&mut to.pieces, tie.of, std::slice::from_ref(&tie.statement));
     }

@@ -9,7 +9,6 @@ use crate::schema::script::{Phase, Piece};
 use crate::sql;
 
 pub(super) fn render(catalog: &Catalog, _options: &Options, to: &mut Rendering) {
-    let tables = catalog.tables_by_oid();
     for sequence in catalog.sequences.iter().filter(|sequence| sequence.identity_of().is_none()) {
         let label = ["sequence ", &sequence.name.to_string()].concat();
         let owner = sequence.owned_by.map(|owner| Address::new(class::RELATION, owner.table));
@@ -20,20 +19,16 @@ pub(super) fn render(catalog: &Catalog, _options: &Options, to: &mut Rendering) 
             part_of: owner,
             ..Piece::new(sequence.address(), Rank::Sequence, Phase::PreData, label.clone())
         });
-        let column = sequence.owned_by.and_then(|owner| {
-            let table = tables.get(&owner.table)?;
-            Some((table, table.column(owner.column)?))
-        });
-        if let Some((table, column)) = column {
+        // Of a table, a foreign table or a view.
+        if let (Some(owner), Some(column)) = (owner, &sequence.owner_column) {
             to.push(Piece {
                 sql: vec![sql!(
-                    "ALTER SEQUENCE {sequence} OWNED BY {table}.{column}",
+                    "ALTER SEQUENCE {sequence} OWNED BY {column}",
                     sequence = sequence.name,
-                    table = table.name,
-                    column = column.name
+                    column = column
                 )],
-                needs: vec![sequence.address(), table.address()],
-                part_of: Some(table.address()),
+                needs: vec![sequence.address(), owner],
+                part_of: Some(owner),
                 ..Piece::new(
                     sequence.address().part(Rank::SequenceOwner),
                     Rank::SequenceOwner,

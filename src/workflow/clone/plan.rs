@@ -15,8 +15,9 @@ use crate::engine::preflight::{self, check, source as readable};
 use crate::pg::name::for_people;
 use crate::pg::{Ident, Oid, QualifiedName};
 use crate::progress::{IndexWork, Level, TableWork, Update, VerifyMode, Warning, Work};
-use crate::schema::model::Catalog;
 use crate::schema::model::database::{Database, LocaleProvider};
+use crate::schema::model::extension::Configuration;
+use crate::schema::model::{Address, Catalog, class};
 use crate::schema::script::{self, Phase};
 use crate::schema::{Options, adapt, render};
 use crate::workflow::Result;
@@ -128,20 +129,37 @@ impl Plan {
     }
 
     /// Draws the plan again for a destination that can do less than it said: each extension that it cannot make, with the
-    /// server's reason.
+    /// server's reason, and members that extensions do not have there.
     pub(super) fn without(
         &mut self,
         extensions: HashMap<String, String>,
+        members: HashMap<Address, bool>,
         request: &Request,
         context: &Context,
         destination: &Destination,
     ) -> Result<()> {
         self.ground.options.refused_extensions = extensions;
+        self.forget_rows_of(&members);
+        self.ground.options.lost_members = members;
         let before = std::mem::take(&mut self.drawn);
         self.drawn = draw::draw(request, context, destination, &self.ground)?;
         self.say(context, &before);
         announce(request, context, self);
         Ok(())
+    }
+
+    /// Rows that have no table there, or no column.
+    fn forget_rows_of(&mut self, lost: &HashMap<Address, bool>) {
+        let catalog = &mut self.ground.catalog;
+        catalog.configurations.retain(|one| !lost.contains_key(&one.table.address()));
+        for Configuration { table, .. } in &mut catalog.configurations {
+            let oid = table.oid;
+            table.columns.retain(|column| !lost.contains_key(&Address::column(oid, column.number)));
+        }
+        for extension in &mut catalog.extensions {
+            let there = |oid: Oid| !lost.contains_key(&Address::new(class::RELATION, oid));
+            extension.sequences.retain(|(oid, _)| there(*oid));
+        }
     }
 
     /// What is skipped and switched off, but for what `before` has said.

@@ -2,14 +2,19 @@
 //! database only, want a library that is not preloaded, or a role with more rights. Tried in the staging database and
 //! rolled back, so that the plan can go without it and name what needs it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use super::draw::Ground;
 use super::plan::Plan;
 use super::staging::Building;
 use super::{Context, Request};
-use crate::pg::Sql;
-use crate::schema::model::Rank;
+use crate::connect::Connection;
+use crate::engine::introspect;
+use crate::pg::{Oid, Sql};
+use crate::schema::model::extension::Member;
+use crate::schema::model::{Address, Rank};
 use crate::schema::script::Phase;
+use crate::sql;
 use crate::workflow::Result;
 
 /// Tries them, and draws the plan again without those that are refused.
@@ -40,9 +45,38 @@ pub(super) async fn extensions(
             refused.insert(extension.name.as_str().to_owned(), message);
         }
     }
+    let lost = lost_members(plan, connection).await?;
     connection.batch(&Sql::fixed("ROLLBACK")).await?;
-    if refused.is_empty() {
+    if refused.is_empty() && lost.is_empty() {
         return Ok(());
     }
-    plan.without(refused, request, context, building.destination)
+    plan.without(refused, lost, request, context, building.destination)
+}
+
+/// What belongs to an extension on the source and was not made with it just now, and whether to say so. Another version of
+/// an extension may well have other functions; relations hold something of the user's.
+async fn lost_members(plan: &Plan, connection: &Connection) -> Result<HashMap<Address, bool>> {
+    // Names are compared, so they are quoted as they were on the source.
+    let Ground { catalog, options, .. } = &plan.ground;
+    let quoted = catalog.version.major() != options.destination_version.major();
+    let quoting = Sql::fixed(if quoted { "on" } else { "off" });
+    connection.batch(&sql!("SET LOCAL quote_all_identifiers = {quoting}", quoting = quoting)).await?;
+    let made = introspect::extension::members(connection.client()).await?;
+    let mut lost = HashMap::new();
+    for extension in &catalog.extensions {
+        // One that was refused is left out with all its members.
+        let Some((version, members)) = made.get(extension.name.as_str()) else { continue };
+        let known: HashSet<&str> = members.iter().map(|member| member.name.as_str()).collect();
+        let same = *version == extension.version;
+        let is_missing = |member: &&Member| !known.contains(member.name.as_str());
+        let missing: Vec<&Member> = extension.members.iter().filter(is_missing).collect();
+        let whole: HashSet<Oid> =
+            missing.iter().filter(|one| one.is_relation).map(|one| one.address.object).collect();
+        // With a table goes what hangs on it.
+        let with_another = |member: &Member| member.part_of.is_some_and(|table| whole.contains(&table));
+        let said =
+            |member: &Member| member.by_itself && (same || member.is_relation) && !with_another(member);
+        lost.extend(missing.iter().map(|member| (member.address, said(member))));
+    }
+    Ok(lost)
 }

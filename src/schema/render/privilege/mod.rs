@@ -27,7 +27,7 @@ const FIRST_OID_OF_USERS: u32 = 16384;
 
 /// To be called when the pieces of everything else are there.
 pub(super) fn render(catalog: &Catalog, options: &Options, to: &mut Rendering) {
-    let attacher = Attacher::new(catalog, &to.pieces);
+    let attacher = Attacher::new(catalog, to);
     let mut missing = Missing::default();
     if options.owners {
         owner::render(catalog, options, &attacher, &mut missing, to);
