@@ -250,6 +250,7 @@ fn versions_of_extensions_and_broken_indexes_are_notes() {
             brings_schema: false,
             sequences: Vec::new(),
             hidden_sequences: Vec::new(),
+            members: Vec::new(),
         });
         let on = table(100, "t", vec![column("a", "text")]);
         let mut broken = index(110, &on, "broken", "CREATE INDEX broken ON public.t USING btree (a)");

@@ -20,8 +20,16 @@ pub(super) fn read(catalog: &Catalog, to: &mut Inventory) {
         to.add(Object::global(Kind::Schema, name), Address::new(class::SCHEMA, *oid), members, Vec::new());
     }
     for extension in &catalog.extensions {
-        let Extension { oid, name, version: _, schema, brings_schema: _, sequences: _, hidden_sequences: _ } =
-            extension;
+        let Extension {
+            oid,
+            name,
+            version: _,
+            schema,
+            brings_schema: _,
+            sequences: _,
+            hidden_sequences: _,
+            members: _,
+        } = extension;
         let mut members = Members::default();
         members.plain(Aspect::Schema, schema.as_str());
         let address = Address::new(class::EXTENSION, *oid);
@@ -46,6 +54,7 @@ fn database(database: &Database, to: &mut Inventory) {
         locale,
         icu_rules,
         collation_version: _,
+        tablespace,
         connection_limit,
         is_template,
         comment,
@@ -70,6 +79,9 @@ fn database(database: &Database, to: &mut Inventory) {
         if let Some(value) = value {
             members.plain(aspect, value);
         }
+    }
+    if tablespace.as_str() != "pg_default" {
+        members.plain(Aspect::Tablespace, tablespace.as_str());
     }
     if *connection_limit != -1 {
         members.plain(Aspect::ConnectionLimit, connection_limit);

@@ -245,6 +245,7 @@ pub(super) fn sequence_members(sequence: &Sequence, members: &mut Members) {
         cycle,
         unlogged: _,
         owned_by,
+        owner_column: _,
     } = sequence;
     // An identity column gives its sequence its own type.
     if owned_by.is_none_or(|owner| !owner.identity) {

@@ -108,8 +108,19 @@ pub(super) fn read(catalog: &Catalog, to: &mut Inventory) {
         }
     }
     for policy in &catalog.policies {
-        let Policy { oid, name, relation, table, permissive, command, everyone, roles, using, check } =
-            policy;
+        let Policy {
+            oid,
+            name,
+            relation,
+            table,
+            of_extension: _,
+            permissive,
+            command,
+            everyone,
+            roles,
+            using,
+            check,
+        } = policy;
         let mut members = Members::default();
         members.plain(Aspect::Permissive, permissive);
         members.plain(Aspect::Command, word(*command));
