@@ -8,6 +8,9 @@ SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4 AS vers
                 WHERE s.name = 'default_toast_compression' AND 'lz4' = ANY (s.enumvals)) AS lz4,
        r.rolcreatedb OR r.rolsuper AS may_create_databases,
        (SELECT c.system_identifier::text FROM pg_catalog.pg_control_system() AS c) AS system_identifier,
+       pg_catalog.current_setting('max_locks_per_transaction')::pg_catalog.int8
+           * (pg_catalog.current_setting('max_connections')::pg_catalog.int8
+              + pg_catalog.current_setting('max_prepared_transactions')::pg_catalog.int8) AS lock_slots,
        pg_catalog.pg_is_in_recovery() AS in_recovery,
        CASE WHEN r.rolsuper OR pg_catalog.pg_has_role(CURRENT_USER, 'pg_read_all_settings', 'USAGE')
             THEN pg_catalog.current_setting('data_directory') END AS data_directory,

@@ -5,12 +5,21 @@ SELECT n.nspname AS schema,
        l.pid,
        CASE WHEN c.relkind = 'm' THEN 'materialized view' WHEN c.relkind IN ('i', 'I') THEN 'index'
             WHEN c.relkind = 'v' THEN 'view' ELSE 'table' END AS kind,
-       coalesce(a.usename, '') AS username,
+       -- A prepared transaction has no process (manual, "pg_locks").
+       p.gid,
+       coalesce(a.usename, p.owner, '') AS username,
        coalesce(pg_catalog.left(a.query, 200), '') AS query
   FROM pg_catalog.pg_locks AS l
   JOIN pg_catalog.pg_class AS c ON c.oid = l.relation
   JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
   LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
+  LEFT JOIN LATERAL (
+       SELECT x.gid, x.owner
+         FROM pg_catalog.pg_locks AS own
+         JOIN pg_catalog.pg_prepared_xacts AS x ON x.transaction = own.transactionid
+        WHERE own.locktype = 'transactionid' AND own.pid IS NULL
+          AND own.virtualtransaction = l.virtualtransaction
+        LIMIT 1) AS p ON l.pid IS NULL
  WHERE l.locktype = 'relation'
    AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
    AND l.mode = 'AccessExclusiveLock'

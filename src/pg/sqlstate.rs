@@ -8,6 +8,8 @@ pub const INSUFFICIENT_PRIVILEGE: &str = "42501";
 pub const UNDEFINED_TABLE: &str = "42P01";
 /// `undefined_object`.
 pub const UNDEFINED_OBJECT: &str = "42704";
+/// `undefined_function`.
+pub const UNDEFINED_FUNCTION: &str = "42883";
 /// `undefined_column`.
 pub const UNDEFINED_COLUMN: &str = "42703";
 /// `in_failed_sql_transaction`: an earlier statement of the transaction failed.

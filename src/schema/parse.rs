@@ -178,7 +178,7 @@ mod tests {
             waits_for: Vec::new(),
             needs_rows_of: Vec::new(),
             locks: Vec::new(),
-            tolerated: false,
+            tolerated: crate::schema::script::Tolerated::Nothing,
             builds: None,
         };
         let printed = sql!("CREATE VIEW v AS {query}", query = server("SELECT t.system_user.x FROM FROM t"));

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use crate::pg::{Oid, Sql};
+use crate::pg::{Oid, Sql, sqlstate};
 use crate::schema::model::{Address, Rank};
 
 /// When a step runs, in relation to the rows.
@@ -89,11 +89,40 @@ pub struct Piece {
     pub needs_rows_of: Vec<Oid>,
     /// Locks it takes on tables that may be in use by other steps.
     pub locks: Vec<Lock>,
-    /// Whether the rest goes on when it fails, with a line in the report: what the source itself may be unable to
-    /// do, such as refreshing a materialized view under an empty `search_path`.
-    pub tolerated: bool,
+    /// Which of its failures the rest goes on after.
+    pub tolerated: Tolerated,
     /// The index that it builds, for progress.
     pub builds: Option<crate::pg::QualifiedName>,
+}
+
+/// Which failures of a step the rest goes on after, with a line in the report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tolerated {
+    #[default]
+    Nothing,
+    /// That a name is not found: a function of the user's that does not set its `search_path` may fail under the
+    /// empty one, as it does for pg_dump.
+    MissingNames,
+    /// All: what the source itself may be unable to do, such as refreshing a materialized view.
+    Anything,
+}
+
+impl Tolerated {
+    /// Whether a failure with this code is one of them.
+    pub fn covers(self, code: Option<&str>) -> bool {
+        let unnamed = [
+            sqlstate::UNDEFINED_TABLE,
+            sqlstate::UNDEFINED_OBJECT,
+            sqlstate::UNDEFINED_COLUMN,
+            sqlstate::UNDEFINED_FUNCTION,
+            sqlstate::INVALID_SCHEMA_NAME,
+        ];
+        match self {
+            Self::Nothing => false,
+            Self::MissingNames => code.is_some_and(|code| unnamed.contains(&code)),
+            Self::Anything => true,
+        }
+    }
 }
 
 impl Piece {
@@ -112,7 +141,7 @@ impl Piece {
             fallback: None,
             needs_rows_of: Vec::new(),
             locks: Vec::new(),
-            tolerated: false,
+            tolerated: Tolerated::Nothing,
             builds: None,
         }
     }
@@ -132,9 +161,8 @@ pub struct Step {
     pub waits_for: Vec<usize>,
     pub needs_rows_of: Vec<Oid>,
     pub locks: Vec<Lock>,
-    /// Whether the rest goes on when it fails, with a line in the report: what the source itself may be unable to
-    /// do, such as refreshing a materialized view under an empty `search_path`.
-    pub tolerated: bool,
+    /// Which of its failures the rest goes on after.
+    pub tolerated: Tolerated,
     /// The index that it builds, for progress.
     pub builds: Option<crate::pg::QualifiedName>,
 }

@@ -196,4 +196,71 @@ async fn with_four_workers_a_large_table_is_split_without_being_asked() {
         "a quarter of all the bytes is a fair share, and a chunk is about half of that or 64 MB"
     );
     assert_eq!(checksum::of(&from).await, checksum::of(&to).await);
+/// So many tables in one tree and beside it: some hundreds, or as many as `MULTIBOARD_TEST_MANY_TABLES` says.
+fn many() -> usize {
+    std::env::var("MULTIBOARD_TEST_MANY_TABLES").map_or(300, |number| number.parse().unwrap())
+}
+
+/// Every table gets its rows: the tables by themselves and a partitioned one, made in parts, so that no transaction of the
+/// test's own needs more locks than there are.
+async fn fill(database: &Database<'_>, tables: usize) {
+    database.execute("CREATE TABLE parted (id int, k int, PRIMARY KEY (k, id)) PARTITION BY LIST (k)").await;
+    let session = database.session().await;
+    for first in (0..tables).step_by(100) {
+        let last = (first + 100).min(tables) - 1;
+        let make = format!(
+            "DO $$ BEGIN FOR i IN {first}..{last} LOOP
+                 EXECUTE format('CREATE TABLE t%s (id int PRIMARY KEY, t text)', i);
+                 EXECUTE format('INSERT INTO t%s VALUES (%s, %L)', i, i, i);
+                 EXECUTE format('CREATE TABLE part%s (id int NOT NULL, k int NOT NULL, PRIMARY KEY (k, id))', i);
+                 EXECUTE format('INSERT INTO part%s VALUES (%s, %s)', i, i, i);
+                 EXECUTE format('ALTER TABLE parted ATTACH PARTITION part%s FOR VALUES IN (%s)', i, i); END LOOP; END $$"
+        );
+        session.execute_all(&make).await;
+    }
+}
+
+#[tokio::test]
+async fn tables_and_partitions_in_large_numbers_arrive() {
+    let tables = many();
+    // As a server comes that nobody has set up, where that is enough.
+    let locks = (tables * 4 / 100).max(64).to_string();
+    let settings = || Settings::new().set("max_locks_per_transaction", &locks).set("max_connections", "100");
+    let (Some(source), Some(destination)) = (Server::with(15, settings()), Server::with(15, settings()))
+    else {
+        return;
+    };
+    let (from, to) = (source.database("many").await, destination.absent_database("many"));
+    fill(&from, tables).await;
+
+    let outcome = clone_of(&from, &to, &["--verify", "checksum"]).await;
+
+    assert_eq!(outcome.report()["verification"]["different"], serde_json::json!([]));
+    assert_eq!(outcome.warnings("not_analyzed"), Vec::<&serde_json::Value>::new());
+    let rows = "SELECT concat(count(*), ' ', sum(id)) FROM parted";
+    assert_eq!(to.query_text(rows).await, format!("{tables} {}", tables * (tables - 1) / 2));
+    let relations = "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relname ~ '^(t|part)[0-9]+$'";
+    assert_eq!(to.query_text(relations).await, (tables * 2).to_string());
+}
+
+#[tokio::test]
+async fn a_destination_with_too_small_a_lock_table_for_a_tree_is_refused_before_anything_is_made() {
+    let small = Settings::new()
+        .set("max_locks_per_transaction", "10")
+        .set("max_connections", "20")
+        .set("max_prepared_transactions", "0");
+    let (Some(source), Some(destination)) = (source(15), Server::with(15, small)) else { return };
+    let (from, to) = (source.database("tree").await, destination.absent_database("tree"));
+    fill(&from, 100).await;
+
+    let refused = clone(&Binary::new(), &from.url(), &to.url(), &[]).await.expect_code(3);
+
+    refused.expect_error(&[
+        "public.parted has 202",
+        "the destination's lock table holds 200",
+        "max_locks_per_transaction",
+    ]);
+    assert_eq!(to.related_databases().await, [""; 0]);
+    let part = ["--exclude", "public.par*", "--verify", "checksum"];
+    clone_of(&from, &to, &part).await;
 }

@@ -352,3 +352,39 @@ async fn a_view_whose_definition_is_locked_is_told_with_who_holds_the_lock() {
     assert_eq!(to.related_databases().await, [""; 0]);
     holder.execute_all("ROLLBACK").await;
 }
+
+#[tokio::test]
+async fn rows_of_a_prepared_transaction_are_not_there_yet_and_keep_nobody() {
+    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+    let (from, to) = (source.database("prepared").await, destination.absent_database("prepared"));
+    from.execute(TABLES).await;
+    let gid = format!("{}_rows", from.name());
+    from.execute(&format!(
+        "BEGIN; INSERT INTO first VALUES (5000, 'later'); DELETE FROM second WHERE id = 1; PREPARE TRANSACTION '{gid}'"
+    ))
+    .await;
+
+    let outcome = clone_of(&from, &to, &["--verify", "checksum"]).await;
+
+    from.execute(&format!("ROLLBACK PREPARED '{gid}'")).await;
+    assert_eq!(outcome.report()["verification"]["different"], serde_json::json!([]));
+    assert_eq!(checksum::of(&from).await, checksum::of(&to).await);
+}
+
+#[tokio::test]
+async fn a_prepared_transaction_that_has_a_table_locked_is_named() {
+    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+    let (from, to) = (source.database("prepared").await, destination.absent_database("prepared"));
+    from.announce("canceling statement due to lock timeout");
+    from.execute(TABLES).await;
+    let gid = format!("{}_ddl", from.name());
+    from.execute(&format!("BEGIN; ALTER TABLE second ADD COLUMN late int; PREPARE TRANSACTION '{gid}'"))
+        .await;
+
+    let outcome = clone(&Binary::new(), &from.url(), &to.url(), &[]).await.expect_code(1);
+
+    outcome.expect_error(&["public.second", &format!("prepared transaction '{gid}'"), "ROLLBACK PREPARED"]);
+    assert_eq!(to.related_databases().await, [""; 0]);
+    from.execute(&format!("COMMIT PREPARED '{gid}'")).await;
+    clone_of(&from, &to, &["--verify", "checksum"]).await;
+}

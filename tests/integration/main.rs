@@ -35,6 +35,7 @@ mod clone_in_the_way;
 mod clone_kept;
 mod clone_late;
 mod clone_maintenance;
+mod clone_names;
 mod clone_nasty;
 mod clone_neutralize;
 mod clone_overtaken;

@@ -59,7 +59,7 @@ impl<D: Dial> Worker<D> {
             match self.build(&[(at, step)], idle).await {
                 Ok(()) => break,
                 Err(Error::Step { source, .. })
-                    if step.tolerated && source.classify().next != Next::Retry =>
+                    if step.tolerated.covers(source.sqlstate()) && source.classify().next != Next::Retry =>
                 {
                     self.shared.not_created(&step.label, &source);
                     break;

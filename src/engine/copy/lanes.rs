@@ -125,7 +125,7 @@ mod tests {
             waits_for,
             needs_rows_of: Vec::new(),
             locks: Vec::new(),
-            tolerated: false,
+            tolerated: crate::schema::script::Tolerated::Nothing,
             builds: None,
         }
     }

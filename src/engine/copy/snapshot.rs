@@ -155,10 +155,16 @@ async fn holders(
     let mut lines = Vec::new();
     for row in rows {
         let name = QualifiedName::new(row.try_get::<_, &str>("schema")?, row.try_get::<_, &str>("name")?);
-        let (pid, user): (i32, &str) = (row.try_get("pid")?, row.try_get("username")?);
+        let (pid, user): (Option<i32>, &str) = (row.try_get("pid")?, row.try_get("username")?);
         let query: &str = row.try_get("query")?;
         let kind: &str = row.try_get("kind")?;
-        lines.push(format!("{kind} {name} by pid {pid} (user {user}): {}", query.escape_debug()));
+        lines.push(match (pid, row.try_get::<_, Option<&str>>("gid")?) {
+            (Some(pid), _) => format!("{kind} {name} by pid {pid} (user {user}): {}", query.escape_debug()),
+            (None, gid) => {
+                let gid = gid.unwrap_or_default().escape_debug();
+                format!("{kind} {name} by the prepared transaction '{gid}' (user {user}), which COMMIT PREPARED or ROLLBACK PREPARED ends")
+            }
+        });
     }
     Ok(lines.join("; "))
 }

@@ -150,7 +150,7 @@ impl Work<'_> {
         for step in batch {
             match self.transaction(session, &step.label, &step.sql).await {
                 Ok(()) => {}
-                Err(Failed::Statement(source)) if step.tolerated => {
+                Err(Failed::Statement(source)) if step.tolerated.covers(source.sqlstate()) => {
                     problems.push((step.label.clone(), crate::failure::chain(&source)));
                 }
                 Err(Failed::Statement(source)) => {
@@ -249,7 +249,7 @@ mod tests {
             waits_for: Vec::new(),
             needs_rows_of: Vec::new(),
             locks: Vec::new(),
-            tolerated: false,
+            tolerated: crate::schema::script::Tolerated::Nothing,
             builds: None,
         };
         let mut steps: Vec<Step> = (0..150).map(|bytes| step(bytes, 1)).collect();

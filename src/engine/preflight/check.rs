@@ -105,6 +105,26 @@ pub fn locks(source: &source::Facts, tables: usize) -> Option<Finding> {
     })
 }
 
+/// Room for locks on the destination: whoever reads a partitioned table as a whole, verification for one, locks every
+/// table and index below it. `tree` is the largest one, by name and number of tables and indexes.
+pub fn locks_of_tree(
+    destination: &destination::Facts,
+    tree: &QualifiedName,
+    relations: usize,
+) -> Option<Finding> {
+    let needed = i64::try_from(relations).unwrap_or(i64::MAX);
+    (needed > destination.lock_slots / 5 * 4).then(|| {
+        Finding::new(
+            "too_many_locks",
+            format!(
+                "partitioned table {tree} has {relations} tables and indexes below it, all locked by who reads it, and the destination's lock table holds {}",
+                destination.lock_slots
+            ),
+            format!("raise max_locks_per_transaction on the destination and restart it, or leave the table out with --exclude {tree}"),
+        )
+    })
+}
+
 /// Room on the destination's disk: a second copy while the old database is still there.
 pub fn space(needed_bytes: u64, free_bytes: Option<u64>) -> Option<Finding> {
     let free = free_bytes?;
@@ -193,6 +213,7 @@ mod tests {
             may_create_databases: true,
             system_identifier: "2".into(),
             in_recovery: false,
+            lock_slots: 6400,
             data_directory: None,
             extensions: HashSet::new(),
             roles: HashSet::new(),
@@ -217,6 +238,17 @@ mod tests {
         assert_eq!(space(101, Some(100)).map(|f| f.code), Some("not_enough_space"));
         assert!(locks(&source(150_000), 5000).is_none());
         assert_eq!(locks(&source(150_000), 6000).map(|f| f.code), Some("too_many_locks"));
+    }
+
+    #[test]
+    fn a_tree_too_large_for_the_lock_table_is_named() {
+        let tree = QualifiedName::new("public", "events");
+        assert!(locks_of_tree(&destination(150_000), &tree, 5000).is_none());
+        let finding = locks_of_tree(&destination(150_000), &tree, 6000).unwrap();
+        assert!(
+            finding.message.contains("public.events has 6000")
+                && finding.hint.contains("--exclude public.events")
+        );
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub struct Facts {
     /// The cluster's identity, a decimal number as text.
     pub system_identifier: String,
     pub in_recovery: bool,
+    /// Places in the lock table.
+    pub lock_slots: i64,
     /// Where its data lies on its own machine, if our role may know.
     pub data_directory: Option<String>,
     pub extensions: HashSet<String>,
@@ -54,6 +56,7 @@ pub async fn facts(client: &Client) -> Result<Facts> {
             lz4: row.try_get("lz4")?,
             may_create_databases: row.try_get("may_create_databases")?,
             system_identifier: row.try_get("system_identifier")?,
+            lock_slots: row.try_get("lock_slots")?,
             in_recovery: row.try_get("in_recovery")?,
             data_directory: row.try_get("data_directory")?,
             extensions: set("extensions")?,

@@ -198,6 +198,7 @@ impl Made<'_> {
         let phase = if self.constraint.validated { Phase::PostData } else { Phase::Constraint };
         let mut piece = self.piece(Rank::Check, phase);
         piece.needs_rows_of = self.relations.with_rows(self.table.oid);
+        piece.tolerated = self.relations.tolerated(self.constraint.address());
         piece.sql.push(self.add(Only::No, &self.constraint.definition));
         self.lock_with_descendants(&mut piece, LockMode::AccessExclusive);
         Some(piece)

@@ -40,6 +40,7 @@ fn create(index: &Index, relations: &Relations<'_>, label: String, options: &Opt
     piece.locks.push(Lock { table: index.table, mode: LockMode::Share });
     piece.sql.extend(index.definition.clone());
     piece.builds = Some(index.name.clone());
+    piece.tolerated = relations.tolerated(index.address());
     tablespace::around(index.tablespace.as_ref(), options, &mut piece);
     finish(index, &mut piece);
     piece
@@ -69,6 +70,7 @@ pub(super) fn attachment(index: &Index, relations: &Relations<'_>) -> Option<Pie
     let mut piece = Piece::new(index.attachment()?, Rank::IndexAttach, Phase::Index, label);
     piece.part_of = Some(index.address());
     piece.needs.extend([index.address(), parent.address()]);
+    piece.tolerated = relations.tolerated(index.address());
     piece.sql.push(sql!(
         "ALTER INDEX {parent} ATTACH PARTITION {index}",
         parent = parent.name,

@@ -5,7 +5,7 @@ use crate::schema::model::namespace::Namespace;
 use crate::schema::model::{Address, Catalog, Rank, class};
 use crate::schema::options::{Options, Standing};
 use crate::schema::render::Rendering;
-use crate::schema::script::{Phase, Piece};
+use crate::schema::script::{Phase, Piece, Tolerated};
 use crate::sql;
 
 /// What initdb says of schema public.
@@ -30,7 +30,7 @@ pub(super) fn render(catalog: &Catalog, options: &Options, to: &mut Rendering) {
         to.push(Piece {
             sql: vec![sql!("DROP SCHEMA IF EXISTS {public}", public = public)],
             label: "drop of schema public".to_owned(),
-            tolerated: !options.superuser,
+            tolerated: tolerated(options),
             ..piece(OID_OF_PUBLIC, &public)
         });
     }
@@ -64,7 +64,12 @@ fn change_public(namespace: &Namespace, mut made: Piece, options: &Options, to: 
     }
     if !made.sql.is_empty() {
         // Until PostgreSQL 14 it belongs to the superuser who made the cluster.
-        made.tolerated = !options.superuser;
+        made.tolerated = tolerated(options);
         to.push(made);
     }
+}
+
+/// A superuser may do all of it.
+fn tolerated(options: &Options) -> Tolerated {
+    if options.superuser { Tolerated::Nothing } else { Tolerated::Anything }
 }

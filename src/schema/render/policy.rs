@@ -7,7 +7,7 @@ use crate::schema::model::relation::RowSecurity;
 use crate::schema::model::{Address, Catalog, Rank, class};
 use crate::schema::options::Options;
 use crate::schema::render::Rendering;
-use crate::schema::script::{Lock, LockMode, Phase, Piece};
+use crate::schema::script::{Lock, LockMode, Phase, Piece, Tolerated};
 use crate::sql;
 
 fn force() -> Sql {
@@ -29,7 +29,7 @@ pub(super) fn render(catalog: &Catalog, options: &Options, to: &mut Rendering) {
         }
         let security = RowSecurity { forced: member.security.forced && options.superuser, ..member.security };
         let secured = row_security(relation, &member.table, security, options).into_iter();
-        to.pieces.extend(secured.map(|piece| Piece { tolerated: true, ..piece }));
+        to.pieces.extend(secured.map(|piece| Piece { tolerated: Tolerated::Anything, ..piece }));
     }
     for policy in &catalog.policies {
         render_policy(policy, options, to);
@@ -116,7 +116,7 @@ fn render_policy(policy: &Policy, options: &Options, to: &mut Rendering) {
             name = policy.name,
             table = policy.table
         ));
-        made.tolerated = true;
+        made.tolerated = Tolerated::Anything;
     }
     made.sql.push(text);
     to.push(made);

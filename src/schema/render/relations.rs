@@ -9,6 +9,7 @@ use crate::schema::model::relation::Table;
 use crate::schema::model::sequence::Sequence;
 use crate::schema::model::{Address, Catalog, class};
 use crate::schema::options::Options;
+use crate::schema::script::Tolerated;
 
 /// The catalog's relations by oid and by what they hang on.
 pub(super) struct Relations<'a> {
@@ -21,7 +22,7 @@ pub(super) struct Relations<'a> {
     pub(super) constraints_of: HashMap<Oid, Vec<&'a Constraint>>,
     /// By table and column number.
     pub(super) identities: HashMap<(Oid, i16), &'a Sequence>,
-    /// Expressions and constraints that call a function or operator of the user.
+    /// Expressions, constraints and indexes that call a function or operator of the user.
     calling: HashSet<Address>,
     /// Expressions and constraints that need anything but their own table.
     reaching_out: HashSet<Address>,
@@ -59,6 +60,13 @@ impl<'a> Relations<'a> {
             }
         }
         for dependency in &catalog.dependencies {
+            let of_index = || relations.indexes.contains_key(&dependency.dependent.object);
+            if dependency.referenced.class == class::FUNCTION
+                && dependency.dependent.class == class::RELATION
+                && of_index()
+            {
+                relations.calling.insert(dependency.dependent.whole());
+            }
             if !matches!(dependency.dependent.class, class::COLUMN_DEFAULT | class::CONSTRAINT) {
                 continue;
             }
@@ -97,6 +105,11 @@ impl<'a> Relations<'a> {
             }
             Kind::Exclusion | Kind::ForeignKey => false,
         }
+    }
+
+    /// Which failures of making an index or a check are tolerated: a function that it calls may want a `search_path`.
+    pub(super) fn tolerated(&self, made: Address) -> Tolerated {
+        if self.calling.contains(&made) { Tolerated::MissingNames } else { Tolerated::Nothing }
     }
 
     /// Whether a default or a check needs anything but its own table, and so may have to be made separately.

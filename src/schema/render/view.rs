@@ -7,7 +7,7 @@ use crate::schema::model::view::{Materialized, View, ViewColumn};
 use crate::schema::model::{Address, Catalog, Rank, class};
 use crate::schema::options::Options;
 use crate::schema::render::{Rendering, tablespace};
-use crate::schema::script::{Lock, LockMode, Phase, Piece};
+use crate::schema::script::{Lock, LockMode, Phase, Piece, Tolerated};
 use crate::sql;
 
 pub(super) fn render(catalog: &Catalog, options: &Options, to: &mut Rendering) {
@@ -191,7 +191,7 @@ fn refresh(view: &View, refreshed: &Refreshes) -> Piece {
         part_of: Some(relation),
         locks: vec![Lock { table: view.oid, mode: LockMode::AccessExclusive }],
         // A function that does not set its search_path may fail under the empty one.
-        tolerated: true,
+        tolerated: Tolerated::Anything,
         ..Piece::new(
             rows_of(view.oid),
             Rank::MaterializedViewRefresh,

@@ -54,6 +54,27 @@ pub(super) fn left_out(
     left_out
 }
 
+/// The partitioned table with the most tables and indexes below it and in it, and how many.
+pub(super) fn largest_tree<'a>(catalog: &'a Catalog, chosen: &Chosen) -> Option<(&'a Table, usize)> {
+    let tables = catalog.tables_by_oid();
+    let mut indexes: HashMap<Oid, usize> = HashMap::new();
+    for index in &catalog.indexes {
+        *indexes.entry(index.table).or_default() += 1;
+    }
+    let mut sizes: HashMap<Oid, usize> = HashMap::new();
+    for table in catalog.tables.iter().filter(|table| !chosen.left_out.contains(&table.oid)) {
+        let mut root = table;
+        while let Some(above) = root.partition_of.as_ref().and_then(|place| tables.get(&place.parent)) {
+            root = above;
+        }
+        if root.partitioned {
+            *sizes.entry(root.oid).or_default() += 1 + indexes.get(&table.oid).copied().unwrap_or_default();
+        }
+    }
+    let (root, size) = sizes.into_iter().max_by_key(|(oid, size)| (*size, *oid))?;
+    Some((tables.get(&root).copied()?, size))
+}
+
 /// A partition cannot be left out where its neighbours' rows may belong to it on the destination.
 pub(super) fn check_partitions(catalog: &Catalog, chosen: &Chosen) -> Result<()> {
     let tables = catalog.tables_by_oid();

@@ -63,6 +63,9 @@ pub(super) async fn plan(
         catalog.forget_rows();
     }
     part::check_partitions(&catalog, &held.chosen)?;
+    if let Some((root, size)) = part::largest_tree(&catalog, &held.chosen) {
+        preflight::fail_on(check::locks_of_tree(&destination.facts, &root.name, size).into_iter().collect())?;
+    }
     let client = held.holder.client();
     let of_platform = platform::leave_out(request, source, client, &held, profile, &mut catalog).await?;
     let indexes = catalog.indexes.iter().map(|index| index.oid);

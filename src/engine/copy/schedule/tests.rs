@@ -16,7 +16,7 @@ fn step(table: Oid, mode: LockMode, waits_for: Vec<usize>) -> Step {
         waits_for,
         needs_rows_of: vec![table],
         locks: vec![Lock { table, mode }],
-        tolerated: false,
+        tolerated: crate::schema::script::Tolerated::Nothing,
         builds: None,
     }
 }

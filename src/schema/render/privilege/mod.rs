@@ -103,7 +103,7 @@ fn piece(privilege: &Privilege, sql: Vec<Sql>, of_the_system: bool) -> Piece {
         sql,
         needs: if of_the_system { Vec::new() } else { vec![whole] },
         part_of: (!of_the_system).then_some(whole),
-        tolerated: true,
+        tolerated: crate::schema::script::Tolerated::Anything,
         ..Piece::new(makes, Rank::Grant, Phase::PostData, label)
     }
 }

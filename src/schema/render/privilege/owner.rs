@@ -39,7 +39,7 @@ pub(super) fn render(
                 sql: vec![text],
                 needs: std::iter::once(owner.of).chain(of_schema).collect(),
                 part_of: Some(owner.of),
-                tolerated: true,
+                tolerated: crate::schema::script::Tolerated::Anything,
                 ..Piece::new(owner.of.part(Rank::Owner), Rank::Owner, Phase::PostData, label)
             });
         }

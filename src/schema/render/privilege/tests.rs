@@ -163,7 +163,11 @@ fn later(catalog: &Catalog, options: &Options) -> (Vec<(String, String)>, Vec<St
     let pieces = to.pieces.iter().filter(|piece| piece.makes != TABLE);
     let text = |piece: &Piece| piece.sql.iter().map(Sql::as_str).collect::<Vec<_>>().join("; ");
     let pieces = pieces.map(|piece| {
-        assert!(piece.tolerated && piece.phase == Phase::PostData && piece.part_of == Some(TABLE));
+        assert!(
+            piece.tolerated == crate::schema::script::Tolerated::Anything
+                && piece.phase == Phase::PostData
+                && piece.part_of == Some(TABLE)
+        );
         (piece.label.clone(), text(piece))
     });
     let skipped = to.skipped.iter().map(|skipped| format!("{}: {}", skipped.object, skipped.reason));
