@@ -128,6 +128,7 @@ fn catalog() -> Catalog {
         brings_schema: true,
         sequences: Vec::new(),
         hidden_sequences: Vec::new(),
+        members: Vec::new(),
     });
     for (dependent, referenced, kind) in [
         (FUNCTION_OF_VAULT, Address::new(class::SCHEMA, 20), 'n'),
