@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::pg::Oid;
+use crate::pg::{Oid, Version};
 use crate::schema::model::relation::Table;
 
 /// The way a table comes to its parents.
@@ -21,7 +21,7 @@ pub(super) enum Way {
 }
 
 /// Chooses the way for one table.
-pub(super) fn way(table: &Table, tables: &HashMap<Oid, &Table>) -> Way {
+pub(super) fn way(table: &Table, tables: &HashMap<Oid, &Table>, version: Version) -> Way {
     if table.inherits.is_empty() {
         return Way::Whole;
     }
@@ -30,11 +30,12 @@ pub(super) fn way(table: &Table, tables: &HashMap<Oid, &Table>) -> Way {
     for parent in &table.inherits {
         let Some(parent) = tables.get(parent) else { return Way::AllColumns };
         for column in &parent.columns {
-            let generated_alike = table
-                .columns
-                .iter()
-                .find(|own| own.name == column.name)
-                .is_some_and(|own| own.generated == column.generated && same_expression(own, column));
+            let generated_alike =
+                table.columns.iter().find(|own| own.name == column.name).is_some_and(|own| {
+                    // From 16 on a child may be declared with an expression of its own.
+                    let own_expression = own.is_local && own.generated.is_some() && version.at_least(16);
+                    own.generated == column.generated && (own_expression || same_expression(own, column))
+                });
             if !generated_alike {
                 return Way::AllColumns;
             }

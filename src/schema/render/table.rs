@@ -15,7 +15,12 @@ use crate::sql;
 
 pub(super) fn render(catalog: &Catalog, relations: &Relations<'_>, options: &Options, to: &mut Rendering) {
     for table in &catalog.tables {
-        let place = Place { table, relations, options, way: inheritance::way(table, &relations.tables) };
+        let place = Place {
+            table,
+            relations,
+            options,
+            way: inheritance::way(table, &relations.tables, options.destination_version),
+        };
         let piece = place.piece();
         tablespace::note(table.tablespace.as_ref(), &piece.label, options, to);
         to.push(piece);

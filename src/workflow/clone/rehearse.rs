@@ -66,9 +66,14 @@ async fn lost_members(plan: &Plan, connection: &Connection) -> Result<HashMap<Ad
     for extension in &catalog.extensions {
         // One that was refused is left out with all its members.
         let Some((version, members)) = made.get(extension.name.as_str()) else { continue };
-        let known: HashSet<&str> = members.iter().map(|member| member.name.as_str()).collect();
+        // Versions print some types' names in other ways.
+        let key = |member: &Member| match quoted {
+            true => member.name.split('(').next().unwrap_or_default().to_owned(),
+            false => member.name.clone(),
+        };
+        let known: HashSet<String> = members.iter().map(key).collect();
         let same = *version == extension.version;
-        let is_missing = |member: &&Member| !known.contains(member.name.as_str());
+        let is_missing = |member: &&Member| !known.contains(&key(member));
         let missing: Vec<&Member> = extension.members.iter().filter(is_missing).collect();
         let whole: HashSet<Oid> =
             missing.iter().filter(|one| one.is_relation).map(|one| one.address.object).collect();
