@@ -196,6 +196,8 @@ async fn with_four_workers_a_large_table_is_split_without_being_asked() {
         "a quarter of all the bytes is a fair share, and a chunk is about half of that or 64 MB"
     );
     assert_eq!(checksum::of(&from).await, checksum::of(&to).await);
+}
+
 /// So many tables in one tree and beside it: some hundreds, or as many as `MULTIBOARD_TEST_MANY_TABLES` says.
 fn many() -> usize {
     std::env::var("MULTIBOARD_TEST_MANY_TABLES").map_or(300, |number| number.parse().unwrap())
