@@ -6,6 +6,7 @@
 
 pub mod adapt;
 pub mod binary;
+pub mod convert;
 pub mod diff;
 pub mod model;
 pub mod options;

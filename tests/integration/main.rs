@@ -62,6 +62,7 @@ mod connect_relay;
 mod connect_sql;
 mod connect_tls;
 mod diff;
+mod diff_statements;
 mod harness;
 mod interrupts;
 mod schema_clones;

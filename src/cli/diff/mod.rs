@@ -26,10 +26,14 @@ pub(super) struct Arguments {
     /// Do not compare privileges and default privileges
     #[arg(long, alias = "no-acl")]
     pub(super) no_privileges: bool,
+    /// Print nothing but the statements that would make --to like --from, for psql
+    #[arg(long, conflicts_with = "json")]
+    pub(super) sql: bool,
 }
 
 const AFTER_HELP: &str = "Exit codes: 0 the schemas are the same, 5 they differ.\n\n\
-    + only --from has it, - only --to has it, ~ both have it and it differs: as it is -> as it should be.";
+    + only --from has it, - only --to has it, ~ both have it and it differs: as it is -> as it should be.\n\n\
+    The statements lose no row and rewrite no table; what would is listed with the reason, and without a statement.";
 
 /// Runs the command.
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
@@ -40,7 +44,11 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
         return Ok(Exit::Interrupted);
     };
     let found = found?;
-    let shown = if context.globals.json { text::json(&found) } else { text::for_people(&found) };
+    let shown = match (context.globals.json, arguments.sql) {
+        (true, _) => text::json(&found),
+        (false, true) => text::script(&found.plan),
+        (false, false) => text::for_people(&found),
+    };
     print(&shown)?;
-    Ok(if found.differences.is_empty() { Exit::Done } else { Exit::Different })
+    Ok(if found.diff.differences.is_empty() { Exit::Done } else { Exit::Different })
 }

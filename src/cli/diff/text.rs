@@ -1,23 +1,69 @@
-//! What `diff` prints: a list for people, or one JSON object (its shape is in `docs/diff.md`).
+//! What `diff` prints: a list and statements for people, the statements alone for psql, or one JSON object (its shape is
+//! in `docs/diff.md`).
 
+use crate::pg::Sql;
+use crate::schema::convert::{Plan, Withheld};
 use crate::schema::diff::member::MemberChange;
 use crate::schema::diff::{Change, Diff, Difference};
+use crate::workflow::diff::Found;
 
 /// One line.
-pub(super) fn json(found: &Diff) -> String {
+pub(super) fn json(Found { diff, plan }: &Found) -> String {
     let object = serde_json::json!({
         "type": "diff",
-        "equal": found.differences.is_empty(),
-        "differences": found.differences,
-        "implied": found.implied,
-        "notes": found.notes,
+        "equal": diff.differences.is_empty(),
+        "differences": diff.differences,
+        "implied": diff.implied,
+        "notes": diff.notes,
+        "statements": plan.steps,
+        "withheld": plan.withheld,
     });
     format!("{object}\n")
 }
 
+/// The list, then the statements, then what there is none for.
+pub(super) fn for_people(Found { diff, plan }: &Found) -> String {
+    let mut text = list(diff);
+    if !plan.steps.is_empty() {
+        text.push_str("\nThe destination becomes like the source by:\n\n");
+        plan.steps.iter().for_each(|step| text.push_str(&statements(step.sql.as_slice())));
+    }
+    if !plan.withheld.is_empty() {
+        text.push_str("\nNo statement is given for:\n");
+        plan.withheld.iter().for_each(|withheld| text.push_str(&format!("    {}\n", why(withheld))));
+    }
+    text
+}
+
+/// For psql: every statement under the name of its object, and as comments what there is none for.
+pub(super) fn script(plan: &Plan) -> String {
+    let mut text = String::new();
+    for step in &plan.steps {
+        text.push_str(&format!("-- {}\n{}", line(&step.object.to_string()), statements(step.sql.as_slice())));
+    }
+    for withheld in &plan.withheld {
+        text.push_str(&format!("-- No statement for {}\n", why(withheld)));
+    }
+    text
+}
+
+fn why(Withheld { object, member, reason: _, text }: &Withheld) -> String {
+    let member = member.as_ref().map(|member| {
+        let of = member.of.as_ref().map(|of| format!(" {of}")).unwrap_or_default();
+        format!(", {}{of}", member.aspect.words())
+    });
+    line(&format!("{object}{}: {text}", member.unwrap_or_default()))
+}
+
+/// What belongs together is one transaction.
+fn statements(sql: &[Sql]) -> String {
+    let text: String = sql.iter().map(|sql| format!("{};\n", sql.as_str().trim_end())).collect();
+    if sql.len() > 1 { format!("BEGIN;\n{text}COMMIT;\n") } else { text }
+}
+
 /// A line for each object, `+` what the destination lacks, `-` what it has in excess, `~` what it has otherwise, with its
 /// members below.
-pub(super) fn for_people(found: &Diff) -> String {
+fn list(found: &Diff) -> String {
     let mut text = String::new();
     for Difference { object, change } in &found.differences {
         match change {

@@ -1,7 +1,6 @@
 //! Small catalogs for tests, built by hand: the same database as two servers would show it, with other numbers.
 
 use crate::pg::{Ident, Oid, QualifiedName, Sql, Version};
-use crate::schema::model::Catalog;
 use crate::schema::model::column::{Column, Default, NotNull};
 use crate::schema::model::constraint::{Constraint, Kind};
 use crate::schema::model::index::Index;
@@ -9,6 +8,7 @@ use crate::schema::model::namespace::Namespace;
 use crate::schema::model::relation::{ReplicaIdentity, RowSecurity, Table};
 use crate::schema::model::types::{self, Type};
 use crate::schema::model::view::View;
+use crate::schema::model::{Address, Catalog, Dependency, class};
 
 /// A database with schema public.
 pub(in crate::schema) fn catalog(major: i32) -> Catalog {
@@ -154,4 +154,18 @@ pub(in crate::schema) fn view(oid: Oid, named: &str, query: &str) -> View {
 pub(in crate::schema) fn enumeration(oid: Oid, named: &str, labels: &[&str]) -> Type {
     let labels = labels.iter().map(|label| (*label).to_owned()).collect();
     Type { oid, name: name(named), array_type: oid + 1, kind: types::Kind::Enum(labels) }
+}
+
+/// `pg_depend`: of two relations, or what else the classes say.
+pub(in crate::schema) fn depends(dependent: (Oid, Oid), referenced: (Oid, Oid), kind: char) -> Dependency {
+    let address = |(class, object)| Address::new(class, object);
+    Dependency { dependent: address(dependent), referenced: address(referenced), kind }
+}
+
+/// A view's query reads a relation: the dependency of its rule, and of the rule on the view.
+pub(in crate::schema) fn reads(view: &View, relation: Oid) -> [Dependency; 2] {
+    [
+        depends((class::RULE, view.rule), (class::RELATION, relation), 'n'),
+        depends((class::RULE, view.rule), (class::RELATION, view.oid), 'i'),
+    ]
 }

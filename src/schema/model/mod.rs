@@ -79,6 +79,7 @@ pub mod class {
     pub const TRIGGER: Oid = 2620;
     pub const EXTENSION: Oid = 3079;
     pub const POLICY: Oid = 3256;
+    pub const STATISTICS: Oid = 3381;
     pub const COLLATION: Oid = 3456;
     pub const FOREIGN_SERVER: Oid = 1417;
     pub const EVENT_TRIGGER: Oid = 3466;

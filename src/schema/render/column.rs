@@ -9,19 +9,19 @@ use crate::sql;
 
 /// What of a column is written.
 #[derive(Clone, Copy)]
-pub(super) struct Form<'a> {
+pub(in crate::schema) struct Form<'a> {
     /// `false` in CREATE TABLE .. OF, where the type gives name and type.
-    pub(super) with_type: bool,
+    pub(in crate::schema) with_type: bool,
     /// Defaults of ordinary columns; generated columns always carry their expression.
-    pub(super) with_default: bool,
+    pub(in crate::schema) with_default: bool,
     /// The identity column's own sequence; a partition's identity column has none.
-    pub(super) identity: Option<&'a Sequence>,
+    pub(in crate::schema) identity: Option<&'a Sequence>,
     /// A parent's NOT NULL comes by inheritance.
-    pub(super) inherits_not_null: bool,
+    pub(in crate::schema) inherits_not_null: bool,
 }
 
 /// The column as an element of CREATE TABLE.
-pub(super) fn definition(column: &Column, form: Form<'_>, options: &Options) -> Sql {
+pub(in crate::schema) fn definition(column: &Column, form: Form<'_>, options: &Options) -> Sql {
     let mut text = if form.with_type {
         sql!("{name} {kind}", name = column.name, kind = column.type_name)
     } else {
@@ -80,7 +80,7 @@ fn not_null(column: &Column, form: Form<'_>, options: &Options) -> Sql {
 }
 
 /// Actions of one ALTER TABLE for what CREATE TABLE cannot say of the column.
-pub(super) fn actions(column: &Column) -> Vec<Sql> {
+pub(in crate::schema) fn actions(column: &Column) -> Vec<Sql> {
     let mut actions = Vec::new();
     let mut alter = |action: Sql| {
         actions.push(sql!("ALTER COLUMN {name} {action}", name = column.name, action = action));
@@ -101,7 +101,7 @@ pub(super) fn actions(column: &Column) -> Vec<Sql> {
 }
 
 /// `name=value` items of a catalog as a list of storage parameters.
-pub(super) fn parameters(options: &[String]) -> Sql {
+pub(in crate::schema) fn parameters(options: &[String]) -> Sql {
     let one = |option: &String| {
         let (name, value) = option.split_once('=').unwrap_or((option, ""));
         let name = Sql::join(name.split('.').map(crate::pg::Ident::from), ".");

@@ -1,7 +1,7 @@
 //! From the catalog model to pieces of SQL, one file per kind; [`crate::schema::order`] puts them in order.
 
 mod attach;
-mod column;
+pub(in crate::schema) mod column;
 mod comment;
 mod constraint;
 pub mod database;
@@ -13,7 +13,7 @@ mod large_object;
 mod namespace;
 mod policy;
 mod printed;
-mod privilege;
+pub(in crate::schema) mod privilege;
 mod relations;
 mod rule;
 mod sequence;

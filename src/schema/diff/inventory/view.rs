@@ -100,6 +100,9 @@ pub(super) fn read(catalog: &Catalog, to: &mut Inventory) {
                 to.add(object, Address::new(class::TRIGGER, *oid), members, within);
             }
             Definition::OfParent(_) => {
+                if let Some(table) = within.first() {
+                    to.also(Address::new(class::TRIGGER, *oid), table);
+                }
                 if let Some(entry) = within.first().and_then(|table| to.objects.get_mut(table)) {
                     let value = Value::Plain(firing(*state).to_owned());
                     entry.members.one_of(Aspect::TriggerState, name.as_str(), value);

@@ -8,7 +8,7 @@ mod default;
 mod item;
 mod missing;
 mod owner;
-mod word;
+pub(in crate::schema) mod word;
 
 use crate::pg::{Ident, Sql};
 use crate::schema::model::privilege::{Grant, Grantee, Grantor, Privilege};

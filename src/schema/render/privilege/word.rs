@@ -8,24 +8,24 @@ use crate::sql;
 const KINDS_OF_OLD_TABLES: usize = 7;
 
 /// How to speak of the privileges of one object, or of objects to come.
-pub(super) struct Words<'a> {
+pub(in crate::schema) struct Words<'a> {
     /// What stands before each statement: nothing, or `ALTER DEFAULT PRIVILEGES .. `.
-    pub(super) before: Sql,
+    pub(in crate::schema) before: Sql,
     /// What follows ON.
-    pub(super) subject: &'a Sql,
-    pub(super) column: Option<&'a Ident>,
+    pub(in crate::schema) subject: &'a Sql,
+    pub(in crate::schema) column: Option<&'a Ident>,
     /// How many privileges are ALL on the destination.
-    pub(super) all: usize,
+    pub(in crate::schema) all: usize,
 }
 
 /// How many privileges are ALL on the destination, of those that are `kinds` on the source.
-pub(super) fn all(kinds: usize, of_tables: bool, options: &Options) -> usize {
+pub(in crate::schema) fn all(kinds: usize, of_tables: bool, options: &Options) -> usize {
     let more = of_tables && kinds == KINDS_OF_OLD_TABLES && options.destination_version.at_least(17);
     kinds + usize::from(more)
 }
 
 impl Words<'_> {
-    pub(super) fn revoke(&self, privileges: &[&str], from: &Sql) -> Sql {
+    pub(in crate::schema) fn revoke(&self, privileges: &[&str], from: &Sql) -> Sql {
         let (before, what, subject) = (&self.before, self.list(privileges), self.subject);
         sql!(
             "{before}REVOKE {what} ON {subject} FROM {from}",
@@ -36,7 +36,7 @@ impl Words<'_> {
         )
     }
 
-    pub(super) fn grant(&self, privileges: &[&str], to: &Sql, grantable: bool) -> Sql {
+    pub(in crate::schema) fn grant(&self, privileges: &[&str], to: &Sql, grantable: bool) -> Sql {
         sql!(
             "{before}GRANT {what} ON {subject} TO {to}{option}",
             before = self.before,
