@@ -38,4 +38,8 @@ cloned_without_a_differing_line! {
     default_privileges_18: 18;
     no_public: 14;
     tablespaces: 15;
+    details: 14;
+    details_15: 15;
+    details_17: 17;
+    dependencies: 14;
 }
