@@ -71,3 +71,6 @@ BEGIN
     EXECUTE 'CREATE TABLE wide (' || (SELECT string_agg('c' || i || ' integer', ', ') FROM generate_series(1, 1600) AS i) || ')';
 END
 $$;
+-- Two NOT NULL come to the same name from 18 on: the first table in the order of a dump has it.
+CREATE TABLE notes_taxes (amount integer NOT NULL, rate integer NOT NULL);
+CREATE TABLE notes (taxes_amount integer NOT NULL, CONSTRAINT notes_taxes_rate_not_null CHECK (taxes_amount > 0));

@@ -18,3 +18,7 @@ CREATE TABLE generated_parent (a integer, b integer GENERATED ALWAYS AS (a + 1) 
 CREATE TABLE generated_child (c integer) INHERITS (generated_parent);
 ALTER TABLE base ADD CONSTRAINT late CHECK (name <> 'late') NOT VALID;
 COMMENT ON CONSTRAINT base_positive ON base IS 'on the parent''s';
+-- The child says again what its parent says: a key of its own over a column that both define.
+CREATE TABLE numbered (id bigserial PRIMARY KEY, code text NOT NULL);
+CREATE TABLE numbered_again (id bigint PRIMARY KEY DEFAULT nextval('numbered_id_seq'), code text NOT NULL, more text)
+    INHERITS (numbered);

@@ -106,7 +106,13 @@ fn statements(table: &Table, column: &Column, work: &Work<'_>) -> Result<Vec<Sql
         return Err((Reason::Rewrites, ANEW));
     }
     let inside = is_plain || column.generated.is_some();
-    let form = Form { with_type: true, with_default: inside, identity: None, inherits_not_null: false };
+    let form = Form {
+        with_type: true,
+        with_default: inside,
+        identity: None,
+        inherits_not_null: false,
+        not_null_name: None,
+    };
     let text = definition(column, form, work.options);
     let word = Sql::fixed(if table.foreign.is_some() { "FOREIGN " } else { "" });
     let mut statements = vec![sql!(

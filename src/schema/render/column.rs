@@ -1,6 +1,6 @@
 //! Column definitions: what stands in CREATE TABLE, and what only ALTER TABLE can say.
 
-use crate::pg::{Literal, Sql};
+use crate::pg::{Ident, Literal, Sql};
 use crate::schema::model::column::{Column, Generated, Identity};
 use crate::schema::model::sequence::Sequence;
 use crate::schema::options::Options;
@@ -18,6 +18,8 @@ pub(in crate::schema) struct Form<'a> {
     pub(in crate::schema) identity: Option<&'a Sequence>,
     /// A parent's NOT NULL comes by inheritance.
     pub(in crate::schema) inherits_not_null: bool,
+    /// The name of its NOT NULL where the source has none and the destination's own choice would not do.
+    pub(in crate::schema) not_null_name: Option<&'a Ident>,
 }
 
 /// The column as an element of CREATE TABLE.
@@ -68,8 +70,8 @@ fn not_null(column: &Column, form: Form<'_>, options: &Options) -> Sql {
     if form.inherits_not_null {
         return text;
     }
-    if let Some((_, name)) = not_null.constraint.as_ref().filter(|_| options.destination_version.at_least(18))
-    {
+    let own = not_null.constraint.as_ref().map(|(_, name)| name);
+    if let Some(name) = own.or(form.not_null_name).filter(|_| options.destination_version.at_least(18)) {
         text.push(&sql!(" CONSTRAINT {name}", name = name));
     }
     text.push_fixed(" NOT NULL");
@@ -104,7 +106,7 @@ pub(in crate::schema) fn actions(column: &Column) -> Vec<Sql> {
 pub(in crate::schema) fn parameters(options: &[String]) -> Sql {
     let one = |option: &String| {
         let (name, value) = option.split_once('=').unwrap_or((option, ""));
-        let name = Sql::join(name.split('.').map(crate::pg::Ident::from), ".");
+        let name = Sql::join(name.split('.').map(Ident::from), ".");
         sql!("{name} = {value}", name = name, value = Literal(value))
     };
     Sql::join(options.iter().map(one), ", ")

@@ -11,6 +11,7 @@ mod index;
 mod inheritance;
 mod large_object;
 mod namespace;
+mod not_null;
 mod policy;
 mod printed;
 pub(in crate::schema) mod privilege;

@@ -2,13 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::pg::Oid;
+use crate::pg::{Ident, Oid};
 use crate::schema::model::constraint::{Constraint, Kind};
 use crate::schema::model::index::Index;
 use crate::schema::model::relation::Table;
 use crate::schema::model::sequence::Sequence;
 use crate::schema::model::{Address, Catalog, class};
 use crate::schema::options::Options;
+use crate::schema::render::not_null;
 use crate::schema::script::Tolerated;
 
 /// The catalog's relations by oid and by what they hang on.
@@ -22,6 +23,8 @@ pub(super) struct Relations<'a> {
     pub(super) constraints_of: HashMap<Oid, Vec<&'a Constraint>>,
     /// By table and column number.
     pub(super) identities: HashMap<(Oid, i16), &'a Sequence>,
+    /// By table and column number: names of NOT NULL that have to be written although the source has none.
+    pub(super) not_null_names: HashMap<(Oid, i16), Ident>,
     /// Expressions, constraints and indexes that call a function or operator of the user.
     calling: HashSet<Address>,
     /// Expressions and constraints that need anything but their own table.
@@ -37,6 +40,7 @@ impl<'a> Relations<'a> {
             children: HashMap::new(),
             constraints_of: HashMap::new(),
             identities: HashMap::new(),
+            not_null_names: not_null::names(catalog),
             calling: HashSet::new(),
             reaching_out: HashSet::new(),
         };

@@ -170,8 +170,8 @@ impl<'a> Place<'a> {
                     with_type: self.table.of_type.is_none(),
                     with_default: parts == Parts::Inside || !self.is_separable(column),
                     identity: self.relations.identities.get(&(self.table.oid, column.number)).copied(),
-                    inherits_not_null: self.way == Way::OwnColumns
-                        && column.not_null.as_ref().is_some_and(|not_null| !not_null.is_local),
+                    inherits_not_null: self.way == Way::OwnColumns && self.inherits_not_null(column),
+                    not_null_name: self.relations.not_null_names.get(&(self.table.oid, column.number)),
                 };
                 column::definition(column, form, self.options)
             })
@@ -193,6 +193,15 @@ impl<'a> Place<'a> {
             (None, Way::OwnColumns) => column.is_local,
             (None, Way::Whole | Way::AllColumns) => true,
         }
+    }
+
+    /// Whether the column's NOT NULL comes from a parent. Before 18 no server knew: then it does wherever a parent
+    /// has it, as pg_dump sees it too.
+    fn inherits_not_null(&self, column: &Column) -> bool {
+        column.not_null.as_ref().is_some_and(|not_null| match not_null.constraint {
+            Some(_) => !not_null.is_local,
+            None => self.parents_columns(column).iter().any(|parent| parent.not_null.is_some()),
+        })
     }
 
     /// NOT NULL that the table puts on a column of its parents (18; before, it is set afterwards), and such that is
