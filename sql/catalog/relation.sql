@@ -1,6 +1,7 @@
 -- The user's ordinary, partitioned and foreign tables. Left out: system schemas, temporary tables, members
 -- of extensions, but for tables whose rows an extension leaves to the user ("extension", "condition": manual,
--- "Extension Configuration Tables"). An item of "inherits" is a parent's oid, in the order of INHERITS.
+-- "Extension Configuration Tables"). An item of "inherits" is a parent's oid, in the order of INHERITS;
+-- its name is beside it, for a parent that is not among these tables.
 SELECT c.oid,
        n.nspname AS schema,
        c.relname AS name,
@@ -16,6 +17,8 @@ SELECT c.oid,
        c.reloptions AS options,
        toast.reloptions AS toast_options,
        COALESCE(inh.parents, '{}') AS parents,
+       COALESCE(inh.schemas, '{}') AS parents_schemas,
+       COALESCE(inh.names, '{}') AS parents_names,
        c.relispartition AS is_partition,
        CASE WHEN c.relispartition
             THEN pg_catalog.pg_get_expr(c.relpartbound, c.oid) END AS bound,
@@ -63,8 +66,13 @@ SELECT c.oid,
         CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(e.extconfig), pg_catalog.unnest(e.extcondition)) AS u (oid, condition)
   ) AS configuration ON configuration.oid OPERATOR(pg_catalog.=) c.oid AND c.relkind OPERATOR(pg_catalog.=) 'r'
   LEFT JOIN (
-       SELECT i.inhrelid, pg_catalog.array_agg(i.inhparent ORDER BY i.inhseqno) AS parents
+       SELECT i.inhrelid,
+              pg_catalog.array_agg(i.inhparent ORDER BY i.inhseqno) AS parents,
+              pg_catalog.array_agg(pn.nspname::pg_catalog.text ORDER BY i.inhseqno) AS schemas,
+              pg_catalog.array_agg(p.relname::pg_catalog.text ORDER BY i.inhseqno) AS names
          FROM pg_catalog.pg_inherits AS i
+         JOIN pg_catalog.pg_class AS p ON p.oid OPERATOR(pg_catalog.=) i.inhparent
+         JOIN pg_catalog.pg_namespace AS pn ON pn.oid OPERATOR(pg_catalog.=) p.relnamespace
         GROUP BY i.inhrelid
   ) AS inh ON inh.inhrelid OPERATOR(pg_catalog.=) c.oid
  WHERE c.relkind IN ('r', 'p', 'f')

@@ -10,6 +10,8 @@ const SCRIPT: &[u8] = b"CREATE TABLE conf.parent (id int PRIMARY KEY, name text,
 INSERT INTO conf.parent VALUES (1, 'brought along', true), (2, 'brought along', false);
 CREATE TABLE conf.child (id serial PRIMARY KEY, parent int REFERENCES conf.parent, twice int GENERATED ALWAYS AS (parent * 2) STORED);
 CREATE TABLE conf.internal (a int);
+CREATE TABLE conf.parted (id int PRIMARY KEY, note text) PARTITION BY LIST (id);
+CREATE INDEX ON conf.parted (note);
 SELECT pg_catalog.pg_extension_config_dump('conf.parent', 'WHERE NOT builtin');
 SELECT pg_catalog.pg_extension_config_dump('conf.child', '');
 SELECT pg_catalog.pg_extension_config_dump('conf.child_id_seq', '');
@@ -195,7 +197,7 @@ async fn policies_on_tables_of_extensions_are_kept() {
 
     assert_eq!(outcome.skipped(), [""; 0]);
     assert_eq!(outcome.warnings("not_created"), Vec::<&serde_json::Value>::new());
-    let policies = "SELECT string_agg(concat_ws(' ', tablename, policyname, permissive, roles, cmd, qual, with_check), E'\\n' ORDER BY 1)
+    let policies = "SELECT string_agg(concat_ws(' ', tablename, policyname, permissive, roles, cmd, qual, with_check), E'\\n' ORDER BY tablename, policyname)
         FROM pg_policies, pg_class WHERE relname = tablename";
     let secured = "SELECT string_agg(concat_ws(' ', relname, relrowsecurity, relforcerowsecurity), ',' ORDER BY relname)
         FROM pg_class WHERE relrowsecurity";
@@ -226,4 +228,36 @@ async fn a_users_table_in_the_schema_of_an_extension_comes_along() {
         to.query_text("SELECT concat(m.id, (m.t).a, c.id) FROM home.mine AS m, conf.mine AS c").await,
         "171"
     );
+}
+
+#[tokio::test]
+async fn a_users_table_stays_below_one_of_an_extension() {
+    let (Some(source), Some(destination)) = (server(), server()) else { return };
+    let (from, to) = (source.database("below").await, destination.absent_database("below"));
+    from.execute(
+        "CREATE EXTENSION conf; CREATE TABLE log (a int, mine text); ALTER TABLE log INHERIT conf.internal;
+         CREATE TABLE more () INHERITS (conf.parent); INSERT INTO log VALUES (1, 'x'); INSERT INTO more VALUES (7, 'seven');
+         CREATE TABLE part (note text, id int NOT NULL); CREATE INDEX by_note ON part (note);
+         ALTER TABLE conf.parted ATTACH PARTITION part FOR VALUES IN (1);
+         CREATE TABLE deep PARTITION OF conf.parted FOR VALUES IN (2) PARTITION BY LIST (id);
+         CREATE TABLE deep_2 PARTITION OF deep FOR VALUES IN (2); INSERT INTO conf.parted VALUES (1, 'one'), (2, 'two');
+         CREATE TABLE points (to_part int REFERENCES conf.parted); INSERT INTO points VALUES (1), (2);
+         CREATE MATERIALIZED VIEW seen AS SELECT count(*) FROM conf.parted",
+    )
+    .await;
+
+    let outcome = clone_of(&from, &to, &["--verify", "checksum", "--strict"]).await;
+
+    assert_eq!(outcome.skipped(), [""; 0]);
+    let below = "SELECT string_agg(concat(inhrelid::regclass, ' < ', inhparent::regclass, ' ',
+        pg_get_expr(relpartbound, oid)), ', ' ORDER BY relname) FROM pg_inherits, pg_class WHERE oid = inhrelid";
+    let expected = from.query_text(below).await;
+    assert!(expected.contains("log < conf.internal") && expected.contains("by_note < "), "{expected}");
+    assert_eq!(to.query_text(below).await, expected);
+    let rows =
+        "SELECT concat((SELECT count(*) FROM conf.internal), (SELECT name FROM conf.parent WHERE id = 7),
+        (SELECT string_agg(note, ' ' ORDER BY id) FROM conf.parted), (SELECT count FROM seen))";
+    assert_eq!(to.query_text(rows).await, "1sevenone two2");
+    let valid = "SELECT count(*) FROM pg_index WHERE NOT indisvalid";
+    assert_eq!(to.query_text(valid).await, "0");
 }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use tokio_postgres::{Client, Row};
 
 use crate::engine::introspect::{Error, get, printed, printed_option, qualified, query};
-use crate::pg::{Ident, Oid, Sql};
+use crate::pg::{Ident, Oid, QualifiedName, Sql};
 use crate::schema::binary::{TypeForm, unsafe_types};
 use crate::schema::model::column::Column;
 use crate::schema::model::extension::Configuration;
@@ -69,11 +69,16 @@ pub(super) fn assemble(
     }
     let (configurations, tables) =
         tables.into_iter().partition::<Vec<_>, _>(|table| of_extensions.contains_key(&table.oid));
+    let known: HashSet<Oid> = tables.iter().map(|table| table.oid).collect();
+    let tables = tables.into_iter().map(|mut table| {
+        table.outer_parents.retain(|parent, _| !known.contains(parent));
+        table
+    });
     let configurations = configurations.into_iter().filter_map(|table| {
         let (extension, condition) = of_extensions.remove(&table.oid)?;
         Some(Configuration { extension, table, condition })
     });
-    (tables, configurations.collect())
+    (tables.collect(), configurations.collect())
 }
 
 fn table(row: &Row) -> Result<Table, Error> {
@@ -82,6 +87,10 @@ fn table(row: &Row) -> Result<Table, Error> {
     let toast = get::<Option<Vec<String>>>(row, "toast_options")?.unwrap_or_default();
     options.extend(toast.into_iter().map(|option| format!("toast.{option}")));
     let parents: Vec<Oid> = get(row, "parents")?;
+    let (schemas, names): (Vec<String>, Vec<String>) =
+        (get(row, "parents_schemas")?, get(row, "parents_names")?);
+    let names = schemas.into_iter().zip(names).map(|(schema, name)| QualifiedName::new(schema, name));
+    let outer_parents = parents.iter().copied().zip(names).collect();
     let (inherits, partition_of) = match get::<Option<String>>(row, "bound")? {
         Some(bound) => {
             let place = |parent: &Oid| Partition { parent: *parent, bound: Sql::printed_by_server(bound) };
@@ -112,6 +121,7 @@ fn table(row: &Row) -> Result<Table, Error> {
         options,
         inherits,
         partition_of,
+        outer_parents,
         partition_key: get::<Option<String>>(row, "partition_key")?.map(Sql::printed_by_server),
         replica_identity: match get(row, "replica_identity")? {
             "d" => ReplicaIdentity::Default,

@@ -1,5 +1,7 @@
 //! Small catalogs for tests, built by hand: the same database as two servers would show it, with other numbers.
 
+use std::collections::HashMap;
+
 use crate::pg::{Ident, Oid, QualifiedName, Sql, Version};
 use crate::schema::model::column::{Column, Default, NotNull};
 use crate::schema::model::constraint::{Constraint, Kind};
@@ -81,6 +83,7 @@ pub(in crate::schema) fn table(oid: Oid, named: &str, columns: Vec<Column>) -> T
         options: Vec::new(),
         inherits: Vec::new(),
         partition_of: None,
+        outer_parents: HashMap::new(),
         partition_key: None,
         replica_identity: ReplicaIdentity::Default,
         row_security: RowSecurity::default(),

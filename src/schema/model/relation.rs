@@ -1,5 +1,7 @@
 //! Tables: what CREATE TABLE says of them, and what copying their rows has to know.
 
+use std::collections::HashMap;
+
 use crate::pg::{Ident, Oid, QualifiedName, Sql};
 use crate::schema::model::column::Column;
 use crate::schema::model::{Address, class};
@@ -31,6 +33,8 @@ pub struct Table {
     /// Parents in the order of INHERITS; empty for a partition.
     pub inherits: Vec<Oid>,
     pub partition_of: Option<Partition>,
+    /// Names of those of its parents that are not among the catalog's tables: an extension's, which makes them.
+    pub outer_parents: HashMap<Oid, QualifiedName>,
     /// `RANGE (created_at)`, of a partitioned table.
     pub partition_key: Option<Sql>,
     pub replica_identity: ReplicaIdentity,
@@ -48,6 +52,11 @@ impl Table {
     /// Its address in `pg_depend`.
     pub fn address(&self) -> Address {
         Address::new(class::RELATION, self.oid)
+    }
+
+    /// The act of putting it below its partitioned one, where that is a step of its own.
+    pub fn attachment(&self) -> Address {
+        Address::new(class::INHERITANCE, self.oid)
     }
 
     /// Whether rows lie in the table itself.

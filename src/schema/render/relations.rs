@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::pg::{Ident, Oid};
+use crate::pg::{Ident, Oid, QualifiedName};
 use crate::schema::model::constraint::{Constraint, Kind};
 use crate::schema::model::index::Index;
 use crate::schema::model::relation::Table;
@@ -119,6 +119,18 @@ impl<'a> Relations<'a> {
     /// Whether a default or a check needs anything but its own table, and so may have to be made separately.
     pub(super) fn reaches_out(&self, address: Address) -> bool {
         self.reaching_out.contains(&address)
+    }
+
+    /// The name of a table's parent, be it ours or an extension's.
+    pub(super) fn parent_name<'t>(&'t self, table: &'t Table, parent: Oid) -> Option<&'t QualifiedName> {
+        let of_extension = || table.outer_parents.get(&parent);
+        self.tables.get(&parent).map(|parent| &parent.name).or_else(of_extension)
+    }
+
+    /// Partitions of ours below an extension's table, directly.
+    pub(super) fn below_an_extensions(&self, table: Oid) -> impl Iterator<Item = &'a Table> {
+        let children = self.children.get(&table).into_iter().flatten().copied();
+        children.filter(move |child| child.partition_of.is_some() && child.outer_parents.contains_key(&table))
     }
 
     /// The table and everything below it.

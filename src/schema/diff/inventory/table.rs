@@ -83,6 +83,7 @@ fn of_table(table: &Table, tables: &TableNames<'_>, identity_index: Option<&Inde
         options,
         inherits,
         partition_of,
+        outer_parents,
         partition_key,
         replica_identity,
         row_security: RowSecurity { enabled, forced },
@@ -117,13 +118,16 @@ fn of_table(table: &Table, tables: &TableNames<'_>, identity_index: Option<&Inde
         }
     }
     members.options(options);
-    let names: Vec<String> =
-        inherits.iter().filter_map(|parent| tables.name(*parent)).map(ToString::to_string).collect();
+    let name_of = |parent: Oid| {
+        let of_extension = || outer_parents.get(&parent).map(ToString::to_string);
+        tables.name(parent).map(ToString::to_string).or_else(of_extension)
+    };
+    let names: Vec<String> = inherits.iter().filter_map(|parent| name_of(*parent)).collect();
     if !names.is_empty() {
         members.plain(Aspect::Inherits, names.join(", "));
     }
     if let Some(place) = partition_of {
-        if let Some(parent) = tables.name(place.parent) {
+        if let Some(parent) = name_of(place.parent) {
             members.plain(Aspect::PartitionOf, parent);
         }
         members.sql(Aspect::Bound, &place.bound);
