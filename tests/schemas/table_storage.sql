@@ -57,3 +57,11 @@ INSERT INTO counted (a) VALUES (1);
 CREATE TABLE hen (id integer PRIMARY KEY, egg integer);
 CREATE TABLE egg (id integer PRIMARY KEY, hen integer REFERENCES hen);
 ALTER TABLE hen ADD CONSTRAINT hatched FOREIGN KEY (egg) REFERENCES egg DEFERRABLE INITIALLY DEFERRED;
+CREATE TABLE kept_apart (id integer NOT NULL, span int4range);
+CREATE TABLE kept_apart_child (PRIMARY KEY (id) WITH (fillfactor = 60)) INHERITS (kept_apart);
+CREATE TABLE parted_keys (id integer, other integer, PRIMARY KEY (id) INCLUDE (other) WITH (fillfactor = 61),
+    UNIQUE (id, other) WITH (fillfactor = 62, deduplicate_items = off) DEFERRABLE) PARTITION BY LIST (id);
+CREATE TABLE parted_keys_1 PARTITION OF parted_keys FOR VALUES IN (1);
+ALTER INDEX parted_keys_1_pkey SET (fillfactor = 71);
+CREATE TABLE excluding_keys (id integer, span int4range,
+    EXCLUDE USING gist (span WITH &&) WITH (fillfactor = 63) WHERE (id > 0) DEFERRABLE);

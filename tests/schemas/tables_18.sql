@@ -6,11 +6,11 @@ ALTER TABLE not_nulls ADD CONSTRAINT unproven NOT NULL c NOT VALID;
 CREATE TABLE not_nulls_child (b integer, e integer, CONSTRAINT own NOT NULL b) INHERITS (not_nulls);
 CREATE TABLE not_nulls_inheriting () INHERITS (not_nulls);
 CREATE TABLE unenforced (a integer CHECK (a > 0) NOT ENFORCED, d integer CONSTRAINT free REFERENCES not_nulls NOT ENFORCED);
-CREATE TABLE rooms (room integer, during tsrange, PRIMARY KEY (room, during WITHOUT OVERLAPS), other int4range, UNIQUE (room, other WITHOUT OVERLAPS));
+CREATE TABLE rooms (room integer, during tsrange, PRIMARY KEY (room, during WITHOUT OVERLAPS) WITH (fillfactor = 65), other int4range, UNIQUE (room, other WITHOUT OVERLAPS));
 CREATE TABLE bookings (room integer, during tsrange,
     FOREIGN KEY (room, PERIOD during) REFERENCES rooms (room, PERIOD during));
 CREATE TABLE parted (id integer GENERATED ALWAYS AS IDENTITY, during tsrange, r integer NOT NULL,
-    CONSTRAINT no_clash EXCLUDE USING gist (r WITH =, during WITH &&)) PARTITION BY RANGE (r);
+    CONSTRAINT no_clash EXCLUDE USING gist (r WITH =, during WITH &&) WITH (fillfactor = 64)) PARTITION BY RANGE (r);
 CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (10);
 CREATE TABLE parted_2 PARTITION OF parted FOR VALUES FROM (10) TO (20);
 COMMENT ON CONSTRAINT "named it" ON not_nulls IS 'on a NOT NULL';

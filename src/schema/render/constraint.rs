@@ -14,6 +14,7 @@ use crate::schema::options::Options;
 use crate::schema::render::column::parameters;
 use crate::schema::render::index::{attachment, finish, rows};
 use crate::schema::render::relations::Relations;
+use crate::schema::render::storage::with_parameters;
 use crate::schema::render::{Rendering, tablespace};
 use crate::schema::script::{Lock, LockMode, Phase, Piece};
 use crate::sql;
@@ -76,7 +77,7 @@ impl Made<'_> {
             piece.also_makes.push(index.address());
             piece.builds = Some(index.name.clone());
             piece.needs_rows_of = vec![self.table.oid];
-            piece.sql.push(self.add(Only::Yes, &self.constraint.definition));
+            piece.sql.push(self.add(Only::Yes, &self.with_parameters(index)));
             tablespace::around(index.tablespace.as_ref(), self.options, &mut piece);
             self.lock(&mut piece, LockMode::AccessExclusive);
             finish(index, &mut piece);
@@ -85,7 +86,7 @@ impl Made<'_> {
         if self.table.partitioned {
             let mut piece = self.piece(Rank::Key, Phase::Index);
             piece.also_makes.push(index.address());
-            piece.sql.push(self.add(Only::Yes, &self.constraint.definition));
+            piece.sql.push(self.add(Only::Yes, &self.with_parameters(index)));
             tablespace::around(index.tablespace.as_ref(), self.options, &mut piece);
             self.lock(&mut piece, LockMode::AccessExclusive);
             finish(index, &mut piece);
@@ -170,19 +171,11 @@ impl Made<'_> {
             piece.needs_rows_of.retain(|table| *table == self.table.oid);
         }
         let only = if self.table.partitioned { Only::No } else { Only::Yes };
-        piece.sql.push(self.add(only, &self.constraint.definition));
+        piece.sql.push(self.add(only, &self.with_parameters(index)));
         tablespace::around(index.tablespace.as_ref(), self.options, &mut piece);
         if self.table.partitioned {
             self.lock_with_descendants(&mut piece, LockMode::AccessExclusive);
         } else {
-            if !index.options.is_empty() {
-                let options = parameters(&index.options);
-                piece.sql.push(sql!(
-                    "ALTER INDEX {index} SET ({options})",
-                    index = index.name,
-                    options = options
-                ));
-            }
             self.lock(&mut piece, LockMode::AccessExclusive);
         }
         finish(index, &mut piece);
@@ -215,6 +208,9 @@ impl Made<'_> {
         } else {
             // A table of an extension, with rows of the user.
             piece.needs_rows_of.push(referenced);
+            let below: Vec<&Table> = self.relations.below_an_extensions(referenced).collect();
+            piece.needs.extend(below.iter().map(|table| table.attachment()));
+            piece.needs_rows_of.extend(below.iter().flat_map(|table| self.relations.with_rows(table.oid)));
         }
         piece.needs_rows_of.sort_unstable();
         piece.needs_rows_of.dedup();
@@ -269,6 +265,14 @@ impl Made<'_> {
         piece.part_of = Some(self.table.address());
         piece.needs.push(self.table.address());
         piece
+    }
+
+    /// Its definition, whole. Of an exclusion the server prints the storage parameters, of a key it does not.
+    fn with_parameters(&self, index: &Index) -> Sql {
+        match self.constraint.kind {
+            Kind::PrimaryKey | Kind::Unique => with_parameters(&self.constraint.definition, &index.options),
+            _ => self.constraint.definition.clone(),
+        }
     }
 
     fn add(&self, only: Only, definition: &Sql) -> Sql {

@@ -18,6 +18,7 @@ pub(in crate::schema) mod privilege;
 mod relations;
 mod rule;
 mod sequence;
+mod storage;
 mod table;
 mod tablespace;
 mod trigger;
