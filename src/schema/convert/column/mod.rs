@@ -63,7 +63,15 @@ pub(super) fn alter(object: &Object, changes: &[&MemberChange], work: &mut Work<
             | Aspect::Cycle => continue,
             Aspect::Type => match widened(object, old, column, work) {
                 Ok(()) => {
-                    recursing.push(sql!("TYPE {kind}", kind = column.type_name));
+                    // Without COLLATE it would be the type's own again.
+                    let collation = old.collation.as_ref();
+                    let collation =
+                        collation.map_or_else(Sql::default, |name| sql!(" COLLATE {name}", name = name));
+                    recursing.push(sql!(
+                        "TYPE {kind}{collation}",
+                        kind = column.type_name,
+                        collation = collation
+                    ));
                     continue;
                 }
                 Err(why) => why,
