@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use super::Reason;
 use super::column;
+use super::owned;
 use super::work::{Work, dropped};
 use crate::schema::diff::Change;
 use crate::schema::diff::object::{Kind, Object};
-use crate::schema::model::{Address, Rank, constraint};
+use crate::schema::model::{Address, Rank, class, constraint};
 use crate::schema::options::Options;
 use crate::schema::render;
 use crate::schema::script::{Phase, Piece};
@@ -53,6 +54,11 @@ pub(super) fn make<'o>(objects: impl Iterator<Item = &'o Object>, work: &mut Wor
             let sequence = work.source.sequences.iter().find(|sequence| sequence.oid == piece.makes.object);
             let owner = sequence.and_then(|sequence| sequence.owned_by);
             piece.needs.extend(owner.map(|owner| Address::column(owner.table, owner.column)));
+            let table = owner.map(|owner| Address::new(class::RELATION, owner.table));
+            piece.needs.extend(table.map(|table| table.part(Rank::Grant)));
+            if let Some(sequence) = sequence {
+                piece.sql = owned::give(sequence, None, work);
+            }
         }
         piece.needs.extend(in_the_way);
         let object = object.clone();

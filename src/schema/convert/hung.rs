@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::owned::{owning_table, sequences_of};
 use super::work::Work;
 use super::{Reason, Withheld};
 use crate::pg::{Ident, Literal, Sql};
@@ -20,8 +21,15 @@ pub(super) fn alter(object: &Object, members: &[MemberChange], work: &mut Work<'
     let new_owner = members.iter().find(|change| change.member.aspect == Aspect::Owner);
     let new_owner = new_owner.and_then(|change| change.source.as_deref());
     let has_privileges = members.iter().any(|change| change.member.aspect == Aspect::Privileges);
-    let [mut statements, later] =
+    let [first, later] =
         if has_privileges { privileges(object, new_owner, work) } else { Default::default() };
+    let table = owning_table(object, work);
+    let mut statements = Vec::new();
+    match (table, work.at_source(object).map(|entry| entry.address.part(Rank::Owner))) {
+        // The owner is new with the table's, before which this has to be.
+        (Some(_), Some(makes)) => work.alter(object, makes, first),
+        _ => statements = first,
+    }
     for change in members {
         match change.member.aspect {
             Aspect::Owner => statements.extend(owner(object, change, work)),
@@ -33,11 +41,21 @@ pub(super) fn alter(object: &Object, members: &[MemberChange], work: &mut Work<'
     statements.extend(later);
     let entry = work.at_source(object).or_else(|| work.at_destination(object));
     if let Some(entry) = entry {
+        let owned: Vec<Address> = sequences_of(entry.address, work)
+            .into_iter()
+            .map(|sequence| sequence.part(Rank::Owner))
+            .collect();
         let makes = entry.address.part(Rank::Grant);
         work.alter(object, makes, statements);
         // It may hang on what comes only now: a column of a view's new query.
         if let Some(piece) = work.pieces.last_mut().filter(|piece| piece.makes == makes) {
             piece.needs.push(entry.address);
+            piece.needs.extend(table.map(|table| table.part(Rank::Grant)));
+            if object.kind == Kind::Sequence {
+                // ALTER SEQUENCE .. OWNED BY NONE lets the sequence have an owner of its own.
+                piece.needs.push(entry.address.part(Rank::SequenceOwner));
+            }
+            piece.needs.extend(owned);
         }
     }
 }
@@ -51,6 +69,9 @@ fn owner(object: &Object, change: &MemberChange, work: &mut Work<'_>) -> Option<
     if !work.options.roles.contains(role) {
         let text = format!("role {} is not on the destination", crate::pg::name::for_people(role));
         work.withhold(object, Some(&change.member), Reason::MissingThere, text);
+        return None;
+    }
+    if owning_table(object, work).is_some() {
         return None;
     }
     let role = Ident::new(role.clone());

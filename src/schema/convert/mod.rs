@@ -16,6 +16,7 @@ mod column;
 mod database;
 mod hung;
 mod options;
+mod owned;
 mod printed;
 mod relation;
 mod removed;

@@ -1,12 +1,13 @@
 //! Types and sequences that both sides have otherwise.
 
 use super::column::sequence_parameters;
+use super::owned::give;
 use super::work::Work;
 use crate::pg::{Literal, Sql};
 use crate::schema::diff::member::{Aspect, MemberChange};
 use crate::schema::diff::object::Object;
 use crate::schema::model::types::{Default, Kind, Type};
-use crate::schema::model::{Address, Catalog, Rank};
+use crate::schema::model::{Address, Catalog, Rank, class};
 use crate::sql;
 
 fn find<'a>(catalog: &'a Catalog, object: &Object) -> Option<&'a Type> {
@@ -118,19 +119,7 @@ pub(super) fn alter_sequence(object: &Object, changes: &[&MemberChange], work: &
                 let word = Sql::fixed(if source.unlogged { "UNLOGGED" } else { "LOGGED" });
                 statements.push(sql!("ALTER SEQUENCE {name} SET {word}", name = source.name, word = word));
             }
-            Aspect::OwnedBy => {
-                let owner = source.owned_by.and_then(|owner| {
-                    let table = work.source.tables.iter().find(|table| table.oid == owner.table)?;
-                    let column = table.column(owner.column)?;
-                    Some(sql!("{table}.{column}", table = table.name, column = column.name))
-                });
-                let owner = owner.unwrap_or_else(|| Sql::fixed("NONE"));
-                statements.push(sql!(
-                    "ALTER SEQUENCE {name} OWNED BY {owner}",
-                    name = source.name,
-                    owner = owner
-                ));
-            }
+            Aspect::OwnedBy => statements.extend(give(&source, Some(&destination), work)),
             _ => {}
         }
     }
@@ -139,7 +128,12 @@ pub(super) fn alter_sequence(object: &Object, changes: &[&MemberChange], work: &
     if let (Some(piece), Some(owner)) =
         (work.pieces.last_mut().filter(|piece| piece.makes == address), source.owned_by)
     {
-        piece.needs.push(Address::column(owner.table, owner.column));
+        let table = Address::new(class::RELATION, owner.table);
+        piece.needs.extend([
+            Address::column(owner.table, owner.column),
+            table.part(Rank::Grant),
+            source.address().part(Rank::Owner),
+        ]);
     }
 }
 
