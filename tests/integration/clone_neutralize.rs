@@ -62,15 +62,18 @@ async fn subscriptions_and_user_mappings_are_not_created_or_the_former_unable_to
     for major in [15, 18] {
         let (Some(source), Some(destination)) = (source(major), destination(major)) else { return };
         let (from, to) = (source.database("subscribed").await, destination.absent_database("subscribed"));
-        from.execute(
+        let owner = source.role("subscriber", "SUPERUSER").await;
+        let _there = owner.on(destination, "SUPERUSER").await;
+        from.execute(&format!(
             "CREATE TABLE t (a int); CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w;
              CREATE USER MAPPING FOR PUBLIC SERVER s OPTIONS (password 'secret-canary');
              CREATE SUBSCRIPTION \"a Sub\" CONNECTION 'dbname=nowhere password=secret-canary' PUBLICATION one, \"Two\"
              WITH (connect = false, slot_name = real_slot, binary = true, streaming = on, disable_on_error = true, synchronous_commit = local);
-             COMMENT ON SUBSCRIPTION \"a Sub\" IS 'the real one'",
-        )
+             COMMENT ON SUBSCRIPTION \"a Sub\" IS 'the real one'; ALTER SUBSCRIPTION \"a Sub\" OWNER TO {}",
+            owner.name()
+        ))
         .await;
-        let state = "SELECT string_agg(concat_ws(' ', subname, subconninfo, subpublications, subenabled, subslotname, subbinary, substream,
+        let state = "SELECT string_agg(concat_ws(' ', subname, subowner::regrole, subconninfo, subpublications, subenabled, subslotname, subbinary, substream,
             subdisableonerr, subsynccommit, obj_description(s.oid, 'pg_subscription')), ',')
             FROM pg_subscription AS s JOIN pg_database AS d ON d.oid = subdbid AND datname = current_database()";
 
@@ -86,7 +89,9 @@ async fn subscriptions_and_user_mappings_are_not_created_or_the_former_unable_to
         let outcome = clone_of(&from, &to, &more).await;
         assert!(!outcome.text().contains("secret-canary"));
         let expected = from.query_text(state).await.replace(" real_slot", "");
-        assert!(expected.contains("secret-canary") && expected.contains("the real one"), "{expected}");
+        for part in ["secret-canary", "the real one", owner.name()] {
+            assert!(expected.contains(part), "{expected}");
+        }
         assert_eq!(to.query_text(state).await, expected, "{major}");
         assert_eq!(to.query_text(mappings).await, "password=secret-canary");
 

@@ -83,6 +83,7 @@ pub mod class {
     pub const COLLATION: Oid = 3456;
     pub const FOREIGN_SERVER: Oid = 1417;
     pub const EVENT_TRIGGER: Oid = 3466;
+    pub const SUBSCRIPTION: Oid = 6100;
     pub const PUBLICATION: Oid = 6104;
 }
 
