@@ -6,6 +6,10 @@ SELECT
     pg_catalog.pg_get_function_identity_arguments(p.oid) AS arguments,
     p.prokind AS kind,
     l.lanname::pg_catalog.text AS language,
+    -- What only a superuser may say of a function (manual, CREATE FUNCTION, CREATE LANGUAGE).
+    CASE WHEN NOT l.lanpltrusted THEN 'language ' || l.lanname::pg_catalog.text
+         WHEN p.proleakproof THEN 'LEAKPROOF'
+         WHEN p.prosupport <> 0 THEN 'SUPPORT' END AS for_superusers,
     pg_catalog.pg_get_functiondef(p.oid) AS definition,
     ARRAY(
         SELECT pg_catalog.quote_ident(e.extname) FROM pg_catalog.pg_depend AS d

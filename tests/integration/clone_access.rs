@@ -61,7 +61,11 @@ async fn what_the_role_may_not_give_away_stays_its_own_and_is_said() {
     let cloner = on_destination.role("cloner", "LOGIN CREATEDB").await;
     let (from, to) = (on_source.database("keeps").await, on_destination.absent_database("keeps"));
     from.execute(&format!(
-        "CREATE TABLE t (id int); ALTER TABLE t OWNER TO {0}; CREATE FUNCTION c() RETURNS trigger LANGUAGE internal AS 'suppress_redundant_updates_trigger'",
+        "CREATE LANGUAGE my_language HANDLER plpgsql_call_handler INLINE plpgsql_inline_handler VALIDATOR plpgsql_validator; CREATE TABLE t (id int); ALTER TABLE t OWNER TO {0}; CREATE FUNCTION c() RETURNS trigger LANGUAGE internal AS 'suppress_redundant_updates_trigger';
+         CREATE FUNCTION tight(int) RETURNS int LANGUAGE sql LEAKPROOF AS 'SELECT $1'; CREATE VIEW by_tight AS SELECT tight(id) FROM t;
+         CREATE FUNCTION planned(text, text) RETURNS boolean LANGUAGE sql STABLE SUPPORT textlike_support AS 'SELECT $1 ~~ $2';
+         CREATE FUNCTION untrusted() RETURNS int LANGUAGE my_language AS 'BEGIN RETURN 1; END';
+         CREATE AGGREGATE hidden(int8) (SFUNC = int8_avg_accum, STYPE = internal, FINALFUNC = numeric_poly_avg)",
         owner.name()
     ))
     .await;
@@ -73,7 +77,19 @@ async fn what_the_role_may_not_give_away_stays_its_own_and_is_said() {
     // The source's superuser is there too, and no more ours than the other.
     let mut skipped = outcome.skipped();
     skipped.sort_unstable();
-    assert_eq!(skipped, ["function public.c()", "role postgres", &format!("role {}", owner.name())]);
+    let role = format!("role {}", owner.name());
+    let lost = [
+        "aggregate public.hidden(bigint)",
+        "function public.c()",
+        "function public.planned(text, text)",
+        "function public.tight(integer)",
+        "function public.untrusted()",
+        "language my_language",
+        "role postgres",
+        &role,
+        "view public.by_tight",
+    ];
+    assert_eq!(skipped, lost);
     let owner_of_t = "SELECT relowner::regrole::text FROM pg_class WHERE relname = 't'";
     assert_eq!(to.query_text(owner_of_t).await, cloner.name());
 }

@@ -17,6 +17,7 @@ pub(super) async fn read(client: &Client, _version: Version) -> Result<Vec<Funct
                 arguments: printed(row, "arguments")?,
                 procedure: letter(row, "kind")? == 'p',
                 language: get(row, "language")?,
+                for_superusers: get(row, "for_superusers")?,
                 definition: printed(row, "definition")?,
                 depends_on_extensions: extensions.into_iter().map(Sql::printed_by_server).collect(),
             })

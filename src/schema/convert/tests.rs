@@ -145,6 +145,7 @@ fn with_function(definition: &str) -> Catalog {
         arguments: printed(""),
         procedure: false,
         language: "sql".to_owned(),
+        for_superusers: None,
         definition: printed(definition),
         depends_on_extensions: Vec::new(),
     });

@@ -11,6 +11,8 @@ pub struct Function {
     pub arguments: Sql,
     pub procedure: bool,
     pub language: String,
+    /// What of it only a superuser may make, in words: `language c`, `LEAKPROOF`.
+    pub for_superusers: Option<String>,
     /// `CREATE OR REPLACE ..`, whole, as `pg_get_functiondef` prints it.
     pub definition: Sql,
     /// Extensions that it is dropped with (`ALTER .. DEPENDS ON EXTENSION`), quoted.

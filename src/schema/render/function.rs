@@ -17,7 +17,7 @@ pub(super) fn render(catalog: &Catalog, options: &Options, to: &mut Rendering) {
         render_function(function, canonical.get(&function.oid).copied(), options, to);
     }
     for aggregate in &catalog.aggregates {
-        render_aggregate(aggregate, to);
+        render_aggregate(aggregate, options, to);
     }
 }
 
@@ -34,11 +34,8 @@ fn render_function(function: &Function, range: Option<Oid>, options: &Options, t
     let address = Address::new(class::FUNCTION, function.oid);
     let word = if function.procedure { "procedure" } else { "function" };
     let label = format!("{word} {}", signature(&function.name, &function.arguments));
-    if !options.superuser && matches!(function.language.as_str(), "c" | "internal") {
-        let reason = format!("language {} needs a superuser on the destination", function.language);
-        to.left_out.insert(address, format!("needs {label}, which is not made: {reason}"));
-        to.skip(label, reason);
-        return;
+    if let Some(what) = function.for_superusers.as_deref().filter(|_| !options.superuser) {
+        return leave_to_superusers(address, label, what, to);
     }
     let mut sql = vec![function.definition.clone()];
     sql.extend(function.depends_on_extensions.iter().map(|extension| {
@@ -57,7 +54,20 @@ fn render_function(function: &Function, range: Option<Oid>, options: &Options, t
     to.push(piece);
 }
 
-fn render_aggregate(aggregate: &Aggregate, to: &mut Rendering) {
+fn leave_to_superusers(address: Address, label: String, what: &str, to: &mut Rendering) {
+    let reason = format!("{what} needs a superuser on the destination");
+    to.left_out.insert(address, format!("needs {label}, which is not made: {reason}"));
+    to.skip(label, reason);
+}
+
+fn render_aggregate(aggregate: &Aggregate, options: &Options, to: &mut Rendering) {
+    let label = format!("aggregate {}", signature(&aggregate.name, &aggregate.identity_arguments));
+    let address = Address::new(class::FUNCTION, aggregate.oid);
+    // Manual, CREATE AGGREGATE, "state_data_type".
+    let mut modes = std::iter::once(&aggregate.plain).chain(&aggregate.moving);
+    if !options.superuser && modes.any(|mode| mode.state_type.as_str() == "internal") {
+        return leave_to_superusers(address, label, "state type internal", to);
+    }
     let mut parts = transition(&aggregate.plain, aggregate.kind, false);
     let function = |parts: &mut Vec<Sql>, option: &'static str, value: Option<&Sql>| {
         if let Some(value) = value {
@@ -89,8 +99,6 @@ fn render_aggregate(aggregate: &Aggregate, to: &mut Rendering) {
         arguments = arguments,
         parts = Sql::join(&parts, ",\n    ")
     );
-    let label = format!("aggregate {}", signature(&aggregate.name, &aggregate.identity_arguments));
-    let address = Address::new(class::FUNCTION, aggregate.oid);
     to.push(Piece { sql: vec![text], ..Piece::new(address, Rank::Aggregate, Phase::PreData, label) });
 }
 

@@ -9,8 +9,16 @@ use crate::schema::model::{Address, Catalog, class};
 use crate::schema::parse;
 
 pub(super) fn read(catalog: &Catalog, to: &mut Inventory) {
-    for Function { oid, name, arguments, procedure, language, definition, depends_on_extensions } in
-        &catalog.functions
+    for Function {
+        oid,
+        name,
+        arguments,
+        procedure,
+        language,
+        for_superusers: _,
+        definition,
+        depends_on_extensions,
+    } in &catalog.functions
     {
         let kind = if *procedure { Kind::Procedure } else { Kind::Function };
         let types = text::types_of(arguments.as_str());
