@@ -13,4 +13,9 @@ CREATE TABLE parted (id integer GENERATED ALWAYS AS IDENTITY, during tsrange, r 
     CONSTRAINT no_clash EXCLUDE USING gist (r WITH =, during WITH &&) WITH (fillfactor = 64)) PARTITION BY RANGE (r);
 CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (10);
 CREATE TABLE parted_2 PARTITION OF parted FOR VALUES FROM (10) TO (20);
+ALTER TABLE parted_1 RENAME CONSTRAINT parted_1_r_during_excl TO "of the First";
+COMMENT ON INDEX "of the First" IS 'an index of a partition';
+COMMENT ON CONSTRAINT "of the First" ON parted_1 IS 'a constraint of a partition';
+ALTER INDEX "of the First" SET (fillfactor = 77);
+ALTER TABLE parted_1 CLUSTER ON "of the First";
 COMMENT ON CONSTRAINT "named it" ON not_nulls IS 'on a NOT NULL';

@@ -9,9 +9,10 @@ use crate::pg::Sql;
 use crate::schema::model::constraint::{Constraint, Kind};
 use crate::schema::model::index::Index;
 use crate::schema::model::relation::Table;
-use crate::schema::model::{Catalog, Rank};
+use crate::schema::model::{Address, Catalog, Rank, class};
 use crate::schema::options::Options;
 use crate::schema::render::column::parameters;
+use crate::schema::render::excluding;
 use crate::schema::render::index::{attachment, finish, rows};
 use crate::schema::render::relations::Relations;
 use crate::schema::render::storage::with_parameters;
@@ -165,6 +166,9 @@ impl Made<'_> {
         let with_descendants = self.relations.index_with_descendants(index.oid);
         piece.also_makes = with_descendants.iter().map(|index| index.address()).collect();
         piece.also_makes.extend(with_descendants.iter().filter_map(|index| index.attachment()));
+        let constraints = with_descendants.iter().filter_map(|index| index.constraint);
+        let constraints = constraints.filter(|constraint| *constraint != self.constraint.oid);
+        piece.also_makes.extend(constraints.map(|oid| Address::new(class::CONSTRAINT, oid)));
         piece.builds = Some(index.name.clone());
         piece.needs_rows_of = self.relations.with_rows(self.table.oid);
         if !self.table.partitioned {
@@ -179,6 +183,7 @@ impl Made<'_> {
             self.lock(&mut piece, LockMode::AccessExclusive);
         }
         finish(index, &mut piece);
+        excluding::finish_descendants(index, &with_descendants, &mut piece);
         Some(piece)
     }
 

@@ -5,6 +5,7 @@ pub(in crate::schema) mod column;
 mod comment;
 mod constraint;
 pub mod database;
+mod excluding;
 mod extension;
 mod function;
 mod index;
