@@ -12,3 +12,5 @@ CREATE EVENT TRIGGER greeting ON login EXECUTE FUNCTION greet();
 ALTER EVENT TRIGGER greeting ENABLE ALWAYS;
 CREATE TABLE generating (a integer, b integer GENERATED ALWAYS AS (a + 1) STORED);
 CREATE TABLE generating_otherwise (b integer GENERATED ALWAYS AS (a * 22) STORED) INHERITS (generating);
+CREATE TABLE said_heap (a integer) PARTITION BY LIST (a) USING heap;
+CREATE TABLE said_heap_1 PARTITION OF said_heap FOR VALUES IN (1);

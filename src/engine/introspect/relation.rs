@@ -98,11 +98,12 @@ fn table(row: &Row) -> Result<Table, Error> {
         }
         None => (parents, None),
     };
+    let partitioned = get::<&str>(row, "kind")? == "p";
     Ok(Table {
         oid,
         name: qualified(row, "schema", "name")?,
         owner: Ident::new(get::<String>(row, "owner")?),
-        partitioned: get::<&str>(row, "kind")? == "p",
+        partitioned,
         unlogged: get(row, "unlogged")?,
         foreign: match get::<Option<String>>(row, "server")? {
             Some(server) => {
@@ -115,7 +116,8 @@ fn table(row: &Row) -> Result<Table, Error> {
         row_array_type: get(row, "row_array_type")?,
         of_type: get::<Option<String>>(row, "of_type")?.map(Sql::printed_by_server),
         access_method: get::<Option<String>>(row, "access_method")?
-            .filter(|method| method != "heap")
+            // Of a partitioned table (17 on) it is what was said; of others, heap is what there is if nothing is said.
+            .filter(|method| partitioned || method != "heap")
             .map(Ident::new),
         tablespace: get::<Option<String>>(row, "tablespace")?.map(Ident::new),
         options,

@@ -24,7 +24,8 @@ pub struct Table {
     pub row_array_type: Oid,
     /// The composite type it was made `OF`, as the server prints it.
     pub of_type: Option<Sql>,
-    /// The table access method, where it is not heap.
+    /// The table access method, where it is not heap; of a partitioned table (17 on) where it says one, for its
+    /// partitions to come.
     pub access_method: Option<Ident>,
     /// The tablespace, where it is not the database's own.
     pub tablespace: Option<Ident>,

@@ -1,6 +1,7 @@
 //! SQL of tables: one CREATE TABLE with all that it can say, one ALTER TABLE with the rest.
 
 use crate::pg::Sql;
+use crate::pg::name::for_people;
 use crate::schema::model::column::Column;
 use crate::schema::model::constraint::{Constraint, Kind};
 use crate::schema::model::relation::{ReplicaIdentity, Table};
@@ -22,6 +23,10 @@ pub(super) fn render(catalog: &Catalog, relations: &Relations<'_>, options: &Opt
             way: inheritance::way(table, &relations.tables, options.destination_version),
         };
         let piece = place.piece();
+        if let Some(method) = table.access_method.as_ref().filter(|_| !place.takes_access_method()) {
+            let object = ["access method ", &for_people(method.as_str()), " of ", &piece.label].concat();
+            to.skip(object, "a partitioned table has none before PostgreSQL 17");
+        }
         tablespace::note(table.tablespace.as_ref(), &piece.label, options, to);
         to.push(piece);
         to.pieces.extend(place.below_an_extensions());
@@ -181,7 +186,7 @@ impl<'a> Place<'a> {
         if let Some(key) = &table.partition_key {
             text.push(&sql!(" PARTITION BY {key}", key = key));
         }
-        if let Some(method) = &table.access_method {
+        if let Some(method) = table.access_method.as_ref().filter(|_| self.takes_access_method()) {
             text.push(&sql!(" USING {method}", method = method));
         }
         if !table.options.is_empty() {
@@ -189,6 +194,11 @@ impl<'a> Place<'a> {
         }
         text.push(&tablespace::clause(table.tablespace.as_ref(), self.options));
         text
+    }
+
+    /// Before 17 a partitioned table has none, and the server refuses one.
+    fn takes_access_method(&self) -> bool {
+        !self.table.partitioned || self.options.destination_version.at_least(17)
     }
 
     /// Columns and constraints between the parentheses.
