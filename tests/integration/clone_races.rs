@@ -111,6 +111,42 @@ async fn what_vanishes_beside_the_tables_before_the_lock_does_no_harm() {
     dump::assert_same(&of_tables(&from).await, &of_tables(&to).await);
 }
 
+#[tokio::test]
+async fn ddl_that_waits_while_a_large_catalog_is_read_keeps_nobody_waiting() {
+    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+    let (from, to) = (source.database("large").await, destination.absent_database("large"));
+    from.announce("canceling statement due to lock timeout");
+    from.announce("current transaction is aborted");
+    // A worker that comes to that table gives it up, and the holder reads it.
+    to.announce("COPY from stdin failed");
+    from.execute(
+        "DO $$ BEGIN FOR i IN 1..600 LOOP
+             EXECUTE format('CREATE TABLE t%1$s (id int PRIMARY KEY, n int CHECK (n > 0)); INSERT INTO t%1$s VALUES (%1$s, 1)', i);
+         END LOOP; END $$",
+    )
+    .await;
+    let proxy = FaultProxy::start(source);
+    // The session beside the holder: by then every table is locked.
+    let armed = proxy.arm(Fault::stall_before(Point::ClientSends(b"SET TRANSACTION SNAPSHOT".to_vec())));
+    let program = Binary::new();
+    let running = start_clone(&program, &proxy.url(from.name()), &to.url(), &["--verify", "counts"]);
+    armed.fired().await;
+    let ddl = from.session().await;
+    let waiting = tokio::spawn(async move {
+        ddl.execute_all("ALTER TABLE t300 ADD more int").await;
+    });
+    eventually("an ALTER TABLE in the queue", async || {
+        let query = "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock' \
+                     AND relation = 't300'::regclass";
+        if from.query_text(query).await == "1" { Ok(()) } else { Err("it is not there".to_owned()) }
+    })
+    .await;
+    proxy.resume();
+    Outcome::of(running.finish().await).expect_code(0);
+    waiting.await.unwrap();
+    assert_eq!(to.query_text("SELECT n FROM t300").await, "1");
+}
+
 /// A copy that is held at its first row, and a statement that waits behind its locks.
 struct Held<'s> {
     proxy: FaultProxy,

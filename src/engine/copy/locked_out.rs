@@ -24,6 +24,8 @@ pub(super) async fn in_the_way(holder: &Holder, table: &Table) -> Result<Vec<InT
         oid = table.oid,
         query = Sql::fixed(include_str!("../../../sql/source/read_locked_out.sql"))
     );
+    // Within a transaction the sessions are those that were looked up first, unless that is forgotten.
+    let _forgotten = holder.ask(&Sql::fixed("SELECT pg_catalog.pg_stat_clear_snapshot()")).await??;
     let rows = holder.ask(&query).await??.into_iter().flat_map(|answer| answer.rows);
     Ok(rows.filter_map(|row| told(table, &row)).collect())
 }

@@ -104,8 +104,9 @@ pub async fn read(client: &Client, version: Version) -> Result<Catalog, Error> {
 }
 
 /// As [`read`], over two sessions that see the same snapshot: of thousands of tables nearly all the time is the server's,
-/// and one session keeps one core of it busy. Where `client` holds locks on the tables, whatever locks a relation of the
-/// user's while it is printed (views, rules, expressions) is asked there, so nothing queues behind who waits for those locks.
+/// and one session keeps one core of it busy. Where `client` holds locks on the tables, views and rules, whose printing locks
+/// what they read, are asked there. Definitions of indexes and constraints lock their table too: where `beside` cannot have such
+/// a lock in its `lock_timeout` the error says so ([`Error::is_locked_out`]), and `client` alone is to be asked.
 ///
 /// # Errors
 /// As [`read`].

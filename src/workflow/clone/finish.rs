@@ -23,7 +23,7 @@ pub(super) async fn finish(
 ) -> Result<()> {
     let reporter = &context.reporter;
     if let Some(life) = &plan.life {
-        life.goes_on(&building.connection).await?;
+        life.goes_on(&*staging.maintenance.session().await?).await?;
     }
     reporter.phase(Phase::PostData);
     let after = plan.steps(script::Phase::PostData);

@@ -27,6 +27,9 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 /// From so many tables on a second session pays for its connection: they take about 0.2 seconds to read.
 const LARGE_CATALOG: usize = 500;
 
+/// How long the second session waits for a lock: while it does, others wait behind it.
+const BESIDE_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// Attempts at a snapshot that no change of a table's definition has overtaken.
 const SNAPSHOTS: u32 = 10;
 
@@ -56,9 +59,14 @@ pub(super) async fn read(
         context.reporter.operation("reading the source's catalog");
         let (holder, beside) = (held.holder.client(), beside(request, source, destination, &held).await);
         let second = beside.as_ref().map_or(holder, Connection::client);
-        let catalog = introspect::read_beside(holder, second, source.facts.version).await;
+        let mut catalog = introspect::read_beside(holder, second, source.facts.version).await;
         if let Some(beside) = beside {
             beside.close().await;
+            if catalog.as_ref().is_err_and(introspect::Error::is_locked_out) {
+                // Somebody waits behind the holder's lock, and the second session waited behind them: the holder has
+                // the lock and waits for nobody.
+                catalog = introspect::read(holder, source.facts.version).await;
+            }
         }
         match catalog {
             Ok(catalog) => {
@@ -100,7 +108,7 @@ async fn beside(
         return None;
     }
     let opened = async {
-        let settings = settings(source, destination);
+        let settings = Settings { lock_timeout: Some(BESIDE_TIMEOUT), ..settings(source, destination) };
         let session = connect::source(&request.source.options, &settings).await?;
         session.batch(&snapshot::import(&held.snapshot)).await?;
         Ok::<_, connect::Error>(session)
