@@ -4,8 +4,8 @@ use super::source::{Source, steady};
 use super::{Destination, OtherSource, Party};
 use crate::connect::{self, Connection, Options, Settings};
 use crate::engine::preflight;
-use crate::engine::stage::facts;
 use crate::engine::stage::registry::{Registry, Sighting};
+use crate::engine::stage::{self, facts};
 use crate::pg::{Sql, sqlstate};
 use crate::safety::{
     self, Address, Denied, Destinations, Endpoint, LockProbe, Purpose, Refusal, Role, Seen, Shown,
@@ -72,7 +72,7 @@ impl Probe {
         let mut objects = 0;
         if database.is_some() {
             let inside = probe(&permit, &party.options, &endpoint.database).await?;
-            objects = facts::user_objects(inside.client()).await?;
+            objects = facts::user_objects(inside.client()).await.map_err(before_any_change)?;
             relations = preflight::destination::relations(inside.client()).await?;
         }
         let shown = Shown {
@@ -195,6 +195,14 @@ impl Probe {
             relations: self.relations,
             notes: notes.iter().map(ToString::to_string).collect(),
         })
+    }
+}
+
+/// A look that failed before anything was changed is preflight's affair.
+fn before_any_change(error: stage::Error) -> Error {
+    match error {
+        stage::Error::Query { doing, source } => preflight::Error::Query { doing, source }.into(),
+        other => other.into(),
     }
 }
 
