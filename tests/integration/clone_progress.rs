@@ -222,23 +222,6 @@ async fn the_percentage_of_a_clone_of_large_tables_is_honest() {
 }
 
 #[tokio::test]
-async fn the_percentage_of_a_clone_of_an_application_is_honest() {
-    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
-    let Some(psql) = installation::client("psql", 15) else {
-        return missing("psql", "scripts/setup tests").unwrap_or_default();
-    };
-    let (from, to) = (source.database("application").await, destination.absent_database("application"));
-    // Toast, jsonb, arrays, four indexes a table, one table with most of the bytes: what the bench measures.
-    let made = Command::new(psql)
-        .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-v", "scale=0.3", "-f"])
-        .args([concat!(env!("CARGO_MANIFEST_DIR"), "/benches/clone/mixed.sql"), &from.url()])
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    is_honest(&from, &to, &[]).await;
-}
-
-#[tokio::test]
 async fn the_percentage_of_a_clone_of_many_tables_is_honest() {
     let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
     let (from, to) = (source.database("many").await, destination.absent_database("many"));

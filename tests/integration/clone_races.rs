@@ -132,18 +132,17 @@ async fn ddl_that_waits_while_a_large_catalog_is_read_keeps_nobody_waiting() {
     let running = start_clone(&program, &proxy.url(from.name()), &to.url(), &["--verify", "counts"]);
     armed.fired().await;
     let ddl = from.session().await;
-    let waiting = tokio::spawn(async move {
-        ddl.execute_all("ALTER TABLE t300 ADD more int").await;
-    });
-    eventually("an ALTER TABLE in the queue", async || {
-        let query = "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock' \
-                     AND relation = 't300'::regclass";
-        if from.query_text(query).await == "1" { Ok(()) } else { Err("it is not there".to_owned()) }
-    })
-    .await;
-    proxy.resume();
-    Outcome::of(running.finish().await).expect_code(0);
-    waiting.await.unwrap();
+    let cloned = async {
+        eventually("an ALTER TABLE in the queue", async || {
+            let query = "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock' \
+                         AND relation = 't300'::regclass";
+            if from.query_text(query).await == "1" { Ok(()) } else { Err("it is not there".to_owned()) }
+        })
+        .await;
+        proxy.resume();
+        Outcome::of(running.finish().await).expect_code(0);
+    };
+    tokio::join!(ddl.execute_all("ALTER TABLE t300 ADD more int"), cloned);
     assert_eq!(to.query_text("SELECT n FROM t300").await, "1");
 }
 
