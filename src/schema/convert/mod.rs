@@ -22,6 +22,7 @@ mod relation;
 mod removed;
 mod routine;
 mod statement;
+mod together;
 mod types;
 mod work;
 
@@ -47,7 +48,7 @@ pub struct Plan {
     pub withheld: Vec<Withheld>,
 }
 
-/// Statements for one object, which belong together: they are run in one transaction.
+/// Statements for one object, and for what is dropped and made again with it: they are run in one transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Step {
     pub object: Object,
@@ -119,7 +120,9 @@ pub fn convert(source: &Catalog, destination: &Catalog, diff: &Diff, options: &O
 
 /// Puts the pieces in order; what they need and does not come is a reason not to come.
 fn arrange(work: Work<'_>) -> Plan {
-    let Work { source, destination, diff, mut pieces, mut left_out, mut withheld, by_label, .. } = work;
+    let groups = groups(&work);
+    let Work { source, destination, diff, mut pieces, mut left_out, mut withheld, by_label, remade, .. } =
+        work;
     let older = source.version.min(destination.version);
     for piece in &pieces {
         let statements = piece.sql.iter().map(|sql| (piece.label.as_str(), sql));
@@ -137,7 +140,23 @@ fn arrange(work: Work<'_>) -> Plan {
         }
     }
     pieces.sort_by(|one, other| (one.rank, &one.label).cmp(&(other.rank, &other.label)));
-    let script = order::arrange(pieces, &source.dependencies, &left_out);
+    let script = loop {
+        let script = order::arrange(pieces.clone(), &source.dependencies, &left_out);
+        // What cannot be made again is not dropped either.
+        let addresses = |object: &Object| {
+            let made = diff.source.objects.get(object)?.address;
+            let gone = work::dropped(diff.destination.objects.get(object)?.address);
+            (script.makes(gone) && !script.makes(made)).then(|| (object.to_string(), made, gone))
+        };
+        let lost: Vec<_> = remade.iter().filter_map(addresses).collect();
+        if lost.is_empty() {
+            break script;
+        }
+        for (object, made, gone) in lost {
+            left_out.entry(made).or_insert_with(|| format!("{object} is not made again"));
+            left_out.insert(gone, format!("{object} cannot be made again, and is not dropped"));
+        }
+    };
     let known: HashMap<String, Object> = by_label;
     for skipped in script.skipped {
         let Some(object) = known.get(&skipped.object) else { continue };
@@ -157,10 +176,27 @@ fn arrange(work: Work<'_>) -> Plan {
         let repeats = |whole: &Object| said.contains(&(whole.clone(), one.member.clone(), one.reason));
         !(within.iter().any(repeats) && diff.implied.iter().any(|other| other.object == one.object))
     });
-    let steps = script.steps.into_iter().filter(|step| !step.sql.is_empty());
-    let steps =
-        steps.filter_map(|step| Some(Step { object: known.get(&step.label)?.clone(), sql: step.sql }));
+    let joined = together::join(script.steps, |step| groups.get(&step.label).copied());
+    let steps = joined.into_iter().filter_map(|list| {
+        let differs = |object: &&Object| diff.differences.iter().any(|one| one.object == **object);
+        let mut objects = list.iter().filter(|step| !step.sql.is_empty());
+        let mut objects = objects.by_ref().filter_map(|step| known.get(&step.label));
+        let first = objects.next()?;
+        let object = std::iter::once(first).chain(objects).find(differs).unwrap_or(first).clone();
+        Some(Step { object, sql: list.into_iter().flat_map(|step| step.sql).collect() })
+    });
     Plan { steps: steps.collect(), withheld }
+}
+
+/// By label, the number of the object that is dropped and made again, of it and of what is on it.
+fn groups(work: &Work<'_>) -> HashMap<String, usize> {
+    let numbers: HashMap<&Object, usize> = work.remade.iter().zip(0..).collect();
+    let number = |object: &Object| {
+        let above = || work.at_source(object).into_iter().flat_map(|entry| &entry.within);
+        let above = || above().find_map(|whole| numbers.get(whole)).filter(|_| work.is_made(object));
+        numbers.get(object).or_else(above).copied()
+    };
+    work.by_label.iter().filter_map(|(label, object)| Some((label.clone(), number(object)?))).collect()
 }
 
 #[cfg(test)]

@@ -129,8 +129,8 @@ fn constraints_that_look_at_rows_are_withheld_and_others_are_not() {
         &with(&[("c", "CHECK ((a > 0)) NOT VALID")]),
         &with(&[("c", "CHECK ((a > 1))"), ("d", "CHECK ((a > 2))")]),
         &[
-            "ALTER TABLE \"public\".\"t\" DROP CONSTRAINT \"c\"",
             "ALTER TABLE \"public\".\"t\" DROP CONSTRAINT \"d\"",
+            "ALTER TABLE \"public\".\"t\" DROP CONSTRAINT \"c\"",
             "ALTER TABLE \"public\".\"t\" ADD CONSTRAINT \"c\" CHECK ((a > 0)) NOT VALID",
         ],
         &[],

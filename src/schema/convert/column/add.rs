@@ -80,9 +80,12 @@ fn statements(table: &Table, column: &Column, work: &Work<'_>) -> Result<Vec<Sql
     if table.of_type.is_some() {
         return Err((Reason::NoStatement, "a typed table has its type's columns"));
     }
+    if of_domain(column, work.source) {
+        return Err((Reason::Rewrites, "every row would be written anew to look at its domain's value"));
+    }
     let is_plain =
         column.default.as_ref().is_none_or(|default| is_the_same_for_all(default.expression.as_str()));
-    let needs_value = column.not_null.is_some() || refuses_null(column, work.source);
+    let needs_value = column.not_null.is_some();
     let has_value = column.default.is_some() || column.generated.is_some();
     if needs_value && !has_value {
         return Err((Reason::RowsMayRefuse, "rows that are there would have no value"));
@@ -140,12 +143,37 @@ fn is_the_same_for_all(expression: &str) -> bool {
         .all(|pair| pair.first().is_some_and(|name| known.contains(name)))
 }
 
-/// Whether its type is a domain that takes no NULL, or may not: its checks are not looked into.
-fn refuses_null(column: &Column, catalog: &Catalog) -> bool {
-    catalog.types.iter().filter(|made| made.oid == column.type_oid).any(|made| match &made.kind {
-        types::Kind::Domain(domain) => domain.not_null || !domain.constraints.is_empty(),
-        _ => false,
-    })
+/// Whether its type is a domain for whose sake rows are written: one with a constraint, or on a domain with one, always up
+/// to PostgreSQL 18 (`ATExecAddColumn` of its `tablecmds.c`); one whose default is the column's and not one value for all.
+fn of_domain(column: &Column, catalog: &Catalog) -> bool {
+    let domain = |is_it: &dyn Fn(&types::Type) -> bool| {
+        catalog.types.iter().filter(|made| is_it(made)).find_map(|made| match &made.kind {
+            types::Kind::Domain(domain) => Some((made.oid, domain)),
+            _ => None,
+        })
+    };
+    let mut next = domain(&|made| made.oid == column.type_oid);
+    let mut default = column.default.is_some();
+    let mut seen = Vec::new();
+    while let Some((oid, one)) = next.filter(|(oid, _)| !seen.contains(oid)) {
+        if one.not_null || !one.constraints.is_empty() {
+            return true;
+        }
+        // The nearest counts.
+        if !default && let Some(own) = &one.default {
+            default = true;
+            match own {
+                types::Default::Expression(text) if !is_the_same_for_all(text.as_str()) => return true,
+                _ => {}
+            }
+        }
+        seen.push(oid);
+        let below =
+            catalog.dependencies.iter().filter(|need| need.dependent == Address::new(class::TYPE, oid));
+        let below: Vec<Address> = below.map(|need| need.referenced).collect();
+        next = domain(&|made| below.contains(&Address::new(class::TYPE, made.oid)));
+    }
+    false
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ pub(super) fn alter(object: &Object, changes: &[&MemberChange], work: &mut Work<
             | Aspect::Maximum
             | Aspect::Cache
             | Aspect::Cycle => continue,
-            Aspect::Type => match widened(object, old, column, work) {
+            Aspect::Type => match widened((old_table, old), column, work) {
                 Ok(()) => {
                     // Without COLLATE it would be the type's own again.
                     let collation = old.collation.as_ref();
