@@ -19,28 +19,38 @@ impl LockFile {
             // Whoever looks at this moment has it for no longer than that …
             file.lock()?;
             // … but may have taken it for a leftover and removed it: then nobody would see this lock.
-            match path.metadata() {
-                Ok(there) if there.ino() == file.metadata()?.ino() => {
-                    return Ok(Self { path: path.to_owned(), _file: file });
-                }
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+            if stands_at(&file, path)? {
+                return Ok(Self { path: path.to_owned(), _file: file });
             }
         }
     }
 
     /// Whether a process holds it. What one that died has left is removed.
     pub(super) fn is_held(path: &Path) -> io::Result<bool> {
-        let file = match File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(error),
-        };
-        match file.try_lock() {
-            Ok(()) => remove(path).map(|()| false),
-            Err(TryLockError::WouldBlock) => Ok(true),
-            Err(TryLockError::Error(error)) => Err(error),
+        loop {
+            let file = match File::open(path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+                Err(error) => return Err(error),
+            };
+            match file.try_lock() {
+                // Whoever has the lock of the file that stands there may remove it, and nobody else.
+                Ok(()) if stands_at(&file, path)? => return remove(path).map(|()| false),
+                // It was removed between the two, and another one may stand there by now.
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(true),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
         }
+    }
+}
+
+/// Whether the path still leads to this open file.
+fn stands_at(file: &File, path: &Path) -> io::Result<bool> {
+    match path.metadata() {
+        Ok(there) => Ok(there.ino() == file.metadata()?.ino()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -71,6 +81,8 @@ mod tests {
         let path = folder.path().join("job.lock");
         let over = AtomicBool::new(false);
         std::thread::scope(|scope| {
+            // A failed assertion must end the other thread too.
+            let _end = Over(&over);
             scope.spawn(|| {
                 while !over.load(Ordering::Relaxed) {
                     LockFile::is_held(&path).expect("looked");
@@ -81,8 +93,15 @@ mod tests {
                 assert!(LockFile::is_held(&path).expect("looked"), "a lock on a file that is gone");
                 drop(held);
             }
-            over.store(true, Ordering::Relaxed);
         });
+    }
+
+    struct Over<'a>(&'a AtomicBool);
+
+    impl Drop for Over<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
     }
 
     #[test]
