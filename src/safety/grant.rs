@@ -10,11 +10,14 @@ use super::rule::Rule;
 /// Nobody else can make one:
 ///
 /// ```compile_fail,E0451
-/// let grant = multiboard_sync::safety::WriteGrant { label: String::new(), ..todo!() };
+/// use multiboard_sync::safety::WriteGrant;
+/// fn for_another(given: WriteGrant) -> WriteGrant {
+///     WriteGrant { database: "production".to_owned(), ..given }
+/// }
 /// ```
 ///
 /// ```compile_fail,E0624
-/// multiboard_sync::safety::WriteGrant::new(todo!(), todo!(), todo!(), todo!(), todo!());
+/// let forge = multiboard_sync::safety::WriteGrant::new;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriteGrant {
