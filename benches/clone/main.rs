@@ -72,16 +72,16 @@ fn main() -> ExitCode {
         let mut terminated = signal(SignalKind::terminate()).unwrap();
         // Leaving this block drops servers and folders. A tool that still runs ends with its servers.
         tokio::select! {
-            honest = run(&options) => if honest { ExitCode::SUCCESS } else { ExitCode::FAILURE },
+            kept = run(&options) => if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE },
             _ = tokio::signal::ctrl_c() => ExitCode::from(130),
             _ = terminated.recv() => ExitCode::FAILURE,
         }
     })
 }
 
-/// Whether every percentage that we showed was near enough to the truth.
+/// Whether every percentage that we showed was near enough to the truth, and our memory within its bound.
 async fn run(options: &Options) -> bool {
-    let mut honest = true;
+    let mut kept = true;
     let pair = Pair::start();
     println!("{}", pair.describe());
     for set in options.sets.iter().copied() {
@@ -92,10 +92,10 @@ async fn run(options: &Options) -> bool {
             .filter(|contender| options.wants(contender) && contender.can(set))
             .collect();
         let samples = measure(&pair, set, &contenders, options.rounds).await;
-        honest &= report::print(&contenders, &samples, &size);
+        kept &= report::print(&contenders, &samples, &size);
         pair.drop_databases().await;
     }
-    honest
+    kept
 }
 
 /// One list of samples for each contender, a sample a round.

@@ -9,9 +9,13 @@ use crate::sample::Sample;
 /// Points that a percentage may be away from elapsed / total.
 const ALLOWED: f64 = 20.0;
 
-/// Prints the table of one data set. False where one of our percentages was further from the truth than is allowed.
+/// Mebibytes that our process may have at its peak, of a database of any size.
+const MEMORY: f64 = 64.0;
+
+/// Prints the table of one data set. False where one of our percentages was further from the truth than is allowed, or our
+/// process larger.
 pub(crate) fn print(contenders: &[Contender], samples: &[Vec<Sample>], size: &Size) -> bool {
-    let mut honest = true;
+    let mut kept = true;
     let rows: Vec<Row> =
         contenders.iter().zip(samples).map(|(contender, samples)| Row::of(contender, samples)).collect();
     let peers = rows.iter().filter(|row| row.kind == Kind::Peer);
@@ -61,14 +65,17 @@ pub(crate) fn print(contenders: &[Contender], samples: &[Vec<Sample>], size: &Si
             },
         );
         println!("{}: {worst}", row.name);
-        honest &= samples.iter().all(|sample| sample.dishonesty.is_some_and(|points| points <= ALLOWED));
+        kept &= samples.iter().all(|sample| sample.dishonesty.is_some_and(|points| points <= ALLOWED));
+        let largest = samples.iter().map(|sample| sample.usage.peak_kib as f64 / 1024.0).fold(0.0, f64::max);
+        println!("{}: peak of all rounds {largest:.0} MiB ({MEMORY} are allowed)", row.name);
+        kept &= largest <= MEMORY;
         if let Some(sample) = samples.last() {
             let phases: Vec<String> =
                 sample.phases.iter().map(|(name, seconds)| format!("{name} {seconds:.2}")).collect();
             println!("{}: seconds by phase, last round: {}", row.name, phases.join(" · "));
         }
     }
-    honest
+    kept
 }
 
 struct Row {
