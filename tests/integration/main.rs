@@ -23,6 +23,7 @@ mod support;
 
 mod cli;
 mod clone_access;
+mod clone_collations;
 mod clone_confirm;
 mod clone_consistent;
 mod clone_copy;

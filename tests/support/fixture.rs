@@ -117,7 +117,10 @@ async fn clone_and_compare(
     let (from, to) = (on_source.database(name).await, on_destination.absent_database(name));
     from.execute(sql).await;
     let outcome = clone_of(&from, &to, &["--no-neutralize"]).await;
-    assert_eq!(outcome.skipped(), [] as [&str; 0], "{name} from {from_major} to {to_major}");
+    // Two installations may have two libraries for the order of text, and say so.
+    let of_library = |object: &&str| from_major != to_major && object.starts_with("collation ");
+    let skipped: Vec<&str> = outcome.skipped().into_iter().filter(|object| !of_library(object)).collect();
+    assert_eq!(skipped, [] as [&str; 0], "{name} from {from_major} to {to_major}");
     Binary::new().run(&["diff", "--from", &from.url(), "--to", &to.url()]).await.expect_code(0);
     let expected = if from_major == to_major {
         dump::schema(client, &from.url())?

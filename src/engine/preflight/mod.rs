@@ -1,6 +1,7 @@
 //! Looks before anything is changed: facts of both servers, read-only, and the checks over them.
 
 pub mod check;
+pub mod collation;
 pub mod destination;
 pub mod source;
 

@@ -8,6 +8,7 @@
 //! again. Nothing is reported before it is true.
 
 mod check;
+mod collations;
 mod draw;
 mod finish;
 mod hold;

@@ -7,7 +7,7 @@ use super::draw::{self, Drawn, Ground};
 use super::hold;
 use super::part;
 use super::unlogged::Life;
-use super::{Context, Request, look, losses, platform, roles, waiters};
+use super::{Context, Request, collations, look, losses, platform, roles, waiters};
 use crate::engine::copy::holder::Holder;
 use crate::engine::copy::schedule::Tree;
 use crate::engine::copy::{lanes, large_objects, snapshot};
@@ -77,6 +77,7 @@ pub(super) async fn plan(
     adapted.extend(roles::expect(&roles, &mut options, context));
     adapted.extend(adapt::adapt(&mut catalog, &options));
     adapted.extend(choose_tablespace(&catalog, destination, &mut options));
+    adapted.extend(collations::lines(request, client, destination, profile, &catalog, &held.chosen).await?);
     let comment = catalog.database.comment.take();
     let (left_out, unread) = (of_platform.reasons, of_platform.unread_sequences);
     let ground = Ground { catalog, options, adapted, left_out, unread, chosen: held.chosen, measures };
