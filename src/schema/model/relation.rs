@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::pg::{Ident, Oid, QualifiedName, Sql};
 use crate::schema::model::column::Column;
-use crate::schema::model::{Address, class};
+use crate::schema::model::{Address, Rank, class};
 
 /// An ordinary or partitioned table of the user.
 #[derive(Clone, Debug)]
@@ -57,7 +57,7 @@ impl Table {
 
     /// The act of putting it below its partitioned one, where that is a step of its own.
     pub fn attachment(&self) -> Address {
-        Address::new(class::INHERITANCE, self.oid)
+        self.address().part(Rank::TableAttach)
     }
 
     /// Whether rows lie in the table itself.

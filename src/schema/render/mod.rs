@@ -13,6 +13,7 @@ mod inheritance;
 mod large_object;
 mod namespace;
 mod not_null;
+mod outer_partition;
 mod policy;
 mod printed;
 pub(in crate::schema) mod privilege;

@@ -10,7 +10,7 @@ use crate::schema::options::Options;
 use crate::schema::render::column::{self, Form};
 use crate::schema::render::inheritance::{self, Way};
 use crate::schema::render::relations::Relations;
-use crate::schema::render::{Rendering, index, tablespace};
+use crate::schema::render::{Rendering, index, outer_partition, tablespace};
 use crate::schema::script::{Lock, LockMode, Phase, Piece};
 use crate::sql;
 
@@ -29,7 +29,7 @@ pub(super) fn render(catalog: &Catalog, relations: &Relations<'_>, options: &Opt
         }
         tablespace::note(table.tablespace.as_ref(), &piece.label, options, to);
         to.push(piece);
-        to.pieces.extend(place.below_an_extensions());
+        to.pieces.extend(outer_partition::attachment(table, relations));
     }
 }
 
@@ -115,37 +115,6 @@ impl<'a> Place<'a> {
     fn partition(&self) -> Option<(&Sql, &Table)> {
         let partition = self.table.partition_of.as_ref()?;
         Some((&partition.bound, self.relations.tables.get(&partition.parent)?))
-    }
-
-    /// The place of a partition below a table that an extension makes. A step of its own, after the table's indexes:
-    /// those that the extension's table has, too, are found and attached by the server, where it would otherwise make
-    /// them, under other names; foreign keys and triggers come down with it.
-    fn below_an_extensions(&self) -> Option<Piece> {
-        let table = self.table;
-        let partition = table.partition_of.as_ref()?;
-        let parent = table.outer_parents.get(&partition.parent)?;
-        let label = ["place of table ", &table.name.to_string(), " below its partitioned one"].concat();
-        let mut piece = Piece::new(table.attachment(), Rank::TableAttach, Phase::Constraint, label);
-        piece.sql.push(sql!(
-            "ALTER TABLE ONLY {parent} ATTACH PARTITION {table} {bound}",
-            parent = *parent,
-            table = table.name,
-            bound = partition.bound
-        ));
-        piece.part_of = Some(table.address());
-        piece.needs = vec![table.address(), Address::new(class::RELATION, partition.parent)];
-        let indexes = self.relations.indexes.values().filter(|index| index.table == table.oid);
-        piece.needs.extend(indexes.flat_map(|index| self.relations.whole_index(index.oid)));
-        piece.needs_rows_of = self.relations.with_rows(table.oid);
-        piece.locks = self
-            .relations
-            .with_descendants(table.oid)
-            .into_iter()
-            .map(|table| table.oid)
-            .chain([partition.parent])
-            .map(|table| Lock { table, mode: LockMode::AccessExclusive })
-            .collect();
-        Some(piece)
     }
 
     fn create(&self, parts: Parts) -> Sql {
