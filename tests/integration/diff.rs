@@ -46,7 +46,8 @@ async fn what_versions_print_otherwise_is_no_difference() {
         let from = from_server.database("diff").await;
         from.execute(include_str!("../schemas/inheritance_order.sql")).await;
         from.execute(
-            "CREATE TABLE told (id serial PRIMARY KEY, state varchar(9) CHECK (state IN ('on', 'off')), at date NOT NULL);
+            "CREATE TYPE mood AS ENUM ('sad');
+             CREATE TABLE told (id serial PRIMARY KEY, state varchar(9) CHECK (state IN ('on', 'off')), at date NOT NULL);
              CREATE VIEW of_one AS SELECT id, max(at) AS last FROM told
                 WHERE EXTRACT(year FROM at) > 2000 AND state IN ('on') GROUP BY id ORDER BY id;
              CREATE VIEW within AS SELECT (SELECT max(t.at) FROM told t WHERE t.id = told.id) AS x FROM told;
@@ -55,6 +56,18 @@ async fn what_versions_print_otherwise_is_no_difference() {
              CREATE VIEW with_common AS WITH c AS (SELECT id, state FROM told) SELECT id FROM c WHERE state <> 'on';
              CREATE MATERIALIZED VIEW filled AS SELECT state, count(*) OVER (PARTITION BY state) FROM told;
              CREATE FUNCTION latest(told) RETURNS date LANGUAGE sql BEGIN ATOMIC SELECT max(at) FROM told; END;
+             CREATE VIEW again AS SELECT EXTRACT('YEAR' FROM at) AS year FROM told
+                WHERE at BETWEEN '2020-01-01' AND now() AND (id, state) = (1, 'on') AND EXISTS (SELECT 'x', NULL::int, -1)
+                   OR (NOT (id BETWEEN 3 AND 4 AND state = 'on')) AND state IN (SELECT 'on');
+             CREATE VIEW named (a, b) AS SELECT 'x', NULL::mood UNION SELECT 'y', 'sad' UNION ALL SELECT state, NULL FROM told;
+             CREATE FUNCTION read_again() RETURNS boolean LANGUAGE sql
+                BEGIN ATOMIC SELECT state IN ('on', 'off') AND EXISTS (SELECT 'x') FROM told WHERE id BETWEEN 1 AND 2 AND id > 0; END;
+             CREATE FUNCTION returns_again(i int, v varchar) RETURNS boolean LANGUAGE sql RETURN i BETWEEN 1 AND 2 AND v IN ('a', 'b');
+             CREATE TABLE checked (i int, v varchar, CHECK (i BETWEEN 1 AND 2 AND v IN ('a', 'b')), EXCLUDE (i WITH =) WHERE (i BETWEEN 1 AND 2 AND v > 'a'));
+             CREATE TRIGGER when_again BEFORE UPDATE ON checked FOR EACH ROW
+                WHEN (new.i BETWEEN 1 AND 2 AND EXTRACT('Day' FROM now()) = 1) EXECUTE FUNCTION suppress_redundant_updates_trigger();
+             CREATE RULE rule_again AS ON INSERT TO checked WHERE new.i BETWEEN 1 AND 2 AND new.v IN ('a', 'b')
+                DO ALSO INSERT INTO told (state, at) SELECT 'on', now() WHERE EXISTS (SELECT 'y');
              CREATE POLICY own ON told USING (id IN (SELECT id FROM of_one) AND state IN ('on', 'off'));
              CREATE INDEX by_state ON told (lower(state)) WHERE state IN ('on', 'off')",
         )

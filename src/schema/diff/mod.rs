@@ -15,6 +15,7 @@ pub mod inventory;
 pub mod member;
 pub mod note;
 pub mod object;
+mod reread;
 pub mod text;
 
 use serde::Serialize;

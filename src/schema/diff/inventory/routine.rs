@@ -30,7 +30,8 @@ pub(super) fn read(catalog: &Catalog, to: &mut Inventory) {
             members.put(Aspect::Returns, Value::Sql(parts.returns));
         }
         members.put(Aspect::Attributes, Value::Sql(parts.attributes));
-        members.plain(Aspect::Body, parts.body);
+        let body = if parts.printed { Value::Sql(parts.body) } else { Value::Plain(parts.body) };
+        members.put(Aspect::Body, body);
         for extension in depends_on_extensions {
             members.one_of(
                 Aspect::DependsOnExtension,
@@ -59,6 +60,8 @@ pub struct Parts {
     pub attributes: String,
     /// As it was written, where it was written as a string; else as it is printed.
     pub body: String,
+    /// Whether the body is printed: SQL that was read when the function was made.
+    pub printed: bool,
 }
 
 impl Parts {
@@ -105,6 +108,7 @@ impl Parts {
                 _ => String::new(),
             },
             body: written(text).unwrap_or(text).trim_end_matches('\n').to_owned(),
+            printed: written(text).is_none(),
         })
     }
 }
@@ -199,6 +203,7 @@ mod tests {
             returns: returns.to_owned(),
             attributes: attributes.to_owned(),
             body: body.to_owned(),
+            printed: body.starts_with("BEGIN ATOMIC") || body.starts_with("RETURN ("),
         };
         assert_eq!(Parts::of(definition), expected, "{definition}");
     }
