@@ -6,7 +6,7 @@ use super::owned::{owning_table, sequences_of};
 use super::work::Work;
 use super::{Reason, Withheld};
 use crate::pg::{Ident, Literal, Sql};
-use crate::schema::diff::grants::{Item, Party, items};
+use crate::schema::diff::grants::{Item, Party, items, was_and_is};
 use crate::schema::diff::inventory::default_object;
 use crate::schema::diff::member::{Aspect, MemberChange};
 use crate::schema::diff::object::{Kind, Object};
@@ -191,7 +191,8 @@ fn privileges(object: &Object, new_owner: Option<&str>, work: &mut Work<'_>) -> 
         let (source, destination) = (find(work.source, one), find(work.destination, two));
         let Some(any) = destination.as_ref().or(source.as_ref()) else { return Default::default() };
         let side = |one: &Option<Privilege>| {
-            one.as_ref().map_or(Side::of(&[], &[], maintain), |one| Side::of(&one.is, &one.was, maintain))
+            let (was, is) = one.as_ref().map(was_and_is).unwrap_or_default();
+            Side::of(&is, &was, maintain)
         };
         let subject = match object.kind {
             Kind::Database => sql!("DATABASE {name}", name = work.destination.database.name),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::pg::name::for_people;
-use crate::schema::model::privilege::{Grant, Grantee, Grantor};
+use crate::schema::model::privilege::{Grant, Grantee, Grantor, Privilege};
 
 /// Who granted to whom.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +43,28 @@ impl Item {
             (true, false) => format!("with grant option: {}", list(&self.grantable)),
             (false, false) => format!("{}; with grant option: {}", list(&self.plain), list(&self.grantable)),
         }
+    }
+}
+
+/// What only a freshly made object has, and what this one has instead.
+///
+/// Schema public begins otherwise on other versions and with another owner, so of it all is said that anyone has, but
+/// what it gives its owner as every schema does.
+pub fn was_and_is(privilege: &Privilege) -> (Vec<Grant>, Vec<Grant>) {
+    if !privilege.is_of_public() {
+        return (privilege.was.clone(), privilege.is.clone());
+    }
+    let of_owner = |word: &str| Grant {
+        grantor: Grantor::Owner,
+        grantee: Grantee::Role(privilege.owner.clone()),
+        privilege: word.to_owned(),
+        grantable: false,
+    };
+    let usual = ["USAGE", "CREATE"].map(of_owner);
+    if usual.iter().all(|grant| privilege.is.contains(grant)) {
+        (Vec::new(), privilege.is.iter().filter(|grant| !usual.contains(grant)).cloned().collect())
+    } else {
+        (usual.to_vec(), privilege.is.clone())
     }
 }
 

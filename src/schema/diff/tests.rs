@@ -238,6 +238,69 @@ fn a_privilege_that_one_server_does_not_know_is_no_difference() {
     );
 }
 
+/// Of schema public both sides are read whole: another owner, and privileges for all of which one version begins with more.
+#[test]
+fn schema_public_is_the_same_whatever_it_began_with() {
+    let with = |major, owner: &str, began: &[(&str, &str)], is: &[(&str, &str)]| {
+        let grants = |list: &[(&str, &str)], by_owner: bool| {
+            let grant = |(grantee, privilege): &(&str, &str)| Grant {
+                grantor: if by_owner { Grantor::Owner } else { Grantor::Role(Ident::from("initial")) },
+                grantee: match *grantee {
+                    "public" => Grantee::Everyone,
+                    role => Grantee::Role(Ident::from(role)),
+                },
+                privilege: (*privilege).to_owned(),
+                grantable: false,
+            };
+            list.iter().map(grant).collect()
+        };
+        let mut made = catalog(major);
+        let name = Ident::from("public");
+        let schema = crate::schema::model::namespace::Namespace {
+            oid: 2200,
+            name,
+            owner: Ident::from(owner),
+            comment: None,
+        };
+        made.namespaces.push(schema);
+        made.privileges.push(Privilege {
+            of: Address::new(class::SCHEMA, 2200),
+            subject: Sql::fixed("SCHEMA public"),
+            column: None,
+            owner: Ident::from(owner),
+            kinds: 2,
+            was: grants(began, major < 15),
+            is: grants(is, true),
+        });
+        made
+    };
+    let all = |owner| [(owner, "USAGE"), (owner, "CREATE"), ("public", "USAGE"), ("public", "CREATE")];
+    let old = with(14, "postgres", &all("postgres"), &all("postgres"));
+    let began = [("initial", "USAGE"), ("initial", "CREATE"), ("public", "USAGE")];
+    check(&old, &with(18, "postgres", &began, &all("postgres")), &[]);
+    check(
+        &old,
+        &with(18, "postgres", &began, &all("postgres")[..3]),
+        &["~ schema public privileges(public): USAGE -> ALL"],
+    );
+    check(
+        &with(18, "postgres", &began, &all("postgres")[1..2]),
+        &old,
+        &[
+            "~ schema public privileges(postgres): - -> CREATE",
+            "~ schema public privileges(public): ALL -> -",
+        ],
+    );
+    check(
+        &with(18, "postgres", &began, &all("postgres")[2..]),
+        &old,
+        &["~ schema public privileges(postgres): - -> none"],
+    );
+    let without = Scope { owners: false, privileges: true };
+    let other = with(18, "pg_database_owner", &began, &all("pg_database_owner"));
+    assert_eq!(lines(&compare(&old, &other, without)), [] as [&str; 0]);
+}
+
 #[test]
 fn versions_of_extensions_and_broken_indexes_are_notes() {
     let with = |version: &str, valid| {

@@ -1,7 +1,7 @@
 //! Owners and privileges, of every kind alike.
 
 use crate::pg::{Ident, Oid, Sql};
-use crate::schema::model::Address;
+use crate::schema::model::{Address, class};
 
 /// Who owns an object.
 #[derive(Clone, Debug)]
@@ -26,6 +26,13 @@ pub struct Privilege {
     pub was: Vec<Grant>,
     /// What it has and a freshly made one has not, in the order of the catalog. (Of schema public both are whole.)
     pub is: Vec<Grant>,
+}
+
+impl Privilege {
+    /// Whether it is schema public's, which every new database has, with what depends on the version.
+    pub fn is_of_public(&self) -> bool {
+        self.of.class == class::SCHEMA && self.subject.as_str() == "SCHEMA public"
+    }
 }
 
 /// `ALTER DEFAULT PRIVILEGES`: what objects that a role makes later are given, beside or in place of the usual.

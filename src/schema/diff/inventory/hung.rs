@@ -4,7 +4,7 @@ use super::Inventory;
 use crate::pg::name::for_people;
 use crate::pg::{Ident, Version};
 use crate::schema::diff::Scope;
-use crate::schema::diff::grants::{Item, items};
+use crate::schema::diff::grants::{Item, items, was_and_is};
 use crate::schema::diff::member::{Aspect, Members, Value};
 use crate::schema::diff::object::{Kind, Object};
 use crate::schema::diff::text;
@@ -20,9 +20,11 @@ pub(super) fn read(catalog: &Catalog, scope: Scope, older: Version, to: &mut Inv
         entry.members.forget(Aspect::Owner);
     }
     if scope.privileges {
-        for Privilege { of, subject, column: _, owner: _, kinds, was, is } in &catalog.privileges {
+        for privilege in &catalog.privileges {
+            let Privilege { of, subject, column: _, owner: _, kinds, was: _, is: _ } = privilege;
             if let Some(members) = to.members_of(*of, subject.as_str()) {
-                known.put(members, *kinds, was, is);
+                let (was, is) = was_and_is(privilege);
+                known.put(members, *kinds, &was, &is);
             }
         }
         for default in &catalog.default_privileges {

@@ -51,7 +51,7 @@ fn grant(
 ) {
     let made = statements(privilege, options, missing);
     let of_the_system = of_the_system(privilege.of, to);
-    if !options.superuser && of_the_system && privilege.subject.as_str() != "SCHEMA public" {
+    if !options.superuser && of_the_system && !privilege.is_of_public() {
         if !(made.by_owner.is_empty() && made.by_others.is_empty()) {
             let label = format!("privileges on {}", privilege.subject);
             to.skip(label, "only a superuser can change those of a system object");
@@ -117,8 +117,8 @@ fn of_the_system(object: Address, to: &Rendering) -> bool {
 }
 
 fn statements(privilege: &Privilege, options: &Options, missing: &mut Missing) -> Statements {
-    let public = privilege.of.class == class::SCHEMA && privilege.subject.as_str() == "SCHEMA public";
-    let fresh = if public { fresh_public(privilege, options) } else { privilege.was.clone() };
+    let fresh =
+        if privilege.is_of_public() { fresh_public(privilege, options) } else { privilege.was.clone() };
     let words = Words {
         before: Sql::default(),
         subject: &privilege.subject,
