@@ -20,7 +20,11 @@ const KINDS: &str = "CREATE SCHEMA odd;
     CREATE CAST (text AS point) WITH FUNCTION as_point(text);
     CREATE TRANSFORM FOR integer LANGUAGE sql (FROM SQL WITH FUNCTION prsd_lextype(internal), TO SQL WITH FUNCTION int4recv(internal));
     CREATE LANGUAGE my_language HANDLER plpgsql_call_handler INLINE plpgsql_inline_handler VALIDATOR plpgsql_validator;
+    CREATE FUNCTION transformed(integer) RETURNS integer TRANSFORM FOR TYPE integer LANGUAGE sql AS 'SELECT $1';
     CREATE ACCESS METHOD my_method TYPE INDEX HANDLER gisthandler;
+    CREATE ACCESS METHOD my_tables TYPE TABLE HANDLER heap_tableam_handler;
+    CREATE TABLE of_method (a integer) USING my_tables;
+    CREATE MATERIALIZED VIEW seen USING my_tables AS SELECT 1 AS one;
     CREATE CONVERSION odd.my_conversion FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8;
     CREATE TYPE odd.my_base;
     CREATE FUNCTION my_in(cstring) RETURNS odd.my_base LANGUAGE internal IMMUTABLE STRICT AS 'textin';
@@ -39,17 +43,20 @@ const KINDS: &str = "CREATE SCHEMA odd;
     INSERT INTO pg_shseclabel SELECT oid, 'pg_database'::regclass, 'dummy', 'secret' FROM pg_database WHERE datname = current_database()";
 
 /// Every line of the report.
-const NAMED: [&str; 24] = [
+const NAMED: [&str; 28] = [
     "access method my_method",
+    "access method my_tables",
     "base type odd.my_base",
     "cast text to point",
     "conversion odd.my_conversion",
     "function public.in_language()",
     "function public.my_in(cstring)",
     "function public.my_out(odd.my_base)",
+    "function public.transformed(integer)",
     "index public.by_class",
     "index public.words",
     "language my_language",
+    "materialized view public.seen",
     "member of operator family pg_catalog.integer_ops for hash: public.===(integer,numeric)",
     "operator class for hash odd.my_class",
     "operator family for btree odd.my_family",
@@ -59,6 +66,7 @@ const NAMED: [&str; 24] = [
     "security label on table public.plain",
     "security label on the database",
     "table public.of_base",
+    "table public.of_method",
     "text search configuration odd.my_configuration",
     "text search dictionary odd.my_dictionary",
     "text search parser odd.my_parser",

@@ -67,6 +67,7 @@ mod diff_statements;
 mod harness;
 mod interrupts;
 mod schema_clones;
+mod schema_kinds;
 mod schema_objects;
 mod schema_tables;
 mod undo;

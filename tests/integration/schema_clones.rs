@@ -13,19 +13,19 @@ macro_rules! cloned_without_a_differing_line {
 }
 
 cloned_without_a_differing_line! {
-    columns: 15;
-    sequences: 15;
-    inheritance: 15;
-    partitions: 15;
-    constraints: 15;
-    indexes: 15;
+    columns: 14;
+    sequences: 14;
+    inheritance: 14;
+    partitions: 14;
+    constraints: 14;
+    indexes: 14;
     tables_18: 18;
     table_storage: 14;
     types: 14;
     functions: 14;
-    views: 15;
+    views: 14;
     extensions: 14;
-    privileges: 15;
+    privileges: 14;
     triggers: 14;
     foreign: 14;
     statistics: 14;
@@ -37,7 +37,7 @@ cloned_without_a_differing_line! {
     default_privileges: 14;
     default_privileges_18: 18;
     no_public: 14;
-    tablespaces: 15;
+    tablespaces: 14;
     details: 14;
     details_15: 15;
     details_17: 17;

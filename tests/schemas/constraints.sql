@@ -1,9 +1,9 @@
--- Keys, exclusions, checks and foreign keys with every option before 18.
+-- Keys, exclusions, checks and foreign keys with every option before 15.
 CREATE FUNCTION is_even(integer) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 % 2 = 0';
 CREATE TABLE keys (
     a integer, b integer, c integer, d text, e int4range,
     CONSTRAINT "The key" PRIMARY KEY (b, a) INCLUDE (c) WITH (fillfactor = 60),
-    UNIQUE (c), UNIQUE (c, d) DEFERRABLE, CONSTRAINT no_nulls UNIQUE NULLS NOT DISTINCT (a, d) INCLUDE (b), CONSTRAINT later UNIQUE (d) DEFERRABLE INITIALLY DEFERRED,
+    UNIQUE (c), UNIQUE (c, d) DEFERRABLE, CONSTRAINT wide UNIQUE (a, d) INCLUDE (b), CONSTRAINT later UNIQUE (d) DEFERRABLE INITIALLY DEFERRED,
     EXCLUDE USING gist (e WITH &&) WHERE (a > 0) DEFERRABLE,
     CONSTRAINT excluded EXCLUDE USING btree (lower(d) COLLATE "C" WITH =) INCLUDE (a)
 );
@@ -21,7 +21,7 @@ CREATE TABLE children (
     parent integer REFERENCES parents ON UPDATE CASCADE ON DELETE RESTRICT,
     x integer, y integer,
     previous integer CONSTRAINT itself REFERENCES children DEFERRABLE INITIALLY DEFERRED,
-    CONSTRAINT full_match FOREIGN KEY (x, y) REFERENCES parents (x, y) MATCH FULL ON DELETE SET NULL (y) ON UPDATE SET DEFAULT
+    CONSTRAINT full_match FOREIGN KEY (x, y) REFERENCES parents (x, y) MATCH FULL ON DELETE SET NULL ON UPDATE SET DEFAULT
 );
 ALTER TABLE children ADD CONSTRAINT unproven FOREIGN KEY (id) REFERENCES parents NOT VALID;
 ALTER TABLE parents ADD COLUMN favourite integer CONSTRAINT round_trip REFERENCES children DEFERRABLE;

@@ -13,7 +13,6 @@ CREATE INDEX gist ON t USING gist (f, e) WITH (buffering = on);
 CREATE INDEX gist_options ON t USING gist (d tsvector_ops (siglen = 100));
 CREATE INDEX spgist ON t USING spgist (h);
 CREATE INDEX brin ON t USING brin (a, h inet_minmax_ops) WITH (pages_per_range = 16);
-CREATE UNIQUE INDEX distinct_nulls ON t (h) NULLS NOT DISTINCT;
 CREATE INDEX filled ON t (a, b) WITH (fillfactor = 55, deduplicate_items = off);
 ALTER INDEX expression ALTER COLUMN 1 SET STATISTICS 500;
 ALTER INDEX expression ALTER COLUMN 3 SET STATISTICS 10;

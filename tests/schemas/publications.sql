@@ -1,5 +1,5 @@
 -- Publications and event triggers.
--- Roles: mbs_owner.
+-- Roles: mbs_owner, mbs_admin (a superuser).
 CREATE SCHEMA app;
 CREATE SCHEMA "Odd P";
 CREATE TABLE app.orders (id integer PRIMARY KEY, total numeric, note text, secret text);
@@ -22,6 +22,7 @@ CREATE EVENT TRIGGER noted_rewrite ON table_rewrite EXECUTE FUNCTION note_ddl();
 ALTER EVENT TRIGGER noted_drop ENABLE ALWAYS;
 ALTER EVENT TRIGGER noted_rewrite ENABLE REPLICA;
 ALTER EVENT TRIGGER noted_tags DISABLE;
+ALTER EVENT TRIGGER noted_drop OWNER TO mbs_admin;
 COMMENT ON EVENT TRIGGER "Note it" IS 'an event trigger';
 TRUNCATE seen_ddl;
 CREATE EVENT TRIGGER stopped ON ddl_command_start EXECUTE FUNCTION refuse();

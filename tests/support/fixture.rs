@@ -12,6 +12,7 @@ use multiboard_sync::sql;
 
 use super::cloning::clone_of;
 use super::dump::{self, Allowed};
+use super::keeper::give_to_server_user;
 use super::{Binary, Server, destination, installation, source};
 
 /// Versions of every run.
@@ -23,16 +24,21 @@ const ALL: [u16; 5] = [14, 15, 16, 17, 18];
 /// Roles that the fixtures name. They belong to the cluster, so several tests share them.
 pub const ROLES: [&str; 6] = ["mbs_owner", "mbs_alice", "mbs_bob", "mbs Carol", "mbs_reader", "mbs Writer"];
 
+/// A role that fixtures name where only a superuser may own something.
+pub const SUPERUSER: &str = "mbs_admin";
+
 /// The version into which every older one is cloned too.
 const NEWEST: u16 = 18;
 
 /// Makes the roles of the fixtures where they are not there yet.
 pub async fn make_roles(server: &Server) {
     let session = server.session().await;
-    for role in ROLES {
+    let plain = ROLES.map(|role| (role, ""));
+    for (role, options) in plain.into_iter().chain([(SUPERUSER, "SUPERUSER")]) {
         let made = sql!(
-            "DO $$ BEGIN CREATE ROLE {role}; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$",
-            role = Ident::from(role)
+            "DO $$ BEGIN CREATE ROLE {role} {options}; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$",
+            role = Ident::from(role),
+            options = multiboard_sync::pg::Sql::fixed(options)
         );
         session.execute_all(made.as_str()).await;
     }
@@ -41,23 +47,41 @@ pub async fn make_roles(server: &Server) {
 /// Tablespaces that a fixture may name.
 pub const TABLESPACES: [&str; 2] = ["mbs_fast", "mbs Slow"];
 
-/// Makes the tablespaces of the fixtures where they are not there yet, inside of the data directory (15 and newer).
+/// Makes the tablespaces of the fixtures where they are not there yet.
 pub async fn make_tablespaces(server: &Server) {
     // One test after the other: CREATE TABLESPACE knows no transaction.
     static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let _one = ONE.lock().await;
     let session = server.session().await;
-    session.execute_all("SET allow_in_place_tablespaces = on").await;
+    if server.major() >= 15 {
+        session.execute_all("SET allow_in_place_tablespaces = on").await;
+    }
     for name in TABLESPACES {
         let known = sql!(
             "SELECT count(*) FROM pg_tablespace WHERE spcname = {name}",
             name = multiboard_sync::pg::Literal(name)
         );
         if session.query_text(known.as_str()).await == "0" {
-            let create = sql!("CREATE TABLESPACE {name} LOCATION ''", name = Ident::from(name));
+            let location = location(server, name);
+            let create = sql!(
+                "CREATE TABLESPACE {name} LOCATION {location}",
+                name = Ident::from(name),
+                location = multiboard_sync::pg::Literal(&location)
+            );
             session.execute_all(create.as_str()).await;
         }
     }
+}
+
+/// Where a tablespace lies: inside of the data directory, which servers before 15 do not allow; there in a folder beside it.
+fn location(server: &Server, name: &str) -> String {
+    if server.major() >= 15 {
+        return String::new();
+    }
+    let folder = server.folder().join(name);
+    std::fs::create_dir(&folder).unwrap();
+    give_to_server_user(&folder);
+    folder.to_str().unwrap().to_owned()
 }
 
 /// Clones the fixture `tests/schemas/NAME.sql` within each of the versions that this run is about, and from each
