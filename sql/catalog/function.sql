@@ -11,6 +11,7 @@ SELECT
          WHEN p.proleakproof THEN 'LEAKPROOF'
          WHEN p.prosupport <> 0 THEN 'SUPPORT' END AS for_superusers,
     pg_catalog.pg_get_functiondef(p.oid) AS definition,
+    COALESCE(p.proconfig, '{}') AS settings,
     ARRAY(
         SELECT pg_catalog.quote_ident(e.extname) FROM pg_catalog.pg_depend AS d
         JOIN pg_catalog.pg_extension AS e ON e.oid = d.refobjid

@@ -38,6 +38,8 @@ pub const QUERY_CANCELED: &str = "57014";
 pub const DUPLICATE_DATABASE: &str = "42P04";
 /// `syntax_error`.
 pub const SYNTAX_ERROR: &str = "42601";
+/// `internal_error`: also "tuple concurrently updated", of a catalog row that two sessions change.
+pub const INTERNAL_ERROR: &str = "XX000";
 /// `deadlock_detected`.
 pub const DEADLOCK_DETECTED: &str = "40P01";
 

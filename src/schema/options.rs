@@ -24,6 +24,8 @@ pub struct Options {
     pub refused_extensions: HashMap<String, String>,
     /// What belongs to an extension on the source and the destination's does not make, and whether that is said.
     pub lost_members: HashMap<Address, bool>,
+    /// Settings, each with its value, that the destination does not take from our role, with the server's reason.
+    pub refused_settings: HashMap<(String, String), String>,
     /// Roles that exist on the destination.
     pub roles: HashSet<String>,
     /// Those of them that the role which runs the script may act as (`SET ROLE`, and with their privileges).
@@ -52,6 +54,7 @@ impl Options {
             available_extensions: HashSet::new(),
             refused_extensions: HashMap::new(),
             lost_members: HashMap::new(),
+            refused_settings: HashMap::new(),
             roles: HashSet::new(),
             assumable: HashSet::new(),
             role: None,

@@ -48,6 +48,7 @@ mod clone_reach;
 mod clone_refusals;
 mod clone_roles;
 mod clone_select;
+mod clone_settings;
 mod clone_supabase;
 mod clone_swap;
 mod clone_swap_lost;

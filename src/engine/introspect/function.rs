@@ -11,6 +11,8 @@ pub(super) async fn read(client: &Client, _version: Version) -> Result<Vec<Funct
     rows.iter()
         .map(|row| {
             let extensions: Vec<String> = get(row, "depends_on_extensions")?;
+            let settings: Vec<String> = get(row, "settings")?;
+            let settings = settings.iter().filter_map(|setting| setting.split_once('='));
             Ok(Function {
                 oid: get(row, "oid")?,
                 name: qualified(row, "schema", "name")?,
@@ -19,6 +21,7 @@ pub(super) async fn read(client: &Client, _version: Version) -> Result<Vec<Funct
                 language: get(row, "language")?,
                 for_superusers: get(row, "for_superusers")?,
                 definition: printed(row, "definition")?,
+                settings: settings.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
                 depends_on_extensions: extensions.into_iter().map(Sql::printed_by_server).collect(),
             })
         })

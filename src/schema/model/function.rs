@@ -15,6 +15,8 @@ pub struct Function {
     pub for_superusers: Option<String>,
     /// `CREATE OR REPLACE ..`, whole, as `pg_get_functiondef` prints it.
     pub definition: Sql,
+    /// What it sets while it runs, names with values as `proconfig` has them; part of `definition`.
+    pub settings: Vec<(String, String)>,
     /// Extensions that it is dropped with (`ALTER .. DEPENDS ON EXTENSION`), quoted.
     pub depends_on_extensions: Vec<Sql>,
 }

@@ -96,12 +96,22 @@ pub fn settings(catalog: &Catalog, on: &Ident, options: &Options, to: &mut Rende
 
 /// `ALTER DATABASE .. SET`, or `ALTER ROLE .. IN DATABASE .. SET` for the setting of a role.
 pub fn setting_of(on: &Ident, setting: &Setting) -> Sql {
-    // A custom setting's name has a dot between two names; each is quoted by itself.
-    let name = Sql::join(setting.name.split('.').map(Ident::new), ".");
     let whom = match &setting.role {
         Some(role) => sql!("ROLE {role} IN DATABASE {on}", role = role, on = on),
         None => sql!("DATABASE {on}", on = on),
     };
+    set(&whom, setting)
+}
+
+/// A statement by which a server tells whether it takes a setting from our role, to be taken back: anyone may alter their
+/// own settings, and the server judges name and value as it does those of a database or of a function.
+pub fn trial(setting: &Setting) -> Sql {
+    set(&Sql::fixed("ROLE CURRENT_USER"), setting)
+}
+
+fn set(whom: &Sql, setting: &Setting) -> Sql {
+    // A custom setting's name has a dot between two names; each is quoted by itself.
+    let name = Sql::join(setting.name.split('.').map(Ident::new), ".");
     let value = if LISTS.contains(&setting.name.to_ascii_lowercase().as_str()) {
         list(&setting.value)
     } else {

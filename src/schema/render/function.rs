@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::pg::name::for_people;
 use crate::pg::{Literal, Oid, Sql};
 use crate::schema::model::function::{Aggregate, AggregateKind, Function, Transition, signature};
 use crate::schema::model::types::Kind;
@@ -37,6 +38,13 @@ fn render_function(function: &Function, range: Option<Oid>, options: &Options, t
     if let Some(what) = function.for_superusers.as_deref().filter(|_| !options.superuser) {
         return leave_to_superusers(address, label, what, to);
     }
+    let refused = |setting: &(String, String)| {
+        let why = options.refused_settings.get(setting)?;
+        Some(format!("the destination does not take its setting {}: {why}", for_people(&setting.0)))
+    };
+    if let Some(reason) = function.settings.iter().find_map(refused) {
+        return leave_out(address, label, reason, to);
+    }
     let mut sql = vec![function.definition.clone()];
     sql.extend(function.depends_on_extensions.iter().map(|extension| {
         sql!(
@@ -55,7 +63,10 @@ fn render_function(function: &Function, range: Option<Oid>, options: &Options, t
 }
 
 fn leave_to_superusers(address: Address, label: String, what: &str, to: &mut Rendering) {
-    let reason = format!("{what} needs a superuser on the destination");
+    leave_out(address, label, format!("{what} needs a superuser on the destination"), to);
+}
+
+fn leave_out(address: Address, label: String, reason: String, to: &mut Rendering) {
     to.left_out.insert(address, format!("needs {label}, which is not made: {reason}"));
     to.skip(label, reason);
 }

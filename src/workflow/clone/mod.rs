@@ -19,6 +19,7 @@ mod neutralize;
 mod part;
 mod plan;
 mod platform;
+mod refused;
 mod rehearse;
 mod replace;
 mod roles;

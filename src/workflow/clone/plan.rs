@@ -7,7 +7,7 @@ use super::draw::{self, Drawn, Ground};
 use super::hold;
 use super::part;
 use super::unlogged::Life;
-use super::{Context, Request, collations, look, losses, platform, roles, waiters};
+use super::{Context, Request, collations, look, losses, platform, refused, roles, waiters};
 use crate::engine::copy::holder::Holder;
 use crate::engine::copy::schedule::Tree;
 use crate::engine::copy::{lanes, large_objects, snapshot};
@@ -76,6 +76,8 @@ pub(super) async fn plan(
     let mut adapted = of_platform.lines;
     adapted.extend(roles::expect(&roles, &mut options, context));
     adapted.extend(adapt::adapt(&mut catalog, &options));
+    let to_be_created: Vec<Ident> = roles.iter().map(|role| role.name.clone()).collect();
+    adapted.extend(refused::settings(&mut catalog, &mut options, &to_be_created, destination).await?);
     adapted.extend(choose_tablespace(&catalog, destination, &mut options));
     adapted.extend(collations::lines(request, client, destination, profile, &catalog, &held.chosen).await?);
     let comment = catalog.database.comment.take();

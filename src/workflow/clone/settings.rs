@@ -38,7 +38,7 @@ pub(super) async fn with_the_swap(
         match refused {
             None => statements.push(statement),
             Some(why) => {
-                let reason = format!("a setting of the database was not taken: {why}");
+                let reason = format!("a setting of the database was not taken: {}", why.message);
                 reporter.warn(Warning::new("setting_not_taken", reason));
             }
         }

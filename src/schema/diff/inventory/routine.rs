@@ -17,6 +17,8 @@ pub(super) fn read(catalog: &Catalog, to: &mut Inventory) {
         language,
         for_superusers: _,
         definition,
+        // In the definition.
+        settings: _,
         depends_on_extensions,
     } in &catalog.functions
     {

@@ -1,0 +1,118 @@
+//! Settings and storage parameters that the destination does not take: newer than its server, of an extension that it lacks, or not
+//! for our role to set. Tried before anything is changed, in a transaction that is taken back.
+
+use std::collections::{BTreeSet, HashMap};
+
+use tokio_postgres::Client;
+
+use crate::engine::stage::tried::{Refusal, tried};
+use crate::pg::name::for_people;
+use crate::pg::{Ident, Sql, sqlstate};
+use crate::schema::Options;
+use crate::schema::model::Catalog;
+use crate::schema::model::database::Setting;
+use crate::schema::render::database::{setting_of, trial};
+use crate::schema::render::trial_of_parameter;
+use crate::schema::script::Skipped;
+use crate::workflow::Result;
+use crate::workflow::party::Destination;
+
+/// Takes them out of the catalog, with a line each; functions that set one are left to rendering, which knows what needs them.
+/// Roles that the clone will create are not there yet.
+pub(super) async fn settings(
+    catalog: &mut Catalog,
+    options: &mut Options,
+    to_be_created: &[Ident],
+    destination: &Destination,
+) -> Result<Vec<Skipped>> {
+    let of_functions: BTreeSet<(String, String)> =
+        catalog.functions.iter().flat_map(|function| function.settings.iter().cloned()).collect();
+    let parameters = parameters(catalog);
+    if catalog.database.settings.is_empty() && of_functions.is_empty() && parameters.is_empty() {
+        return Ok(Vec::new());
+    }
+    let session = destination.maintenance().await?;
+    let on = Ident::new(destination.grant.maintenance());
+    let there = |role: &Ident| options.roles.contains(role.as_str()) && !to_be_created.contains(role);
+    let of_database = catalog.database.settings.iter().map(|setting| match &setting.role {
+        Some(role) if there(role) => setting_of(&on, setting),
+        _ => trial(setting),
+    });
+    let of_database = refusals(session.client(), of_database.collect()).await?;
+    let as_setting = |(name, value): &(String, String)| {
+        trial(&Setting { role: None, name: name.clone(), value: value.clone() })
+    };
+    let functions = refusals(session.client(), of_functions.iter().map(as_setting).collect()).await?;
+    let tables =
+        refusals(session.client(), parameters.iter().map(|one| trial_of_parameter(one)).collect()).await?;
+    session.close().await;
+    let mut lines = Vec::new();
+    let mut refused = of_database.into_iter();
+    catalog.database.settings.retain(|setting| {
+        let Some(why) = refused.next().flatten() else { return true };
+        let of = match &setting.role {
+            Some(role) => format!("role {} in the database", for_people(role.as_str())),
+            None => "the database".to_owned(),
+        };
+        lines.push(line(format!("setting {} of {of}", setting.name), &why));
+        false
+    });
+    let refused = of_functions.into_iter().zip(functions);
+    options.refused_settings = refused.filter_map(|(setting, why)| Some((setting, why?))).collect();
+    let refused: HashMap<String, String> =
+        parameters.into_iter().zip(tables).filter_map(|(parameter, why)| Some((parameter, why?))).collect();
+    if !refused.is_empty() {
+        lines.extend(without_parameters(catalog, &refused));
+    }
+    Ok(lines)
+}
+
+fn line(object: String, why: &str) -> Skipped {
+    Skipped { object, reason: format!("the destination does not take it: {why}") }
+}
+
+/// The storage parameters of tables and materialized views, each once. Those of indexes belong to a method, which knows them.
+fn parameters(catalog: &Catalog) -> BTreeSet<String> {
+    let tables =
+        catalog.tables.iter().filter(|table| table.access_method.is_none() && table.foreign.is_none());
+    let tables = tables.flat_map(|table| &table.options);
+    let views = catalog.views.iter().filter(|view| view.materialized.is_some());
+    tables.chain(views.flat_map(|view| &view.options)).cloned().collect()
+}
+
+fn without_parameters(catalog: &mut Catalog, refused: &HashMap<String, String>) -> Vec<Skipped> {
+    let mut lines = Vec::new();
+    let mut lose = |options: &mut Vec<String>, of: String| {
+        options.retain(|option| {
+            let Some(why) = refused.get(option) else { return true };
+            let name = option.split('=').next().unwrap_or_default();
+            lines.push(line(format!("storage parameter {name} of {of}"), why));
+            false
+        });
+    };
+    for table in &mut catalog.tables {
+        lose(&mut table.options, format!("table {}", table.name));
+    }
+    for view in catalog.views.iter_mut().filter(|view| view.materialized.is_some()) {
+        lose(&mut view.options, format!("materialized view {}", view.name));
+    }
+    lines
+}
+
+/// For each statement why the server does not take it. That our role may make no temporary table says nothing of a parameter,
+/// and a clash with somebody who alters the same role nothing of a setting.
+async fn refusals(client: &Client, statements: Vec<Sql>) -> Result<Vec<Option<String>>> {
+    if statements.is_empty() {
+        return Ok(Vec::new());
+    }
+    let parameters =
+        statements.iter().map(|statement| statement.as_str().starts_with("CREATE ")).collect::<Vec<_>>();
+    let refused = tried(client, &statements).await?.into_iter().zip(parameters);
+    let says_nothing = |refusal: &Refusal, parameter: bool| {
+        refusal.code == sqlstate::INTERNAL_ERROR
+            || parameter && refusal.code == sqlstate::INSUFFICIENT_PRIVILEGE
+    };
+    let told =
+        refused.map(|(refusal, parameter)| refusal.filter(|refusal| !says_nothing(refusal, parameter)));
+    Ok(told.map(|refusal| refusal.map(|refusal| refusal.message)).collect())
+}
