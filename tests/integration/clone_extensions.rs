@@ -261,3 +261,30 @@ async fn a_users_table_stays_below_one_of_an_extension() {
     let valid = "SELECT count(*) FROM pg_index WHERE NOT indisvalid";
     assert_eq!(to.query_text(valid).await, "0");
 }
+
+/// Attached after its index, which the extension's table has, too: otherwise the server makes another one.
+#[tokio::test]
+async fn statements_of_a_difference_put_a_table_below_one_of_an_extension() {
+    let (Some(source), Some(destination)) = (server(), server()) else { return };
+    let (from, to) = (source.database("below").await, destination.database("below").await);
+    to.execute("CREATE EXTENSION conf").await;
+    from.execute(
+        "CREATE EXTENSION conf; CREATE TABLE part (note text, id int NOT NULL, CONSTRAINT own PRIMARY KEY (id));
+         CREATE INDEX by_note ON part (note); ALTER TABLE conf.parted ATTACH PARTITION part FOR VALUES IN (1);
+         CREATE TABLE log (a int, mine text); ALTER TABLE log INHERIT conf.internal",
+    )
+    .await;
+
+    let urls = (from.url(), to.url());
+    let program = Binary::new();
+    let statements = program.run(&["diff", "--sql", "--from", &urls.0, "--to", &urls.1]).await;
+    statements.expect_code(5);
+    to.execute(&statements.stdout).await;
+
+    program.run(&["diff", "--from", &urls.0, "--to", &urls.1]).await.expect_code(0);
+    let below = "SELECT string_agg(concat(inhrelid::regclass, ' < ', inhparent::regclass), ', ' ORDER BY relname) \
+                 FROM pg_inherits, pg_class WHERE oid = inhrelid";
+    let expected = from.query_text(below).await;
+    assert!(expected.contains("by_note < ") && expected.contains("own < "), "{expected}");
+    assert_eq!(to.query_text(below).await, expected);
+}

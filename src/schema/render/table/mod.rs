@@ -1,5 +1,8 @@
 //! SQL of tables: one CREATE TABLE with all that it can say, one ALTER TABLE with the rest.
 
+mod apart;
+mod of_parents;
+
 use crate::pg::Sql;
 use crate::pg::name::for_people;
 use crate::schema::model::column::Column;
@@ -196,93 +199,6 @@ impl<'a> Place<'a> {
         elements
     }
 
-    /// Whether the column stands in CREATE TABLE: not if it comes from a parent or from the table's type.
-    fn is_written(&self, column: &Column) -> bool {
-        match (&self.table.of_type, self.way) {
-            (Some(_), _) => {
-                column.not_null.is_some() || column.default.is_some() || column.identity.is_some()
-            }
-            (None, Way::OwnColumns) => column.is_local,
-            (None, Way::Whole | Way::AllColumns) => true,
-        }
-    }
-
-    /// Whether the column's NOT NULL comes from a parent. Before 18 no server knew: then it does wherever a parent
-    /// has it, as pg_dump sees it too.
-    fn inherits_not_null(&self, column: &Column) -> bool {
-        column.not_null.as_ref().is_some_and(|not_null| match not_null.constraint {
-            Some(_) => !not_null.is_local,
-            None => self.parents_columns(column).iter().any(|parent| parent.not_null.is_some()),
-        })
-    }
-
-    /// NOT NULL that the table puts on a column of its parents (18; before, it is set afterwards), and such that is
-    /// not validated.
-    fn own_not_null(&self, column: &Column) -> Option<Sql> {
-        let not_null = column.not_null.as_ref()?;
-        let (_, name) = not_null.constraint.as_ref()?;
-        let on_inherited = !self.is_written(column) && not_null.is_local && not_null.validated;
-        if !on_inherited || !self.options.destination_version.at_least(18) {
-            return None;
-        }
-        let mut text = sql!("CONSTRAINT {name} NOT NULL {column}", name = name, column = column.name);
-        if not_null.no_inherit {
-            text.push_fixed(" NO INHERIT");
-        }
-        Some(text)
-    }
-
-    /// What a child says differently of its parents' columns, and NOT NULL that is not validated.
-    fn overrides(&self, parts: Parts) -> Vec<Sql> {
-        let mut actions = Vec::new();
-        for column in &self.table.columns {
-            if let Some((_, name)) = self.unvalidated_not_null(column) {
-                actions.push(sql!(
-                    "ADD CONSTRAINT {name} NOT NULL {column} NOT VALID",
-                    name = name,
-                    column = column.name
-                ));
-            }
-            if self.is_written(column) || self.table.of_type.is_some() {
-                continue;
-            }
-            let parents: Vec<&Column> = self.parents_columns(column);
-            if column.generated.is_none() {
-                let inherited = parents.iter().filter_map(|parent| parent.default.as_ref());
-                let same = inherited.clone().map(|default| &default.expression);
-                let stays = parts == Parts::Inside || !self.is_separable(column);
-                match &column.default {
-                    Some(default) if stays && !(parents.len() == 1 && same.eq([&default.expression])) => {
-                        actions.push(set_default(column, &default.expression));
-                    }
-                    None if inherited.count() > 0 => {
-                        actions.push(sql!("ALTER COLUMN {column} DROP DEFAULT", column = column.name));
-                    }
-                    _ => {}
-                }
-            }
-            let flag_only = column.not_null.as_ref().is_some_and(|not_null| not_null.constraint.is_none());
-            if flag_only && parents.iter().all(|parent| parent.not_null.is_none()) {
-                actions.push(sql!("ALTER COLUMN {column} SET NOT NULL", column = column.name));
-            }
-        }
-        actions
-    }
-
-    fn unvalidated_not_null<'c>(&self, column: &'c Column) -> Option<&'c (crate::pg::Oid, crate::pg::Ident)> {
-        let not_null = column.not_null.as_ref().filter(|not_null| !not_null.validated)?;
-        let comes_from_parent = !not_null.is_local && self.way != Way::AllColumns;
-        not_null.constraint.as_ref().filter(|_| !comes_from_parent)
-    }
-
-    /// The columns of that name in the table's direct parents.
-    fn parents_columns(&self, column: &Column) -> Vec<&'a Column> {
-        let parents = self.table.inherits.iter().filter_map(|parent| self.relations.tables.get(parent));
-        parents
-            .filter_map(|parent| parent.columns.iter().find(|of_parent| of_parent.name == column.name))
-            .collect()
-    }
-
     fn constraints(&self) -> impl Iterator<Item = &'a Constraint> {
         self.relations.constraints_of.get(&self.table.oid).into_iter().flatten().copied()
     }
@@ -300,55 +216,6 @@ impl<'a> Place<'a> {
         self.constraints().filter(|constraint| {
             constraint.kind != Kind::Check && self.relations.is_inline(constraint, self.options)
         })
-    }
-
-    fn is_separable(&self, column: &Column) -> bool {
-        let reaches_out = column.default.as_ref().is_some_and(|default| {
-            self.relations.reaches_out(Address::new(class::COLUMN_DEFAULT, default.oid))
-        });
-        reaches_out && column.generated.is_none()
-    }
-
-    fn separable_defaults(&self) -> impl Iterator<Item = &'a Column> {
-        self.table.columns.iter().filter(|column| self.is_separable(column))
-    }
-
-    fn separable_checks(&self) -> impl Iterator<Item = &'a Constraint> {
-        self.constraints().filter(|constraint| {
-            self.is_inline(constraint, Parts::Inside) && !self.is_inline(constraint, Parts::Separate)
-        })
-    }
-
-    fn separate_default(&self, column: &Column) -> Piece {
-        let (oid, expression) = match &column.default {
-            Some(default) => (default.oid, default.expression.clone()),
-            None => (0, Sql::fixed("NULL")),
-        };
-        let label = ["default of ", &self.table.name.to_string(), ".", column.name.as_str()].concat();
-        let makes = Address::new(class::COLUMN_DEFAULT, oid);
-        let mut piece = Piece::new(makes, Rank::ColumnDefault, Phase::PreData, label);
-        piece.sql.push(sql!(
-            "ALTER TABLE ONLY {table} {action}",
-            table = self.table.name,
-            action = set_default(column, &expression)
-        ));
-        piece.part_of = Some(self.table.address());
-        piece.needs.push(self.table.address());
-        piece
-    }
-
-    fn separate_check(&self, check: &Constraint) -> Piece {
-        let label = ["check constraint ", check.name.as_str(), " on ", &self.table.name.to_string()].concat();
-        let mut piece = Piece::new(check.address(), Rank::Check, Phase::PreData, label);
-        piece.sql.push(sql!(
-            "ALTER TABLE {table} ADD CONSTRAINT {name} {definition}",
-            table = self.table.name,
-            name = check.name,
-            definition = check.definition
-        ));
-        piece.part_of = Some(self.table.address());
-        piece.needs.push(self.table.address());
-        piece
     }
 
     fn also_makes(&self, parts: Parts) -> Vec<Address> {
