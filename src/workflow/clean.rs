@@ -136,8 +136,10 @@ async fn roles(
             found.push(became("role", Outcome::Left, Some(why)));
         } else if is_in_place(registry, cluster, &role.job)? {
             // Its process died between the swap and this.
-            stage::roles::settle(client, &role.name).await?;
-            registry.forget_role(&role.job, cluster, &role.name)?;
+            match stage::roles::settle(client, &role.name).await? {
+                None => registry.forget_role(&role.job, cluster, &role.name)?,
+                why => found.push(became("role", Outcome::Left, why)),
+            }
         } else {
             report(&role.name, "role");
             let used = stage::roles::drop_unused(client, &role.name, &role.job).await?;

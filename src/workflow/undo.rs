@@ -113,6 +113,7 @@ async fn swap_back(
             Rename { oid: kept.oid, from: old_name, to: Ident::new(&database), comment: own_comment },
         ],
         only_if_empty: false,
+        never_shared: None,
         after: Vec::new(),
     };
     tell_of_slots(destination, client, reporter).await?;

@@ -197,6 +197,19 @@ async fn a_pooler_in_transaction_mode_is_refused_and_one_in_session_mode_serves(
 }
 
 #[tokio::test]
+async fn through_a_pooler_in_session_mode_an_absent_and_an_empty_database_are_replaced() {
+    let Some((from, absent)) = pair("pooled_to").await else { return };
+    let empty = absent.server().database("pooled_empty").await;
+    let Some(pooler) = Pooler::start(absent.server(), "session").await else { return };
+    for made in [&absent, &empty] {
+        let url = pooler.url(made.name());
+        made.announce("terminating connection due to administrator command");
+        clone(&Binary::new(), &from.url(), &url, &["--jobs", "2"]).await.expect_code(0);
+        assert_eq!(made.query_text("SELECT count(*) FROM t").await, "100");
+    }
+}
+
+#[tokio::test]
 async fn the_source_itself_is_no_destination() {
     let Some((from, _)) = pair("itself").await else { return };
     let before = checksum::of(&from).await;

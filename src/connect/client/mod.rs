@@ -112,9 +112,9 @@ impl DestinationConnection {
         Ok(Self(connection))
     }
 
-    /// Closes it in order.
+    /// As [`Connection::leave`].
     pub async fn close(self) {
-        self.0.close().await;
+        self.0.leave().await;
     }
 }
 
@@ -309,6 +309,19 @@ impl Connection {
         };
         let started = Started { wire: Wire::new(stream, endpoint), parameters, pid, key: 0 };
         RawConnection::resume(Session { started, address, cancel }).await
+    }
+
+    /// Closes it in order. A pooler would keep the server's session for whoever comes next, and a database with a session in
+    /// it can be neither renamed nor dropped: behind one the session ends itself, for five seconds at most.
+    pub async fn leave(self) {
+        let end = format!(
+            "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_backend_pid() AS pid WHERE pid <> {}",
+            self.pid
+        );
+        if let Ok(Err(error)) = tokio::time::timeout(GOODBYE, self.client.batch_execute(&end)).await {
+            tracing::debug!(%error, "our session behind a pooler, or one that was broken already, has ended");
+        }
+        self.close().await;
     }
 
     /// Says goodbye to the server and waits until the socket is closed, for five seconds at most.

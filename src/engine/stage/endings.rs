@@ -36,6 +36,17 @@ pub(super) async fn looked(
     }
 }
 
+/// Ends what a pooler keeps of our sessions in a database of ours until it needs them again, or their time is over.
+pub(super) async fn end_pooled(helper: &DestinationConnection, plan: &Plan) -> Result<()> {
+    let Some(database) = plan.never_shared else { return Ok(()) };
+    let query = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity \
+                 WHERE datid = $1 AND usename = CURRENT_USER AND state = 'idle' \
+                   AND pg_catalog.pg_backend_pid() <> $2";
+    let doing = "ending what a pooler keeps of our sessions";
+    let announced = helper.backend_pid();
+    facts::rows(helper.client(), doing, query, &[&database, &announced], |_| Ok(())).await.map(drop)
+}
+
 /// Tells every session in the databases to end, each by itself: one that our role may not end keeps no other.
 pub(super) async fn end_sessions(
     helper: &DestinationConnection,

@@ -63,6 +63,14 @@ pub async fn database(client: &Client, name: &str) -> Result<Option<Database>> {
     read().map(Some).map_err(|source| Error::Query { doing, source })
 }
 
+/// The process that serves a session. Behind a pooler the one that the start of the session announced is the pooler's own.
+pub async fn backend(client: &Client) -> Result<i32> {
+    let doing = "asking which process serves us";
+    let query = "SELECT pg_catalog.pg_backend_pid()";
+    let failed = |source| Error::Query { doing, source };
+    client.query_one(query, &[]).await.and_then(|row| row.try_get(0)).map_err(failed)
+}
+
 /// The name under which the database with this oid stands now, if it still exists.
 pub async fn name_of(client: &Client, oid: Oid) -> Result<Option<String>> {
     let query = "SELECT datname::text FROM pg_catalog.pg_database WHERE oid = $1";

@@ -28,16 +28,26 @@ pub(super) enum Found {
     Unknown(Error),
 }
 
-/// Looks, by the session `inside`, while `renaming` runs the renames; and leaves. Does not end before the rename has its
-/// lock and everybody else has left: whoever waits for it gives it up where the rename fails.
-pub(super) async fn look(
-    inside: Option<DestinationConnection>,
-    plan: &Plan,
-    renaming: &DestinationConnection,
-) -> Found {
+/// Our session in the database that steps aside.
+pub(super) struct Inside {
+    connection: DestinationConnection,
+    /// The process that serves it.
+    pub(super) pid: i32,
+}
+
+impl Inside {
+    pub(super) async fn new(connection: DestinationConnection) -> Result<Self> {
+        let pid = facts::backend(connection.client()).await?;
+        Ok(Self { connection, pid })
+    }
+}
+
+/// Looks, by the session `inside`, while the process `renaming` runs the renames; and leaves. Does not end before the rename
+/// has its lock and everybody else has left: whoever waits for it gives it up where the rename fails.
+pub(super) async fn look(inside: Option<Inside>, plan: &Plan, renaming: i32) -> Found {
     let (Some(inside), Some(aside)) = (inside, plan.renames.first()) else { return Found::Empty };
-    let counted = count(&inside, aside.oid, renaming.backend_pid()).await;
-    inside.close().await;
+    let counted = count(&inside.connection, aside.oid, renaming).await;
+    inside.connection.close().await;
     match counted {
         Ok(0) => Found::Empty,
         Ok(objects) => Found::Filled(objects),

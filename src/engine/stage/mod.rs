@@ -49,6 +49,11 @@ pub enum Error {
         "database \"{database}\" was empty when the clone began, and holds {objects} objects that somebody made since; it was left alone"
     )]
     Filled { database: String, objects: u64 },
+    /// It could not be seen whether a database that was judged to be empty still is.
+    #[error(
+        "it cannot be seen whether database \"{database}\", which was empty when the clone began, still is: {why}; it was left alone"
+    )]
+    Unseen { database: String, why: String },
     /// The maintenance database could not be reached.
     #[error(transparent)]
     Connect(#[from] connect::Error),
@@ -104,6 +109,10 @@ impl Classify for Error {
             Self::Filled { database, .. } => Failure::operator("destination_overtaken", Exit::Failed).hint(format!(
                 "look who works on it; to replace it all the same start the clone again with --confirm {database}"
             )),
+            Self::Unseen { .. } => Failure::operator("destination_unseen", Exit::Failed).hint(
+                "find out what ends our sessions in it, or start the clone again with --confirm and its name to replace \
+                 it whatever it holds",
+            ),
             Self::Connect(error) => error.classify(),
             Self::InDoubt { .. } => Failure::operator("swap_in_doubt", Exit::Failed)
                 .hint("when the server is back, `multiboard-sync clean` shows how far it got and corrects the record"),

@@ -22,6 +22,8 @@ pub struct Plan {
     pub renames: Vec<Rename>,
     /// Whether the old one may only step aside if it holds no object of users.
     pub only_if_empty: bool,
+    /// A database that nobody but us has had business in: what a pooler keeps of our sessions there is ended.
+    pub never_shared: Option<Oid>,
     /// Statements on the database that came in: owner, privileges, connection limit.
     pub after: Vec<Sql>,
 }

@@ -3,6 +3,7 @@
 //! They belong to the cluster and not to the staging database, so they outlive it. What is left of a job is known as
 //! with databases: by the mark in the role's COMMENT and by the record.
 
+use tokio_postgres::error::Severity;
 use tokio_postgres::{Client, Row};
 
 use super::{Error, Result, facts};
@@ -76,21 +77,33 @@ pub async fn drop_unused(client: &Client, name: &str, job: &JobId) -> Result<Opt
     if role.used.is_some() {
         return Ok(role.used);
     }
-    let dropped = client.batch_execute(sql!("DROP ROLE {role}", role = Ident::new(name)).as_str()).await;
-    let Err(source) = dropped else { return Ok(None) };
-    match source.as_db_error() {
-        Some(server) if server.code().code() == sqlstate::DEPENDENT_OBJECTS => {
-            let what = server.detail().unwrap_or(server.message()).replace('\n', "; ");
-            Ok(Some(format!("it is used by now: {what}")))
-        }
-        _ => Err(Error::Query { doing: "dropping a role of ours", source }),
-    }
+    let drop = sql!("DROP ROLE {role}", role = Ident::new(name));
+    refused(client.batch_execute(drop.as_str()).await, "dropping a role of ours")
 }
 
-/// A role belongs to a clone that is in place: its mark names no job any more.
-pub async fn settle(client: &Client, name: &str) -> Result<()> {
+/// A role belongs to a clone that is in place: its mark names no job any more. `Some` says why it still does.
+pub async fn settle(client: &Client, name: &str) -> Result<Option<String>> {
     let mark = Literal(MARK_OF_ROLES);
     let settle = sql!("COMMENT ON ROLE {role} IS {mark}", role = Ident::new(name), mark = mark);
-    let doing = "changing the mark of a role";
-    client.batch_execute(settle.as_str()).await.map_err(|source| Error::Query { doing, source })
+    refused(client.batch_execute(settle.as_str()).await, "changing the mark of a role")
+}
+
+/// Why the server did not do something to one role: others may fare better. Where it did not say, nothing is known.
+fn refused(
+    done: std::result::Result<(), tokio_postgres::Error>,
+    doing: &'static str,
+) -> Result<Option<String>> {
+    let Err(source) = done else { return Ok(None) };
+    let Some(server) = source.as_db_error() else { return Err(Error::Query { doing, source }) };
+    if server.parsed_severity() != Some(Severity::Error) {
+        return Err(Error::Query { doing, source });
+    }
+    let detail = server.detail().map(|detail| detail.replace('\n', "; "));
+    Ok(Some(match (server.code().code(), detail) {
+        (sqlstate::DEPENDENT_OBJECTS, detail) => {
+            format!("it is used by now: {}", detail.unwrap_or_else(|| server.message().to_owned()))
+        }
+        (_, Some(detail)) => format!("{doing} failed: {} ({detail})", server.message()),
+        (_, None) => format!("{doing} failed: {}", server.message()),
+    }))
 }

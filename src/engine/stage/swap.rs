@@ -14,8 +14,8 @@ use tokio_postgres::error::Severity;
 use tokio_util::sync::CancellationToken;
 
 use super::create::not_ours;
-use super::endings::{end_sessions, looked};
-use super::last_look::Found;
+use super::endings::{end_pooled, end_sessions, looked};
+use super::last_look::{Found, Inside};
 use super::obstacles::{self, Obstacle, Prepared, Session};
 use super::plan::Plan;
 use super::redial::redial;
@@ -66,6 +66,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Connections that break under the swap's transaction before it is given up.
 const LOSSES: u32 = 5;
 
+/// Looks in a row into the database that steps aside that fail before the swap is given up.
+const UNSEEN: u32 = 5;
+
 /// Carries out the swap, on connections to the maintenance database. `tell` is told who is in the way, whenever that
 /// changes. Cancelling `stop` gives up the wait with [`Error::InUse`]; the transaction itself is not
 /// interrupted.
@@ -77,8 +80,18 @@ pub async fn swap(
     stop: &CancellationToken,
 ) -> Result<()> {
     let (client, helper) = (server.maintenance().await?, server.maintenance().await?);
-    let mut swap =
-        Swap { server, client, helper, plan, tell, told: Vec::new(), not_ended: Vec::new(), looker: None };
+    let mut swap = Swap {
+        server,
+        client,
+        serving: None,
+        helper,
+        plan,
+        tell,
+        told: Vec::new(),
+        not_ended: Vec::new(),
+        looker: None,
+        unseen: 0,
+    };
     let done = swap.run(sessions, stop).await;
     swap.client.close().await;
     swap.helper.close().await;
@@ -90,6 +103,8 @@ struct Swap<'a, S, T> {
     server: &'a S,
     /// Runs the transaction.
     client: DestinationConnection,
+    /// The process that serves it, of the last attempt.
+    serving: Option<i32>,
     /// Looks around and ends sessions, while the rename waits.
     helper: DestinationConnection,
     plan: &'a Plan,
@@ -100,6 +115,8 @@ struct Swap<'a, S, T> {
     not_ended: Vec<i32>,
     /// Our own session in the database that steps aside, of the last attempt.
     looker: Option<i32>,
+    /// Attempts in a row that could not see what it holds.
+    unseen: u32,
 }
 
 /// How an attempt ended.
@@ -119,6 +136,9 @@ impl<S: Server, T: FnMut(Told<'_>)> Swap<'_, S, T> {
         loop {
             if mode != *sessions.borrow() {
                 (mode, not_before) = (*sessions.borrow(), Instant::now());
+            }
+            if let Err(error) = end_pooled(&self.helper, self.plan).await {
+                tracing::debug!(error = %chain(&error), "could not end what a pooler keeps");
             }
             let there = match self.look(tried).await {
                 Err(_) if self.helper.is_closed() => {
@@ -212,34 +232,44 @@ impl<S: Server, T: FnMut(Told<'_>)> Swap<'_, S, T> {
     }
 
     async fn attempt(&mut self, mode: Sessions) -> Result<Attempt> {
+        let serving = match facts::backend(self.client.client()).await {
+            Err(error) if self.client.is_closed() => return Ok(Attempt::Lost(chain(&error))),
+            serving => serving?,
+        };
+        self.serving = Some(serving);
         for rename in &self.plan.renames {
             match facts::database(self.client.client(), rename.from.as_str()).await {
                 Ok(Some(found)) if found.oid == rename.oid => {}
                 Err(error) if self.client.is_closed() => return Ok(Attempt::Lost(chain(&error))),
                 found => {
-                    found?;
-                    return Err(not_ours(&rename.from, "another database has taken its name"));
+                    let why = match found? {
+                        Some(_) => "another database has taken its name",
+                        None => "it was renamed or dropped meanwhile",
+                    };
+                    return Err(not_ours(&rename.from, why));
                 }
             }
         }
         let inside = match self.plan.only_if_empty {
-            true => match self.server.enter().await {
+            true => match self.enter().await {
                 Ok(inside) => Some(inside),
                 Err(error) if error.classify().next == Next::Retry => {
                     return Ok(Attempt::Busy(chain(&error)));
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             },
             false => None,
         };
-        self.looker = inside.as_ref().map(|inside| inside.backend_pid());
-        match self.rename(mode, inside).await {
+        self.looker = inside.as_ref().map(|inside| inside.pid);
+        match self.rename(mode, inside, serving).await {
             Err(source) => return self.failed(source).await,
             Ok(Found::Empty) => {}
             Ok(Found::Unknown(error)) => {
                 self.roll_back().await?;
+                self.unseen += 1;
                 return match error.classify().next {
-                    Next::Retry => Ok(Attempt::Busy(chain(&error))),
+                    Next::Retry if self.unseen < UNSEEN => Ok(Attempt::Busy(chain(&error))),
+                    Next::Retry => Err(Error::Unseen { database: self.database(), why: chain(&error) }),
                     _ => Err(error),
                 };
             }
@@ -256,6 +286,10 @@ impl<S: Server, T: FnMut(Told<'_>)> Swap<'_, S, T> {
             Ok(()) => Ok(Attempt::Done),
             Err(source) => self.failed(source).await,
         }
+    }
+
+    async fn enter(&self) -> Result<Inside> {
+        Inside::new(self.server.enter().await?).await
     }
 
     /// The name under which the renames, not yet committed, met another database than was meant. They were done by
@@ -309,11 +343,12 @@ impl<S: Server, T: FnMut(Told<'_>)> Swap<'_, S, T> {
     async fn rename(
         &mut self,
         mode: Sessions,
-        inside: Option<DestinationConnection>,
+        inside: Option<Inside>,
+        serving: i32,
     ) -> std::result::Result<Found, tokio_postgres::Error> {
         let statement = self.plan.renames_in_a_transaction();
         let renaming = self.client.client().batch_execute(statement.as_str());
-        let renaming = beside(renaming, last_look::look(inside, self.plan, &self.client));
+        let renaming = beside(renaming, last_look::look(inside, self.plan, serving));
         if mode == Sessions::Wait {
             return renaming.await;
         }
@@ -342,7 +377,8 @@ impl<S: Server, T: FnMut(Told<'_>)> Swap<'_, S, T> {
     /// Whether the swap took place, though its answer was lost. A server that has not noticed the loss may still be at
     /// it: our session there is ended first.
     async fn took_place(&mut self) -> Result<bool> {
-        let abandoned = self.client.backend_pid();
+        // Before the first attempt there is nothing that it could have done.
+        let abandoned = self.serving.unwrap_or_else(|| self.client.backend_pid());
         let doubt =
             |why: &dyn std::error::Error| Error::InDoubt { database: self.database(), why: why.to_string() };
         let client = redial(async || self.server.maintenance().await).await.map_err(|error| doubt(&error))?;

@@ -35,7 +35,7 @@ pub(super) async fn replace(
         return Err(Error::Overtaken { database: database.to_owned() });
     }
     let cluster = destination.grant.system_identifier();
-    let mut plan = Plan::default();
+    let mut plan = Plan { never_shared: Some(staging.oid), ..Plan::default() };
     let mut comment = made.comment.clone();
     plan.after =
         settings::with_the_swap(client, made, old.as_ref(), &staging.name, &target, reporter).await?;

@@ -89,7 +89,8 @@ impl Staging {
             registry.record_role(&self.job, &self.cluster, role.name.as_str())?;
             let create = made::create(role, &self.job, plan.ground.options.superuser);
             let Err(error) = session.batch(&create).await else { continue };
-            if error.server().is_some() {
+            // Any other word of it, as that it shuts down, may have come after it was done.
+            if error.server().is_some_and(|server| server.severity == "ERROR") {
                 registry.forget_role(&self.job, &self.cluster, role.name.as_str())?;
             }
             if error.sqlstate() != Some(ALREADY_THERE) {
@@ -116,7 +117,11 @@ impl Staging {
 
     /// They belong to the clone, which is in place, and are no leftovers any more.
     pub(super) async fn keep_roles(&self, context: &Context) {
-        self.each_role(context, async |client, role| Ok(Ok(made::settle(client, &role.name).await?))).await;
+        self.each_role(context, async |client, role| {
+            let unsettled = made::settle(client, &role.name).await?;
+            Ok(unsettled.map_or(Ok(()), Err))
+        })
+        .await;
     }
 
     /// Settles each role that the job has on record. One for which that cannot be done, or which says why not, is a warning;

@@ -74,6 +74,7 @@ impl Probe {
             let inside = probe(&permit, &party.options, &endpoint.database).await?;
             objects = facts::user_objects(inside.client()).await.map_err(before_any_change)?;
             relations = preflight::destination::relations(inside.client()).await?;
+            inside.leave().await;
         }
         let shown = Shown {
             system_identifier: facts.system_identifier.clone(),
