@@ -42,7 +42,11 @@ impl Watched {
     ) -> Result<Self, Box<dyn Classify + Send + Sync>> {
         record.status = Status::Running;
         record.started_ms = Some(unix_ms());
-        let held = Arc::from(store.hold(&record.id)?);
+        let held = store.hold(&record.id)?.ok_or_else(|| super::NoStart {
+            doing: "hold the job, which nobody else can know of",
+            source: std::io::ErrorKind::WouldBlock.into(),
+        })?;
+        let held = Arc::from(held);
         store.insert(&record)?;
         let globals = &context.globals;
         let (question, sessions) = Question::new(terminate, globals.can_ask());

@@ -4,6 +4,13 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Whoever has the lock for longer than this does not only look.
+const LONGEST_LOOK: Duration = Duration::from_millis(500);
+
+/// Between two tries at a lock that somebody has.
+const NEXT_TRY: Duration = Duration::from_millis(5);
 
 /// Locked until it is dropped; then the file is gone too.
 pub(super) struct LockFile {
@@ -12,15 +19,21 @@ pub(super) struct LockFile {
 }
 
 impl LockFile {
-    /// Makes the file and locks it.
-    pub(super) fn hold(path: &Path) -> io::Result<Self> {
+    /// Makes the file and locks it; `None` where another process has it.
+    pub(super) fn hold(path: &Path) -> io::Result<Option<Self>> {
+        let until = Instant::now() + LONGEST_LOOK;
         loop {
             let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
-            // Whoever looks at this moment has it for no longer than that …
-            file.lock()?;
-            // … but may have taken it for a leftover and removed it: then nobody would see this lock.
-            if stands_at(&file, path)? {
-                return Ok(Self { path: path.to_owned(), _file: file });
+            match file.try_lock() {
+                // Whoever looked may have taken it for a leftover and removed it: then nobody would see this lock.
+                Ok(()) if stands_at(&file, path)? => {
+                    return Ok(Some(Self { path: path.to_owned(), _file: file }));
+                }
+                Ok(()) => {}
+                // Whoever looks has it for a moment.
+                Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(NEXT_TRY),
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(error),
             }
         }
     }
@@ -89,7 +102,7 @@ mod tests {
                 }
             });
             for _ in 0..2000 {
-                let held = LockFile::hold(&path).expect("held");
+                let held = LockFile::hold(&path).expect("tried").expect("held");
                 assert!(LockFile::is_held(&path).expect("looked"), "a lock on a file that is gone");
                 drop(held);
             }
@@ -110,7 +123,9 @@ mod tests {
         let path = folder.path().join("job.lock");
         let is_held = || LockFile::is_held(&path).expect("looked");
         assert!(!is_held());
-        let held = LockFile::hold(&path).expect("held");
+        let held = LockFile::hold(&path).expect("tried").expect("held");
+        assert!(is_held() && path.exists());
+        assert!(LockFile::hold(&path).expect("tried").is_none(), "two have it");
         assert!(is_held() && path.exists());
         drop(held);
         assert!(!is_held() && !path.exists());

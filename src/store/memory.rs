@@ -98,11 +98,11 @@ impl Registry for Sqlite {
         })
     }
 
-    fn hold(&self, job: &JobId) -> Result<Box<dyn Hold>, RegistryError> {
+    fn hold(&self, job: &JobId) -> Result<Option<Box<dyn Hold>>, RegistryError> {
         let held = LockFile::hold(&self.lock_path(job));
         let failed =
             |error: std::io::Error| RegistryError { doing: format!("hold job {job}"), source: error.into() };
-        Ok(Box::new(held.map_err(failed)?))
+        Ok(held.map_err(failed)?.map(|held| Box::new(held) as Box<dyn Hold>))
     }
 
     fn is_held(&self, job: &JobId) -> Result<bool, RegistryError> {

@@ -62,7 +62,7 @@ fn a_job_that_no_process_holds_is_over() {
     let directory = tempfile::tempdir().expect("temporary directory");
     let store = Sqlite::open(directory.path()).expect("open");
     let clone = Record { status: Status::Running, ..job(Kind::Clone, 1) };
-    let held = store.hold(&clone.id).expect("held");
+    let held = store.hold(&clone.id).expect("tried").expect("held");
     store.insert(&clone).expect("insert");
     settle(&store, &store).expect("settled");
     assert_eq!(store.get(&clone.id).expect("get"), clone, "it is at work");

@@ -35,6 +35,8 @@ pub struct Undone {
     pub clone_kept_as: String,
 }
 
+const AT_WORK: &str = "it is still at work, or being undone by somebody else";
+
 /// Swaps the replaced database back.
 pub async fn run(
     request: &Request,
@@ -49,7 +51,7 @@ pub async fn run(
     let destination = stoppable(stop, AS_IT_WAS, tidy).await?;
     stoppable(stop, AS_IT_WAS, nobody_else_at_work(request, &destination, registry)).await?;
     // The job is at work again: `clean` and clones beside it leave its databases and their records alone.
-    let _held = registry.hold(&request.job)?;
+    let _held = registry.hold(&request.job)?.ok_or_else(|| cannot(request, AT_WORK.to_owned()))?;
     let maintenance = stoppable(stop, AS_IT_WAS, Maintenance::open(&destination, &request.job)).await?;
     let swapped = swap_back(request, registry, &destination, &maintenance, reporter, sessions, stop);
     tokio::select! {
@@ -69,7 +71,7 @@ async fn nobody_else_at_work(
     let at_work = records::is_at_work(registry, session.client(), &request.job).await?;
     session.close().await;
     match at_work {
-        true => Err(cannot(request, "it is still at work, or being undone by somebody else".to_owned())),
+        true => Err(cannot(request, AT_WORK.to_owned())),
         false => Ok(()),
     }
 }
@@ -114,6 +116,7 @@ async fn swap_back(
         ],
         only_if_empty: false,
         never_shared: None,
+        standing: None,
         after: Vec::new(),
     };
     tell_of_slots(destination, client, reporter).await?;

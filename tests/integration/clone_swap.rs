@@ -189,6 +189,26 @@ async fn the_swap_waits_for_sessions_names_them_and_goes_on_when_they_leave() {
 }
 
 #[tokio::test]
+async fn what_the_old_database_is_set_to_while_the_swap_waits_is_taken_over_too() {
+    let Some((from, to)) = pair().await else { return };
+    to.execute(&format!("ALTER DATABASE {} SET work_mem = '6MB'", to.name())).await;
+    let program = Binary::new();
+    let idle = to.session().await;
+    let mut running = start_clone(&program, &from.url(), &to.url(), &["--confirm", to.name()]);
+    running.event("the wait", |line| line["data"]["code"] == "sessions_in_the_way").await;
+    let name = to.name();
+    let changes = format!(
+        "ALTER DATABASE {name} SET work_mem = '7MB'; ALTER DATABASE {name} CONNECTION LIMIT 77; GRANT TEMPORARY ON DATABASE {name} TO pg_monitor"
+    );
+    idle.execute_all(&changes).await;
+    let before = facts(&to).await;
+    drop(idle);
+    Outcome::of(running.finish().await).expect_code(0);
+    assert!(is_new(&to).await);
+    assert_eq!(facts(&to).await, before);
+}
+
+#[tokio::test]
 async fn sessions_are_ended_when_asked_for() {
     let Some((from, to)) = pair().await else { return };
     to.announce("terminating connection due to administrator command");

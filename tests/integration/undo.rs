@@ -1,5 +1,7 @@
 //! An undo that waits for sessions, and what others do beside it.
 
+use futures_util::future::Either;
+
 use crate::support::binary::Running;
 use crate::support::cloning::{clone, start_clone};
 use crate::support::{Binary, Database, Outcome, Session, destination, eventually, source};
@@ -57,6 +59,28 @@ async fn a_second_undo_is_told_that_the_job_is_at_work() {
     assert!(second.stderr.contains("still at work, or being undone"), "{second:?}");
     drop(in_the_way);
     undo.finish().await.expect_code(0);
+    assert_eq!(to.query_text("SELECT count(*) FROM old").await, "3");
+}
+
+#[tokio::test]
+async fn of_two_undos_at_the_same_moment_one_is_told_of_the_other() {
+    let Some((from, to)) = pair().await else { return };
+    let program = Binary::new();
+    let outcome = clone(&program, &from.url(), &to.url(), &["--confirm", to.name()]).await.expect_code(0);
+    let in_the_way = to.session().await;
+    let undos = [(); 2].map(|()| program.start(&["undo", outcome.job()]));
+
+    // Neither can end well while the session is there, and one of them must end.
+    let [one, two] = undos.map(|undo| Box::pin(undo.finish()));
+    let (refused, other) = match futures_util::future::select(one, two).await {
+        Either::Left(ended) => ended,
+        Either::Right(ended) => ended,
+    };
+
+    refused.expect_code(3);
+    assert!(refused.stderr.contains("still at work, or being undone"), "{refused:?}");
+    drop(in_the_way);
+    other.await.expect_code(0);
     assert_eq!(to.query_text("SELECT count(*) FROM old").await, "3");
 }
 

@@ -71,6 +71,13 @@ pub async fn backend(client: &Client) -> Result<i32> {
     client.query_one(query, &[]).await.and_then(|row| row.try_get(0)).map_err(failed)
 }
 
+/// What the database that replaces the one with this oid takes over from it, as one word to compare; `None` where it is gone.
+pub async fn standing(client: &Client, oid: Oid) -> Result<Option<String>> {
+    let query = include_str!("../../../sql/destination/standing.sql");
+    let doing = "reading what a database hands over";
+    rows(client, doing, query, &[&oid], |row| row.try_get(0)).await.map(|words| words.into_iter().next())
+}
+
 /// The name under which the database with this oid stands now, if it still exists.
 pub async fn name_of(client: &Client, oid: Oid) -> Result<Option<String>> {
     let query = "SELECT datname::text FROM pg_catalog.pg_database WHERE oid = $1";

@@ -54,6 +54,9 @@ pub enum Error {
         "it cannot be seen whether database \"{database}\", which was empty when the clone began, still is: {why}; it was left alone"
     )]
     Unseen { database: String, why: String },
+    /// What the new database was to take over from the old one is not what that has by now.
+    #[error("owner, settings or privileges of database \"{database}\" keep changing while it is to be replaced; it was left alone")]
+    Changed { database: String },
     /// The maintenance database could not be reached.
     #[error(transparent)]
     Connect(#[from] connect::Error),
@@ -113,6 +116,8 @@ impl Classify for Error {
                 "find out what ends our sessions in it, or start the clone again with --confirm and its name to replace \
                  it whatever it holds",
             ),
+            Self::Changed { .. } => Failure::operator("destination_changed", Exit::Failed)
+                .hint("start the clone again when nobody alters the database"),
             Self::Connect(error) => error.classify(),
             Self::InDoubt { .. } => Failure::operator("swap_in_doubt", Exit::Failed)
                 .hint("when the server is back, `multiboard-sync clean` shows how far it got and corrects the record"),

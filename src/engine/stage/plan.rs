@@ -24,6 +24,8 @@ pub struct Plan {
     pub only_if_empty: bool,
     /// A database that nobody but us has had business in: what a pooler keeps of our sessions there is ended.
     pub never_shared: Option<Oid>,
+    /// What the old one was to hand over when the statements below were made of it ([`facts::standing`](super::facts::standing)).
+    pub standing: Option<(Oid, String)>,
     /// Statements on the database that came in: owner, privileges, connection limit.
     pub after: Vec<Sql>,
 }

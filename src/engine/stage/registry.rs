@@ -159,11 +159,11 @@ pub trait Registry: Send + Sync {
     fn roles(&self, system_identifier: &str) -> Result<Vec<MadeRole>, RegistryError>;
 
     /// Tells every process that shares this memory that a job is at work, until the value is dropped or the process is gone,
-    /// whatever became of its connections.
+    /// whatever became of its connections. `None` where another process says so of that job already.
     ///
     /// # Errors
     /// It could not be told.
-    fn hold(&self, job: &JobId) -> Result<Box<dyn Hold>, RegistryError>;
+    fn hold(&self, job: &JobId) -> Result<Option<Box<dyn Hold>>, RegistryError>;
 
     /// Whether a process, this one too, holds a job.
     ///

@@ -282,6 +282,10 @@ impl<S: Server, T: FnMut(Told<'_>)> Swap<'_, S, T> {
             self.roll_back().await?;
             return Err(not_ours(&stranger, "another database has taken its name"));
         }
+        if self.hands_over_something_else().await? {
+            self.roll_back().await?;
+            return Err(Error::Changed { database: self.database() });
+        }
         match self.client.client().batch_execute("COMMIT").await {
             Ok(()) => Ok(Attempt::Done),
             Err(source) => self.failed(source).await,
@@ -308,6 +312,17 @@ impl<S: Server, T: FnMut(Told<'_>)> Swap<'_, S, T> {
             }
         }
         Ok(None)
+    }
+
+    /// Whether owner, settings or privileges of the old database changed while the swap waited. The rename holds the lock
+    /// that `ALTER DATABASE .. SET` needs, so what is seen now stays.
+    async fn hands_over_something_else(&self) -> Result<bool> {
+        let Some((oid, word)) = &self.plan.standing else { return Ok(false) };
+        match facts::standing(self.client.client(), *oid).await {
+            // As above.
+            Err(_) if self.client.is_closed() => Ok(false),
+            now => Ok(now?.as_ref() != Some(word)),
+        }
     }
 
     /// What became of an attempt in which the server did not take a statement, or was not heard any more.

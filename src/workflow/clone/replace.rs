@@ -6,14 +6,17 @@ use super::{Context, Request, Staging, plan, settings};
 use crate::engine::stage::mark::Mark;
 use crate::engine::stage::plan::{Plan, Rename};
 use crate::engine::stage::registry::{Made, MadeState};
-use crate::engine::stage::{create, facts};
-use crate::pg::{Ident, Sql};
+use crate::engine::stage::{self, create, facts};
+use crate::pg::{Ident, Oid, Sql};
 use crate::progress::{Phase, Undo, Update, Warning};
 use crate::safety::{MadeFor, made_name};
 use crate::sql;
 use crate::workflow::party::Destination;
 use crate::workflow::swap::{swap, tell_of_slots};
 use crate::workflow::{Error, Result, records};
+
+/// Times that owner, settings or privileges of the old database may change under the swap.
+const CHANGES: u32 = 5;
 
 /// Swaps, prunes what is kept, and says how to go back.
 pub(super) async fn replace(
@@ -37,8 +40,6 @@ pub(super) async fn replace(
     let cluster = destination.grant.system_identifier();
     let mut plan = Plan { never_shared: Some(staging.oid), ..Plan::default() };
     let mut comment = made.comment.clone();
-    plan.after =
-        settings::with_the_swap(client, made, old.as_ref(), &staging.name, &target, reporter).await?;
     let mut kept = None;
     if let Some(old) = &old {
         tell_of_slots(destination, client, reporter).await?;
@@ -65,12 +66,21 @@ pub(super) async fn replace(
             to: name.clone(),
             comment: Some(mark.to_comment()),
         });
-        plan.after.extend(inherit(client, old, &target).await?);
         comment = old.comment.clone().or(comment);
         kept = Some((name, old.oid));
     }
     plan.renames.push(Rename { oid: staging.oid, from: staging.name.clone(), to: target.clone(), comment });
-    swap(destination, &plan, reporter, &context.sessions, &context.stop).await?;
+    let mut changes = 0;
+    loop {
+        let session = staging.maintenance.session().await?;
+        let client = session.client();
+        (plan.standing, plan.after) = take_over(client, made, kept.as_ref(), staging, &target, context).await?;
+        match swap(destination, &plan, reporter, &context.sessions, &context.stop).await {
+            // The wait may have been long, and its settings are those it has at the end of it.
+            Err(Error::Stage(stage::Error::Changed { .. })) if changes < CHANGES => changes += 1,
+            swapped => break swapped?,
+        }
+    }
     if let Some((name, oid)) = &kept {
         context.registry.record_put_aside(cluster, *oid, name.as_str())?;
     }
@@ -99,6 +109,29 @@ pub(super) async fn replace(
         kept_as,
         command: format!("multiboard-sync undo {}", request.job),
     }))
+}
+
+/// The statements by which the new database takes over what the old one has, and the word for that.
+async fn take_over(
+    client: &Client,
+    made: &plan::Plan,
+    kept: Option<&(Ident, Oid)>,
+    staging: &Staging,
+    target: &Ident,
+    context: &Context,
+) -> Result<(Option<(Oid, String)>, Vec<Sql>)> {
+    let mut standing = None;
+    if let Some((_, oid)) = kept {
+        standing = facts::standing(client, *oid).await?.map(|word| (*oid, word));
+    }
+    let old = facts::database(client, target.as_str()).await?;
+    let old = old.filter(|old| kept.is_some_and(|(_, oid)| old.oid == *oid));
+    let mut statements =
+        settings::with_the_swap(client, made, old.as_ref(), &staging.name, target, &context.reporter).await?;
+    if let Some(old) = &old {
+        statements.extend(inherit(client, old, target).await?);
+    }
+    Ok((standing, statements))
 }
 
 /// What the new database takes over from the old one, after the renames: owner, connection limit, privileges.
