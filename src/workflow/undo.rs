@@ -1,5 +1,7 @@
 //! Takes a clone back: the replaced database gets its name again, by the same swap.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -9,7 +11,7 @@ use super::swap::{swap, tell_of_slots};
 use super::{AS_IT_WAS, Error, Result, records, stoppable};
 use crate::engine::stage::mark::Mark;
 use crate::engine::stage::plan::{Plan, Rename};
-use crate::engine::stage::registry::{Made, Registry};
+use crate::engine::stage::registry::{Hold, Made, Registry};
 use crate::engine::stage::swap::Sessions;
 use crate::engine::stage::{create, facts};
 use crate::id::JobId;
@@ -37,6 +39,10 @@ pub struct Undone {
 
 const AT_WORK: &str = "it is still at work, or being undone by somebody else";
 
+/// Tries at holding the job, and the pause after each.
+const TRIES: u32 = 20;
+const NEXT_TRY: Duration = Duration::from_millis(25);
+
 /// Swaps the replaced database back.
 pub async fn run(
     request: &Request,
@@ -51,7 +57,7 @@ pub async fn run(
     let destination = stoppable(stop, AS_IT_WAS, tidy).await?;
     stoppable(stop, AS_IT_WAS, nobody_else_at_work(request, &destination, registry)).await?;
     // The job is at work again: `clean` and clones beside it leave its databases and their records alone.
-    let _held = registry.hold(&request.job)?.ok_or_else(|| cannot(request, AT_WORK.to_owned()))?;
+    let _held = hold(request, registry).await?;
     let maintenance = stoppable(stop, AS_IT_WAS, Maintenance::open(&destination, &request.job)).await?;
     let swapped = swap_back(request, registry, &destination, &maintenance, reporter, sessions, stop);
     tokio::select! {
@@ -59,6 +65,17 @@ pub async fn run(
         undone = swapped => undone,
         never = maintenance.keep() => match never {},
     }
+}
+
+/// Holds the job, which somebody else may do for the moment of a look.
+async fn hold(request: &Request, registry: &dyn Registry) -> Result<Box<dyn Hold>> {
+    for _ in 0..TRIES {
+        if let Some(held) = registry.hold(&request.job)? {
+            return Ok(held);
+        }
+        tokio::time::sleep(NEXT_TRY).await;
+    }
+    Err(cannot(request, AT_WORK.to_owned()))
 }
 
 /// Fails where the clone has not ended yet, or another undo of it waits: two would take each other's databases.

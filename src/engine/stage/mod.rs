@@ -55,7 +55,9 @@ pub enum Error {
     )]
     Unseen { database: String, why: String },
     /// What the new database was to take over from the old one is not what that has by now.
-    #[error("owner, settings or privileges of database \"{database}\" keep changing while it is to be replaced; it was left alone")]
+    #[error(
+        "owner, settings or privileges of database \"{database}\" keep changing while it is to be replaced; it was left alone"
+    )]
     Changed { database: String },
     /// The maintenance database could not be reached.
     #[error(transparent)]

@@ -159,7 +159,7 @@ pub trait Registry: Send + Sync {
     fn roles(&self, system_identifier: &str) -> Result<Vec<MadeRole>, RegistryError>;
 
     /// Tells every process that shares this memory that a job is at work, until the value is dropped or the process is gone,
-    /// whatever became of its connections. `None` where another process says so of that job already.
+    /// whatever became of its connections. `None` where another process says so of that job already, or looks at this moment.
     ///
     /// # Errors
     /// It could not be told.

@@ -74,7 +74,8 @@ pub(super) async fn replace(
     loop {
         let session = staging.maintenance.session().await?;
         let client = session.client();
-        (plan.standing, plan.after) = take_over(client, made, kept.as_ref(), staging, &target, context).await?;
+        (plan.standing, plan.after) =
+            take_over(client, made, kept.as_ref(), staging, &target, context).await?;
         match swap(destination, &plan, reporter, &context.sessions, &context.stop).await {
             // The wait may have been long, and its settings are those it has at the end of it.
             Err(Error::Stage(stage::Error::Changed { .. })) if changes < CHANGES => changes += 1,
