@@ -7,7 +7,7 @@ use crate::support::{
     Binary, Database, Fault, FaultProxy, Outcome, Point, Role, Session, destination, eventually, source,
 };
 
-/// A source whose table belongs to one role and may be read by another; the destination has neither.
+/// A source whose table belongs to one role and may be read by another, a member of it; the destination has neither.
 struct Scene {
     roles: [Role<'static>; 2],
     from: Database<'static>,
@@ -29,7 +29,7 @@ impl Scene {
         let roles = [on_source.role("owner", "").await, on_source.role("reader", "").await];
         let from = on_source.database("roles").await;
         from.execute(&format!(
-            "CREATE TABLE t (id int); INSERT INTO t VALUES (1); ALTER TABLE t OWNER TO {}; GRANT SELECT ON t TO {}",
+            "CREATE TABLE t (id int); INSERT INTO t VALUES (1); ALTER TABLE t OWNER TO {0}; GRANT SELECT ON t TO {1}; GRANT {0} TO {1}",
             roles[0].name(),
             roles[1].name()
         ))
@@ -220,4 +220,114 @@ async fn roles_of_a_clone_that_is_in_place_are_no_leftovers() {
     assert_eq!(scene.there().await, settled);
     scene.on_server.execute_all(&format!("DROP DATABASE {}", scene.to.name())).await;
     scene.drop_roles().await;
+}
+
+const MEMBERSHIPS: &str = "SELECT concat_ws(' ', m.rolname, g.rolname, a.admin_option, to_jsonb(a) ->> 'inherit_option', to_jsonb(a) ->> 'set_option')
+    FROM pg_auth_members AS a JOIN pg_roles AS m ON m.oid = a.member JOIN pg_roles AS g ON g.oid = a.roleid
+    WHERE m.rolname = ANY ('{NAMES}') ORDER BY 1";
+
+#[tokio::test]
+async fn roles_that_a_clone_creates_are_members_of_each_other_as_on_the_source() {
+    for (from_major, to_major) in [(15, 15), (15, 18), (18, 18)] {
+        let (Some(on_source), Some(on_destination)) = (source(from_major), destination(to_major)) else {
+            return;
+        };
+        let [readers, writers] = [on_source.role("readers", "").await, on_source.role("writers", "").await];
+        let seer = on_source.role("seer", "NOINHERIT BYPASSRLS").await;
+        let (readers, writers, seer) = (readers.name(), writers.name(), seer.name());
+        let from = on_source.database("members").await;
+        from.execute(&format!(
+            "CREATE TABLE t (id int); INSERT INTO t VALUES (1); ALTER TABLE t OWNER TO {seer}; ALTER TABLE t ENABLE ROW LEVEL SECURITY;
+             ALTER TABLE t FORCE ROW LEVEL SECURITY; GRANT SELECT ON t TO {readers}, {writers};
+             GRANT {readers} TO {writers} WITH ADMIN OPTION; GRANT {readers}, {writers} TO {seer}; GRANT pg_monitor TO {seer}"
+        ))
+        .await;
+        if from_major >= 16 {
+            from.execute(&format!("GRANT {writers} TO {seer} WITH INHERIT TRUE, SET FALSE")).await;
+        }
+        let to = on_destination.absent_database("members");
+        let outcome = clone(&Binary::new(), &from.url(), &to.url(), &["--create-roles"]).await.expect_code(0);
+        let created = outcome.report()["created"].to_string();
+        assert!(
+            created.contains(&format!("role {writers}, without login, member of {readers}")),
+            "{created}"
+        );
+        let session = on_destination.session().await;
+        let query = MEMBERSHIPS.replace("{NAMES}", &format!("{{{readers},{writers},{seer}}}"));
+        let found: Vec<String> = session.query_rows(&query).await.into_iter().flatten().flatten().collect();
+        let options = |old: &str, new: &str| if to_major >= 16 { format!(" {new}") } else { old.to_owned() };
+        let to_seer = if from_major >= 16 { "true false" } else { "false true" };
+        let mut expected = vec![
+            format!("{seer} {readers} f{}", options("", "false true")),
+            format!("{seer} {writers} f{}", options("", to_seer)),
+            format!("{writers} {readers} t{}", options("", "true true")),
+        ];
+        expected.sort();
+        assert_eq!(found, expected, "from {from_major} to {to_major}");
+        // What it shares with nobody that the clone made is named; that policies do not hold it back is its own.
+        let line = format!("role {seer}");
+        assert_eq!(outcome.skipped(), [line.as_str()]);
+        assert!(
+            outcome.report()["skipped"].to_string().contains("membership in pg_monitor"),
+            "{}",
+            outcome.text()
+        );
+        assert_eq!(to.query_text(&format!("SET ROLE {seer}; SELECT count(*) FROM t")).await, "1");
+        on_destination.execute(&format!("DROP DATABASE {}", to.name())).await;
+        on_destination.execute(&format!("DROP ROLE {seer}; DROP ROLE {writers}; DROP ROLE {readers}")).await;
+    }
+}
+
+#[tokio::test]
+async fn what_roles_have_beside_the_database_is_named() {
+    for major in [15, 18] {
+        let (Some(on_source), Some(on_destination)) = (source(major), destination(major)) else { return };
+        let (app, group) = (on_source.role("app", "").await, on_source.role("group", "").await);
+        let bystander = on_source.role("bystander", "BYPASSRLS").await;
+        let (app, group) = (app.name(), group.name());
+        let (set, unset) = (
+            format!(
+                "GRANT SET ON PARAMETER log_min_duration_statement TO {app}; ALTER ROLE {app} SET work_mem = '9MB'"
+            ),
+            format!(
+                "REVOKE SET ON PARAMETER log_min_duration_statement FROM {app}; ALTER ROLE {app} RESET work_mem"
+            ),
+        );
+        on_source.execute(&format!("{set}; ALTER ROLE {app} BYPASSRLS; GRANT {group} TO {app}")).await;
+        on_destination.execute(&format!("CREATE ROLE {app}; CREATE ROLE {group}")).await;
+        let from = on_source.database("beside").await;
+        from.execute(&format!(
+            "CREATE TABLE t (id int); ALTER TABLE t OWNER TO {app}; GRANT SELECT ON t TO {}",
+            bystander.name()
+        ))
+        .await;
+        let to = on_destination.absent_database("beside");
+        let strict = clone(&Binary::new(), &from.url(), &to.url(), &["--strict"]).await.expect_code(3);
+        let words = format!(
+            "has on the source and not on the destination: BYPASSRLS; membership in {group}; SET on log_min_duration_statement; \
+             settings of its own (work_mem); that belongs to the whole server"
+        );
+        strict.expect_error(&[&format!("role {app}"), &words]);
+        let outcome = clone(&Binary::new(), &from.url(), &to.url(), &[]).await.expect_code(0);
+        // The one that is not there is named for what it would own and be granted.
+        let lines = [format!("role {}", bystander.name()), format!("role {app}")];
+        assert_eq!(outcome.skipped(), lines);
+        assert!(
+            outcome.report()["skipped"][1]["reason"].as_str().unwrap().contains(&words),
+            "{}",
+            outcome.text()
+        );
+
+        let all =
+            format!("{set}; ALTER ROLE {app} BYPASSRLS; GRANT {group} TO {app}; DROP DATABASE {}", to.name());
+        for statement in all.split("; ") {
+            on_destination.execute(statement).await;
+        }
+        let outcome = clone(&Binary::new(), &from.url(), &to.url(), &[]).await.expect_code(0);
+        assert_eq!(outcome.skipped(), [lines[0].as_str()]);
+        on_source.execute(&unset).await;
+        on_destination.execute(&unset).await;
+        on_destination.execute(&format!("DROP DATABASE {}", to.name())).await;
+        on_destination.execute(&format!("DROP ROLE {app}; DROP ROLE {group}")).await;
+    }
 }

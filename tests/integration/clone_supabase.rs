@@ -432,3 +432,45 @@ async fn a_destination_without_superuser_gets_what_it_can() {
         assert!(left.iter().any(|line| line.starts_with(object)), "{object} in {left:?}");
     }
 }
+
+/// `postgres` is no superuser on the platform and no policy holds it back there: functions that run in its name count on that.
+#[tokio::test]
+async fn where_postgres_is_created_policies_do_not_hold_it_back_either() {
+    for major in [15, 18] {
+        let (Some(source), Some(destination)) = (platform(major).await, Server::with(major, Settings::new()))
+        else {
+            return;
+        };
+        destination.execute("CREATE ROLE boss SUPERUSER LOGIN").await;
+        let boss = as_role(&destination, "boss", "template1").await;
+        boss.execute_all("ALTER ROLE postgres RENAME TO other_boss").await;
+        let (from, to) = (project(&source, "named").await, destination.absent_database("named"));
+        let admin = as_role(&source, "supabase_admin", from.name()).await;
+        admin
+            .execute_all(
+                "CREATE FUNCTION public.users() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = ''
+                     AS 'SELECT count(*) FROM auth.users';
+                 ALTER FUNCTION public.users() OWNER TO postgres; GRANT SELECT ON auth.users TO postgres;
+                 GRANT EXECUTE ON FUNCTION public.users() TO authenticated",
+            )
+            .await;
+        let outcome = clone(&Binary::new(), &from.url(), &to.url_as("boss", "x"), &[]).await.expect_code(0);
+        let created = outcome.report()["created"].to_string();
+        assert!(
+            created.contains("role postgres, without login, member of anon, authenticated, service_role"),
+            "{created}"
+        );
+        assert!(!outcome.skipped().contains(&"role postgres"), "{}", outcome.text());
+        let copy = as_role(&destination, "boss", to.name()).await;
+        let attributes = "SELECT string_agg(concat_ws(' ', rolname, rolbypassrls, rolcanlogin, rolsuper, rolcreaterole), ', ' ORDER BY rolname)
+            FROM pg_roles WHERE rolname IN ('postgres', 'anon', 'service_role', 'supabase_auth_admin')";
+        assert_eq!(
+            copy.query_text(attributes).await,
+            "anon f f f f, postgres t f f f, service_role t f f f, supabase_auth_admin f f f f"
+        );
+        let users = "SET ROLE authenticated; SELECT public.users()";
+        let there = admin.query_text("SELECT count(*) FROM auth.users").await;
+        assert_ne!(there, "0");
+        assert_eq!(copy.query_text(users).await, there);
+    }
+}

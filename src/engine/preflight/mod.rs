@@ -3,6 +3,7 @@
 pub mod check;
 pub mod collation;
 pub mod destination;
+pub mod role;
 pub mod source;
 
 use crate::failure::{Classify, Exit, Failure};

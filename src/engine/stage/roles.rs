@@ -8,7 +8,7 @@ use tokio_postgres::{Client, Row};
 
 use super::{Error, Result, facts};
 use crate::id::JobId;
-use crate::pg::{Ident, Literal, Sql, sqlstate};
+use crate::pg::{Ident, Literal, Sql, Version, sqlstate};
 use crate::safety::MARK_OF_ROLES;
 use crate::sql;
 
@@ -31,25 +31,60 @@ pub struct Wanted {
     pub name: Ident,
     /// Only a superuser can make one that row-level security does not hold for.
     pub bypasses_rls: bool,
+    /// As on the source; `false` is `NOINHERIT`.
+    pub inherits: bool,
+    /// Memberships in other roles that are created with it.
+    pub groups: Vec<Group>,
+}
+
+/// A membership, with options that the source's version may not know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    pub name: Ident,
+    pub admin: bool,
+    pub inherit: bool,
+    pub set: bool,
 }
 
 /// Creates a role that cannot log in and carries the job's mark, both or neither. Whoever is no superuser has to be a member
 /// to hand anything to it; from 16 on its creator is an administrator of it and no more.
 pub fn create(role: &Wanted, job: &JobId, superuser: bool) -> Sql {
-    let Wanted { name, bypasses_rls } = role;
+    let Wanted { name, bypasses_rls, inherits, .. } = role;
     let mark = format!("{MARK_OF_ROLES}{UNFINISHED}{job}");
     let comment = sql!("COMMENT ON ROLE {name} IS {mark}", name = name, mark = Literal(&mark));
-    match superuser {
-        true if *bypasses_rls => {
-            sql!("CREATE ROLE {name} NOLOGIN BYPASSRLS; {comment}", name = name, comment = comment)
-        }
-        true => sql!("CREATE ROLE {name} NOLOGIN; {comment}", name = name, comment = comment),
-        false => sql!(
-            "CREATE ROLE {name} NOLOGIN; {comment}; GRANT {name} TO CURRENT_USER",
-            name = name,
-            comment = comment
-        ),
+    let mut create = sql!("CREATE ROLE {name} NOLOGIN", name = name);
+    if !inherits {
+        create.push_fixed(" NOINHERIT");
     }
+    if *bypasses_rls && superuser {
+        create.push_fixed(" BYPASSRLS");
+    }
+    let mut statements = vec![create, comment];
+    if !superuser {
+        statements.push(sql!("GRANT {name} TO CURRENT_USER", name = name));
+    }
+    Sql::join(&statements, "; ")
+}
+
+/// Makes a role a member of others, on a server of `version`: `INHERIT` and `SET` of a membership are from 16 on.
+pub fn join(role: &Wanted, version: Version) -> Vec<Sql> {
+    let grant = |group: &Group| {
+        let mut grant = sql!("GRANT {group} TO {role}", group = group.name, role = role.name);
+        if version.at_least(16) {
+            let word = |yes| Sql::fixed(if yes { "TRUE" } else { "FALSE" });
+            let (admin, inherit, set) = (word(group.admin), word(group.inherit), word(group.set));
+            grant.push(&sql!(
+                " WITH ADMIN {admin}, INHERIT {inherit}, SET {set}",
+                admin = admin,
+                inherit = inherit,
+                set = set
+            ));
+        } else if group.admin {
+            grant.push_fixed(" WITH ADMIN OPTION");
+        }
+        grant
+    };
+    role.groups.iter().map(grant).collect()
 }
 
 /// Every role of the cluster whose mark names a job.

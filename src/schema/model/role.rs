@@ -29,6 +29,12 @@ impl Catalog {
         }
         roles
     }
+
+    /// Those that a policy is for or that have a setting in the database: neither asks who owns or may do what.
+    pub fn roles_of_rules(&self) -> BTreeSet<&Ident> {
+        let of_settings = self.database.settings.iter().filter_map(|setting| setting.role.as_ref());
+        of_settings.chain(self.policies.iter().flat_map(|policy| &policy.roles)).collect()
+    }
 }
 
 fn parties(grant: &Grant) -> impl Iterator<Item = &Ident> {

@@ -9,14 +9,13 @@ use crate::platform::Profile;
 use crate::schema::model::Catalog;
 use crate::schema::script::Skipped;
 use crate::workflow::Result;
-use crate::workflow::party::Destination;
 
-/// Asks both servers. `holder` is the session under the snapshot. A collation that a clone does not make and the destination
+/// Asks both servers: `holder` is the session under the snapshot, `there` one of the destination's maintenance database. A collation that a clone does not make and the destination
 /// lacks is an error in preflight where everything comes that may need it.
 pub(super) async fn lines(
     request: &Request,
     holder: &Client,
-    destination: &Destination,
+    there: &Client,
     profile: Option<Profile>,
     catalog: &Catalog,
     chosen: &Chosen,
@@ -26,9 +25,7 @@ pub(super) async fn lines(
     asked.retain(|one| one.name.is_some() || request.locale.is_none());
     let encoding = catalog.database.encoding.as_str();
     let here = collation::answers(holder, &asked, encoding).await?;
-    let session = destination.maintenance().await?;
-    let there = collation::tried(session.client(), &asked, encoding).await?;
-    session.close().await;
+    let there = collation::tried(there, &asked, encoding).await?;
     let differences = collation::differences(&asked, &here, &there);
     if differences.is_empty() {
         return Ok(Vec::new());

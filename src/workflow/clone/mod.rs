@@ -146,7 +146,7 @@ async fn fill_and_swap(
     stoppable(&context.stop, AS_IT_WAS, rehearse::extensions(request, context, &mut plan, &building)).await?;
     plan.life = unlogged::Life::note(&plan, &building.connection).await?;
     report.profile.clone_from(&plan.profile);
-    report.created = staging.created_roles(context)?;
+    report.created = staging.created_roles(context, &plan)?;
     report.skipped.clone_from(&plan.drawn.skipped);
     report.neutralized.clone_from(&plan.drawn.neutralized);
     // Not in `stoppable`: its workers see the token themselves, and interrupt the servers' work.

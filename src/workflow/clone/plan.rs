@@ -72,14 +72,21 @@ pub(super) async fn plan(
     let oids: Vec<Oid> = held.chosen.with_data.iter().copied().chain(indexes).collect();
     let measures = snapshot::measures(client, &oids).await?;
     let mut options = draw::schema_options(request, &catalog, &measures, destination);
-    let roles = roles::missing(request, profile, &catalog, destination)?;
+    let there = destination.maintenance().await?;
+    let known = roles::known(&catalog, client, there.client(), destination.facts.version).await?;
+    let roles = roles::missing(request, profile, &catalog, &known, destination)?;
     let mut adapted = of_platform.lines;
     adapted.extend(roles::expect(&roles, &mut options, context));
+    adapted.extend(roles::lacking(request, profile, &catalog, &known, &roles));
     adapted.extend(adapt::adapt(&mut catalog, &options));
     let to_be_created: Vec<Ident> = roles.iter().map(|role| role.name.clone()).collect();
-    adapted.extend(refused::settings(&mut catalog, &mut options, &to_be_created, destination).await?);
+    adapted.extend(
+        refused::settings(&mut catalog, &mut options, &to_be_created, there.client(), destination).await?,
+    );
     adapted.extend(choose_tablespace(&catalog, destination, &mut options));
-    adapted.extend(collations::lines(request, client, destination, profile, &catalog, &held.chosen).await?);
+    adapted
+        .extend(collations::lines(request, client, there.client(), profile, &catalog, &held.chosen).await?);
+    there.close().await;
     let comment = catalog.database.comment.take();
     let (left_out, unread) = (of_platform.reasons, of_platform.unread_sequences);
     let ground = Ground { catalog, options, adapted, left_out, unread, chosen: held.chosen, measures };

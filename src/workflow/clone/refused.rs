@@ -18,11 +18,12 @@ use crate::workflow::Result;
 use crate::workflow::party::Destination;
 
 /// Takes them out of the catalog, with a line each; functions that set one are left to rendering, which knows what needs them.
-/// Roles that the clone will create are not there yet.
+/// Roles that the clone will create are not there yet. `there` is a session of the maintenance database.
 pub(super) async fn settings(
     catalog: &mut Catalog,
     options: &mut Options,
     to_be_created: &[Ident],
+    there: &Client,
     destination: &Destination,
 ) -> Result<Vec<Skipped>> {
     let of_functions: BTreeSet<(String, String)> =
@@ -31,21 +32,18 @@ pub(super) async fn settings(
     if catalog.database.settings.is_empty() && of_functions.is_empty() && parameters.is_empty() {
         return Ok(Vec::new());
     }
-    let session = destination.maintenance().await?;
     let on = Ident::new(destination.grant.maintenance());
-    let there = |role: &Ident| options.roles.contains(role.as_str()) && !to_be_created.contains(role);
+    let stands = |role: &Ident| options.roles.contains(role.as_str()) && !to_be_created.contains(role);
     let of_database = catalog.database.settings.iter().map(|setting| match &setting.role {
-        Some(role) if there(role) => setting_of(&on, setting),
+        Some(role) if stands(role) => setting_of(&on, setting),
         _ => trial(setting),
     });
-    let of_database = refusals(session.client(), of_database.collect()).await?;
+    let of_database = refusals(there, of_database.collect()).await?;
     let as_setting = |(name, value): &(String, String)| {
         trial(&Setting { role: None, name: name.clone(), value: value.clone() })
     };
-    let functions = refusals(session.client(), of_functions.iter().map(as_setting).collect()).await?;
-    let tables =
-        refusals(session.client(), parameters.iter().map(|one| trial_of_parameter(one)).collect()).await?;
-    session.close().await;
+    let functions = refusals(there, of_functions.iter().map(as_setting).collect()).await?;
+    let tables = refusals(there, parameters.iter().map(|one| trial_of_parameter(one)).collect()).await?;
     let mut lines = Vec::new();
     let mut refused = of_database.into_iter();
     catalog.database.settings.retain(|setting| {

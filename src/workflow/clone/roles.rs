@@ -2,18 +2,21 @@
 //! profile those of the platform. They belong to the cluster, so a clone that fails takes away again what it made, and `clean` does
 //! so after a crash.
 
+use std::collections::BTreeMap;
+
 use tokio_postgres::Client;
 
 use super::plan::Plan;
 use super::staging::Staging;
 use super::{Context, Request};
+use crate::engine::preflight::role::{self, Facts};
 use crate::engine::preflight::{self, check};
 use crate::engine::stage::registry::MadeRole;
-use crate::engine::stage::roles as made;
 pub(super) use crate::engine::stage::roles::Wanted;
+use crate::engine::stage::roles::{self as made, Group};
 use crate::failure::chain;
 use crate::pg::name::for_people;
-use crate::pg::{Ident, Sql};
+use crate::pg::{Ident, Sql, Version};
 use crate::platform::Profile;
 use crate::progress::{Level, Warning};
 use crate::schema::Options;
@@ -25,12 +28,33 @@ use crate::workflow::party::Destination;
 /// `duplicate_object`.
 const ALREADY_THERE: &str = "42710";
 
+/// What both clusters say of the roles that the source's objects name.
+pub(super) struct Known {
+    source: BTreeMap<String, Facts>,
+    destination: BTreeMap<String, Facts>,
+}
+
+/// Asks both. Roles that begin with `pg_` are the system's own.
+pub(super) async fn known(
+    catalog: &Catalog,
+    source: &Client,
+    destination: &Client,
+    version: Version,
+) -> Result<Known> {
+    let roles = catalog.roles().into_iter().map(Ident::as_str);
+    let names: Vec<&str> = roles.filter(|role| !role.starts_with("pg_")).collect();
+    let source = role::facts(source, catalog.version, &names).await?;
+    let destination = role::facts(destination, version, &names).await?;
+    Ok(Known { source, destination })
+}
+
 /// What is to be created; an error in preflight where our role may not and was told to. Where the profile alone wants them,
 /// the report says what is lost without.
 pub(super) fn missing(
     request: &Request,
     profile: Option<Profile>,
     catalog: &Catalog,
+    known: &Known,
     destination: &Destination,
 ) -> Result<Vec<Wanted>> {
     let facts = &destination.facts;
@@ -45,17 +69,60 @@ pub(super) fn missing(
         return Ok(Vec::new());
     }
     preflight::fail_on(check::creates_roles(facts, &wanted).into_iter().collect())?;
-    let wanted = wanted.into_iter().map(|name| {
-        let bypasses_rls = of_platform(&name).is_some_and(|role| role.bypasses_rls);
-        Wanted { name, bypasses_rls }
+    let nothing = Facts { inherits: true, ..Facts::default() };
+    let made = wanted.iter().map(|name| {
+        let facts = known.source.get(name.as_str()).unwrap_or(&nothing);
+        let of_platform = of_platform(name).is_some_and(|role| role.bypasses_rls);
+        let groups = facts.groups.iter().filter(|one| wanted.contains(&one.group));
+        let groups = groups.map(|one| Group {
+            name: one.group.clone(),
+            admin: one.admin,
+            inherit: one.inherit.unwrap_or(facts.inherits),
+            set: one.set.unwrap_or(true),
+        });
+        Wanted {
+            name: name.clone(),
+            // No policy holds a superuser back.
+            bypasses_rls: of_platform || facts.bypasses_rls || facts.superuser,
+            inherits: facts.inherits,
+            groups: groups.collect(),
+        }
     });
-    Ok(wanted.collect())
+    Ok(made.collect())
+}
+
+/// What roles that are there, or will be, lack of what they have on the source: a line each. What the platform's own roles
+/// are on the platform is of no use elsewhere.
+pub(super) fn lacking(
+    request: &Request,
+    profile: Option<Profile>,
+    catalog: &Catalog,
+    known: &Known,
+    wanted: &[Wanted],
+) -> Vec<Skipped> {
+    let used = if request.owners || request.privileges { catalog.roles() } else { catalog.roles_of_rules() };
+    let nothing = Facts::default();
+    let lines = used.into_iter().filter_map(|name| {
+        let source = known.source.get(name.as_str())?;
+        let made = wanted.iter().find(|one| one.name == *name);
+        let there = known.destination.get(name.as_str());
+        if made.is_none() && there.is_none() || profile.is_some_and(|of| of.role(name.as_str()).is_some()) {
+            return None;
+        }
+        let joins = |group: &Ident| made.is_some_and(|one| one.groups.iter().any(|joined| joined.name == *group));
+        let lacking = role::lacking(source, there.unwrap_or(&nothing), made.is_some(), joins)?;
+        Some(Skipped {
+            object: format!("role {}", for_people(name.as_str())),
+            reason: format!("has on the source and not on the destination: {lacking}; that belongs to the whole server, and is not copied"),
+        })
+    });
+    lines.collect()
 }
 
 /// The plan is drawn as if they were there. Gives what will be missing of them.
 pub(super) fn expect(roles: &[Wanted], options: &mut Options, context: &Context) -> Vec<Skipped> {
     let mut lost = Vec::new();
-    for Wanted { name, bypasses_rls } in roles {
+    for Wanted { name, bypasses_rls, .. } in roles {
         context.reporter.log(Level::Info, format!("to be created: role {}, without login", name.quoted()));
         options.roles.insert(name.as_str().to_owned());
         options.assumable.insert(name.as_str().to_owned());
@@ -70,8 +137,10 @@ pub(super) fn expect(roles: &[Wanted], options: &mut Options, context: &Context)
 
 /// The statements that create them, each with what it is about.
 pub(super) fn statements(request: &Request, roles: &[Wanted], options: &Options) -> Vec<(String, Sql)> {
-    let create = |role: &Wanted| made::create(role, &request.job, options.superuser);
-    roles.iter().map(|role| (format!("role {}", role.name.quoted()), create(role))).collect()
+    let label = |role: &Wanted| format!("role {}", role.name.quoted());
+    let create = roles.iter().map(|role| (label(role), made::create(role, &request.job, options.superuser)));
+    let join = |role: &Wanted| made::join(role, options.destination_version);
+    create.chain(roles.iter().flat_map(|role| join(role).into_iter().map(|sql| (label(role), sql)))).collect()
 }
 
 impl Staging {
@@ -97,13 +166,38 @@ impl Staging {
                 return Err(error.into());
             }
         }
+        let ours = self.ours(context)?;
+        let is_ours = |name: &Ident| ours.iter().any(|one| one == name.as_str());
+        for role in plan.roles.iter().filter(|role| is_ours(&role.name)) {
+            let mut role = role.clone();
+            role.groups.retain(|group| is_ours(&group.name));
+            for join in made::join(&role, plan.ground.options.destination_version) {
+                session.batch(&join).await?;
+            }
+        }
         Ok(())
     }
 
     /// What it created, a sentence each.
-    pub(super) fn created_roles(&self, context: &Context) -> Result<Vec<String>> {
+    pub(super) fn created_roles(&self, context: &Context, plan: &Plan) -> Result<Vec<String>> {
+        let made: Vec<String> = self.ours(context)?;
+        let line = |name: &String| {
+            let wanted = plan.roles.iter().find(|role| role.name.as_str() == name);
+            let groups = wanted.into_iter().flat_map(|role| &role.groups).map(|group| group.name.as_str());
+            let groups: Vec<String> =
+                groups.filter(|group| made.iter().any(|name| name == group)).map(for_people).collect();
+            match groups.is_empty() {
+                true => format!("role {}, without login", for_people(name)),
+                false => format!("role {}, without login, member of {}", for_people(name), groups.join(", ")),
+            }
+        };
+        Ok(made.iter().map(line).collect())
+    }
+
+    /// The roles that this job has made.
+    fn ours(&self, context: &Context) -> Result<Vec<String>> {
         let made = context.registry.roles(&self.cluster)?.into_iter().filter(|role| role.job == self.job);
-        Ok(made.map(|role| format!("role {}, without login", for_people(&role.name))).collect())
+        Ok(made.map(|role| role.name).collect())
     }
 
     /// Drops what was created, after a failure. What somebody uses by now stays, is named, and is known to `clean`.
