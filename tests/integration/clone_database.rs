@@ -5,7 +5,7 @@ use multiboard_sync::pg::Ident;
 use multiboard_sync::sql;
 
 use crate::support::cloning::clone_of;
-use crate::support::fixture::{make_roles, make_tablespaces};
+use crate::support::fixture::{client_for, make_roles, make_tablespaces, versions};
 use crate::support::{Binary, Server, clone, destination, dump, source};
 
 /// Makes a database, runs statements in it and statements about it (`{}` is its name), clones it to where none is, and
@@ -28,8 +28,9 @@ async fn arrives_whole(major: u16, options: &str, inside: &str, about: &[&str]) 
     let outcome = clone_of(&from, &to, &["--no-neutralize"]).await;
     assert_eq!(outcome.skipped(), [""; 0]);
     assert_eq!(outcome.warnings("setting_not_taken"), Vec::<&serde_json::Value>::new());
+    let client = client_for(major);
     let (Some(expected), Some(found)) =
-        (dump::with_database(major, &from.url()), dump::with_database(major, &to.url()))
+        (dump::with_database(client, &from.url()), dump::with_database(client, &to.url()))
     else {
         return;
     };
@@ -44,7 +45,7 @@ async fn arrives_whole(major: u16, options: &str, inside: &str, about: &[&str]) 
 
 #[tokio::test]
 async fn everything_that_is_said_of_a_database_arrives() {
-    for major in [15, 18] {
+    for major in versions() {
         arrives_whole(
             major,
             "TEMPLATE template0 TABLESPACE mbs_fast",
@@ -73,18 +74,20 @@ async fn everything_that_is_said_of_a_database_arrives() {
 #[tokio::test]
 async fn encodings_and_locales_of_every_provider_arrive() {
     let nothing = "CREATE TABLE t (word text)";
-    for major in [15, 18] {
+    for major in versions() {
         arrives_whole(major, "TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'", nothing, &[]).await;
         arrives_whole(major, "TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'", nothing, &[]).await;
         arrives_whole(major, "TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'", "DROP SCHEMA public", &[])
             .await;
         let icu = "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'de-u-co-phonebk'";
-        arrives_whole(major, icu, nothing, &[]).await;
+        let ruled = "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'und' ICU_RULES '&a < g'";
+        let builtin = "TEMPLATE template0 LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'";
+        for (since, options) in [(15, icu), (16, ruled), (17, builtin)] {
+            if major >= since {
+                arrives_whole(major, options, nothing, &[]).await;
+            }
+        }
     }
-    let ruled = "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'und' ICU_RULES '&a < g'";
-    arrives_whole(18, ruled, nothing, &[]).await;
-    arrives_whole(18, "TEMPLATE template0 LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'", nothing, &[])
-        .await;
 }
 
 async fn lonely() -> Option<(&'static Server, Server)> {

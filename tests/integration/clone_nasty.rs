@@ -1,6 +1,7 @@
 //! The round trip of a database of everything that a clone may get wrong (`tests/schemas/nasty.sql`).
 
 use crate::support::cloning::{clone_of, start_clone};
+use crate::support::fixture::{client_for, pairs_since};
 use crate::support::{Binary, Database, Outcome, Role, Server, checksum, destination, dump, source};
 
 const FIXTURE: &str = include_str!("../schemas/nasty.sql");
@@ -148,6 +149,32 @@ async fn a_clone_of_the_clone_is_the_same_on_18() {
     assert_same_contents(from, &to).await;
     let Some(expected) = dump::schema(18, &from.url()) else { return };
     dump::assert_same(&expected, &dump::schema(18, &to.url()).unwrap());
+}
+
+/// Between these versions with `MULTIBOARD_TEST_MATRIX=full`: the tests above are of the others.
+#[tokio::test]
+async fn a_database_of_everything_is_the_same_between_all_versions() {
+    let above = [(15, 15), (18, 18), (15, 18)];
+    for (from_major, to_major) in pairs_since(15).into_iter().filter(|pair| !above.contains(pair)) {
+        let (Some(source), Some(destination)) = (source(from_major), destination(to_major)) else { return };
+        let nasty = Nasty::load(source, destination).await;
+        let from = &nasty.database;
+        let to = destination.absent_database("nasty");
+        let outcome = clone_of(from, &to, &["--verify", "checksum"]).await;
+        assert_nothing_was_left_out(&outcome);
+        assert_no_difference(from, &to).await;
+        assert_same_contents(from, &to).await;
+        let client = client_for(to_major);
+        let mut expected = dump::schema(client, &from.url());
+        if from_major != to_major {
+            let restored = destination.database_with("restored", "TEMPLATE template0").await;
+            let Some(()) = dump::copy_with_psql(client, &from.url(), &restored.url()) else { return };
+            nasty.set_up(&restored).await;
+            expected = dump::schema(client, &restored.url());
+        }
+        let (Some(expected), Some(found)) = (expected, dump::schema(client, &to.url())) else { return };
+        dump::assert_same(&expected, &found);
+    }
 }
 
 #[tokio::test]

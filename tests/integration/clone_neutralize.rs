@@ -1,7 +1,7 @@
 //! What a copy must not start: jobs of pg_cron, and webhooks. Both are imitated by what they look like in a catalog.
 
 use crate::support::cloning::clone_of;
-use crate::support::{destination, source};
+use crate::support::{destination, dump, source};
 
 const SOURCE: &str = "CREATE SCHEMA cron; CREATE TABLE cron.job (jobid bigint PRIMARY KEY, command text, active boolean DEFAULT true);
     INSERT INTO cron.job VALUES (1, 'SELECT 1', true), (2, 'SELECT 2', true), (3, 'SELECT 3', false);
@@ -42,6 +42,9 @@ async fn jobs_and_webhooks_are_switched_off_and_said_in_plan_report_and_verifica
         assert!(outcome.text().contains(&said), "{}", outcome.text());
     }
     assert_eq!(from.query_text(STATE).await, "O true,true,false", "the source is as it was");
+    // In the schema, only what the report says.
+    let (Some(one), Some(two)) = (dump::schema(15, &from.url()), dump::schema(15, &to.url())) else { return };
+    assert_eq!(dump::differences(&one, &two), ["+ALTER TABLE public.orders DISABLE TRIGGER hook;"]);
 }
 
 #[tokio::test]
@@ -55,6 +58,8 @@ async fn nothing_is_switched_off_when_told_so() {
     assert_eq!(to.query_text(STATE).await, "O true,true,false");
     assert_eq!(outcome.report()["neutralized"], serde_json::json!([]));
     assert_eq!(outcome.report()["verification"]["left_out"], serde_json::json!([]));
+    let (Some(one), Some(two)) = (dump::schema(15, &from.url()), dump::schema(15, &to.url())) else { return };
+    dump::assert_same(&one, &two);
 }
 
 #[tokio::test]
@@ -84,6 +89,29 @@ async fn subscriptions_and_user_mappings_are_not_created_or_the_former_unable_to
         assert_eq!(to.query_text(&format!("SELECT coalesce(({mappings}), 'none')")).await, "none");
         assert_eq!(to.query_text(&format!("SELECT coalesce(({state}), 'none')")).await, "none");
         assert!(!outcome.text().contains("secret-canary"));
+        let differing = |to: &str| -> Option<Vec<String>> {
+            Some(dump::differences(&dump::schema(major, &from.url())?, &dump::schema(major, to)?))
+        };
+        let Some(lines) = differing(&to.url()) else { return };
+        let opens = |line: &String| {
+            line.split(['(', ';', '\'']).next().unwrap().trim_end().replace(owner.name(), "OWNER")
+        };
+        let (mapping, subscription): (Vec<&String>, Vec<&String>) =
+            lines.iter().partition(|line| !line.contains("SUBSCRIPTION"));
+        assert_eq!(
+            mapping,
+            ["-CREATE USER MAPPING FOR public SERVER s OPTIONS (", "-    password 'secret-canary'", "-);"],
+            "{lines:#?}"
+        );
+        assert_eq!(
+            subscription.into_iter().map(opens).collect::<Vec<_>>(),
+            [
+                "-CREATE SUBSCRIPTION \"a Sub\" CONNECTION",
+                "-ALTER SUBSCRIPTION \"a Sub\" OWNER TO OWNER",
+                "-COMMENT ON SUBSCRIPTION \"a Sub\" IS"
+            ],
+            "{lines:#?}"
+        );
 
         let more = ["--no-neutralize", "--confirm", to.name()];
         let outcome = clone_of(&from, &to, &more).await;
@@ -94,6 +122,11 @@ async fn subscriptions_and_user_mappings_are_not_created_or_the_former_unable_to
         }
         assert_eq!(to.query_text(state).await, expected, "{major}");
         assert_eq!(to.query_text(mappings).await, "password=secret-canary");
+        // Never the source's slot: the other server keeps changes in it for the source.
+        let Some(lines) = differing(&to.url()) else { return };
+        let without_slot =
+            lines[0].replace("slot_name = 'real_slot'", "slot_name = NONE").replacen('-', "+", 1);
+        assert_eq!(lines[1..], [without_slot], "{lines:#?}");
 
         to.execute("DROP SUBSCRIPTION \"a Sub\"").await;
         from.execute("ALTER SUBSCRIPTION \"a Sub\" SET (slot_name = NONE)").await;

@@ -90,11 +90,11 @@ fn location(server: &Server, name: &str) -> String {
 pub async fn clones_without_a_differing_line(name: &str, since: u16, allowed: &[Allowed]) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/schemas/{name}.sql"));
     let sql = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    let mut pairs = pairs(&versions(), since);
+    let pairs = pairs_since(since);
     let all = pairs.len();
     let mut differed = HashSet::new();
     let mut compared = 0;
-    for (from, to) in pairs.drain(..) {
+    for (from, to) in pairs {
         let Some(lines) = clone_and_compare(name, &sql, from, to, allowed).await else { continue };
         differed.extend(lines);
         compared += 1;
@@ -107,12 +107,18 @@ pub async fn clones_without_a_differing_line(name: &str, since: u16, allowed: &[
     }
 }
 
-fn versions() -> Vec<u16> {
+/// The versions that this run is about.
+pub fn versions() -> Vec<u16> {
     match std::env::var("MULTIBOARD_TEST_MATRIX").as_deref() {
         Ok("full") => ALL.to_vec(),
         Ok(other) => panic!("MULTIBOARD_TEST_MATRIX={other}: the one value that it knows is full"),
         Err(_) => DAILY.to_vec(),
     }
+}
+
+/// The pairs of versions that this run is about, from the first version on that has what is cloned: source, destination.
+pub fn pairs_since(since: u16) -> Vec<(u16, u16)> {
+    pairs(&versions(), since)
 }
 
 /// Each version with itself, and each older one with the newest.
@@ -137,7 +143,7 @@ async fn clone_and_compare(
         make_tablespaces(on_source).await;
         make_tablespaces(on_destination).await;
     }
-    let client = newest_client(to_major);
+    let client = client_for(to_major);
     let (from, to) = (on_source.database(name).await, on_destination.absent_database(name));
     from.execute(sql).await;
     let outcome = clone_of(&from, &to, &["--no-neutralize"]).await;
@@ -165,7 +171,7 @@ async fn clone_and_compare(
 }
 
 /// pg_dump of the version itself, or else the oldest newer one that is here: each can read all older servers.
-fn newest_client(major: u16) -> u16 {
+pub fn client_for(major: u16) -> u16 {
     (major..=NEWEST).find(|major| installation::client("pg_dump", *major).is_some()).unwrap_or(major)
 }
 
