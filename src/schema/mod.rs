@@ -18,5 +18,6 @@ pub mod render;
 pub mod script;
 pub mod select;
 pub mod unselected;
+pub mod without;
 
 pub use options::Options;

@@ -474,3 +474,34 @@ async fn where_postgres_is_created_policies_do_not_hold_it_back_either() {
         assert_eq!(copy.query_text(users).await, there);
     }
 }
+
+/// What a clone leaves out of the platform is not compared, and named.
+#[tokio::test]
+async fn a_copy_has_no_difference_but_an_extension_that_its_server_lacks() {
+    for major in [15, 18] {
+        let (Some(source), Some(destination)) = (platform(major).await, Server::with(major, Settings::new()))
+        else {
+            return;
+        };
+        let (from, to) = (project(&source, "compared").await, destination.absent_database("compared"));
+        clone_of(&from, &to, &["--no-neutralize"]).await;
+        let (here, there) = (from.url(), to.url());
+        let diff = ["diff", "--from", &here, "--to", &there];
+        let found = Binary::new().run(&diff).await;
+        let (code, list) = match major {
+            18.. => (5, "+ extension pg_net\n1 object differs"),
+            _ => (0, "the schemas are the same"),
+        };
+        let text = &found.expect_code(code).stdout;
+        assert!(text.starts_with(&format!("{list}\n\nprofile supabase of the source: ")), "{text}");
+        assert!(text.contains("schema graphql_public: ") && !text.contains("canary"), "{text}");
+        let json: serde_json::Value =
+            serde_json::from_str(&Binary::new().run(&[&diff[..], &["--json"]].concat()).await.stdout)
+                .unwrap();
+        let left_out = json["left_out"].as_array().unwrap();
+        assert!(left_out.iter().any(|line| line["object"] == "event trigger pgrst_ddl_watch"), "{json}");
+        assert!(json["profile"].as_str().unwrap().starts_with("supabase "), "{json}");
+        let whole = Binary::new().run(&[&diff[..], &["--profile", "none"]].concat()).await;
+        assert!(whole.expect_code(5).stdout.contains("+ schema graphql_public\n"), "{whole:?}");
+    }
+}

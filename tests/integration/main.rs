@@ -64,6 +64,7 @@ mod connect_relay;
 mod connect_sql;
 mod connect_tls;
 mod diff;
+mod diff_selected;
 mod diff_statements;
 mod harness;
 mod interrupts;

@@ -4,10 +4,12 @@ mod text;
 
 use clap::Args;
 
+use super::clone::Profile;
 use super::context::Context;
 use super::{Outcome, parties, print};
 use crate::failure::Exit;
 use crate::schema::diff::Scope;
+use crate::schema::select::Selection;
 use crate::workflow::diff;
 
 /// Options of `diff`.
@@ -20,6 +22,18 @@ pub(super) struct Arguments {
     /// The database that is compared with it
     #[arg(long, value_name = "CONNECTION", default_value = "destination")]
     pub(super) to: String,
+    /// Compare only what matches: schema.table, schema.* or schema, with * and ?; may be given several times
+    #[arg(long, value_name = "PATTERN")]
+    pub(super) include: Vec<String>,
+    /// Leave out what matches, and what needs it
+    #[arg(long, value_name = "PATTERN")]
+    pub(super) exclude: Vec<String>,
+    /// Leave out foreign keys to what matches: a clone without those rows has none
+    #[arg(long, value_name = "PATTERN")]
+    pub(super) exclude_data: Vec<String>,
+    /// What the source's platform does differently, and a clone leaves out [default: what the source shows]
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(super) profile: Option<Profile>,
     /// Do not compare owners
     #[arg(long)]
     pub(super) no_owner: bool,
@@ -37,10 +51,12 @@ const AFTER_HELP: &str = "Exit codes: 0 the schemas are the same, 5 they differ.
 
 /// Runs the command.
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
-    let from = parties::party(context, "--from", &arguments.from)?;
-    let to = parties::party(context, "--to", &arguments.to)?;
+    let selection = Selection::parse(&arguments.include, &arguments.exclude, &arguments.exclude_data)?;
+    let source = parties::party(context, "--from", &arguments.from)?;
+    let destination = parties::party(context, "--to", &arguments.to)?;
     let scope = Scope { owners: !arguments.no_owner, privileges: !arguments.no_privileges };
-    let Some(found) = context.unless_stopped(diff::run(&from, &to, scope)).await else {
+    let request = diff::Request { source, destination, scope, selection, profile: arguments.profile.into() };
+    let Some(found) = context.unless_stopped(diff::run(&request)).await else {
         return Ok(Exit::Interrupted);
     };
     let found = found?;

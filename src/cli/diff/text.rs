@@ -8,13 +8,15 @@ use crate::schema::diff::{Change, Diff, Difference};
 use crate::workflow::diff::Found;
 
 /// One line.
-pub(super) fn json(Found { diff, plan }: &Found) -> String {
+pub(super) fn json(Found { diff, plan, profile, left_out }: &Found) -> String {
     let object = serde_json::json!({
         "type": "diff",
         "equal": diff.differences.is_empty(),
         "differences": diff.differences,
         "implied": diff.implied,
         "notes": diff.notes,
+        "profile": profile,
+        "left_out": left_out,
         "statements": plan.steps,
         "withheld": plan.withheld,
     });
@@ -22,8 +24,17 @@ pub(super) fn json(Found { diff, plan }: &Found) -> String {
 }
 
 /// The list, then the statements, then what there is none for.
-pub(super) fn for_people(Found { diff, plan }: &Found) -> String {
+pub(super) fn for_people(Found { diff, plan, profile, left_out }: &Found) -> String {
     let mut text = list(diff);
+    if let Some(profile) = profile {
+        text.push_str(&format!("\nprofile {}\n", line(profile)));
+    }
+    if !left_out.is_empty() {
+        text.push_str("\nThe platform's own, not compared:\n");
+        let lines =
+            left_out.iter().map(|one| format!("    {}\n", line(&format!("{}: {}", one.object, one.reason))));
+        text.extend(lines);
+    }
     if !plan.steps.is_empty() {
         text.push_str("\nThe destination becomes like the source by:\n\n");
         plan.steps.iter().for_each(|step| text.push_str(&statements(step.sql.as_slice())));

@@ -30,6 +30,7 @@ mod unlogged;
 mod waiters;
 
 pub(in crate::workflow) use check::by_name;
+pub(in crate::workflow) use part::{Chosen, left_out};
 pub(in crate::workflow) use subject::summed;
 
 use std::sync::Arc;

@@ -11,10 +11,10 @@ use crate::workflow::{Error, Result};
 
 /// Tables by what the selection says of them.
 #[derive(Debug, Default)]
-pub(super) struct Chosen {
-    pub(super) with_data: HashSet<Oid>,
-    pub(super) without_rows: HashSet<Oid>,
-    pub(super) left_out: HashSet<Oid>,
+pub(in crate::workflow) struct Chosen {
+    pub(in crate::workflow) with_data: HashSet<Oid>,
+    pub(in crate::workflow) without_rows: HashSet<Oid>,
+    pub(in crate::workflow) left_out: HashSet<Oid>,
 }
 
 /// Why something that the user chose to leave out is not there.
@@ -22,7 +22,7 @@ pub(super) const BY_SELECTION: &str = "left out by the selection";
 
 /// What the selection leaves out: tables and views, sequences of their columns, and foreign keys whose rows point to
 /// rows that do not come.
-pub(super) fn left_out(
+pub(in crate::workflow) fn left_out(
     catalog: &Catalog,
     chosen: &Chosen,
     selection: &Selection,
