@@ -1,7 +1,7 @@
 //! The same clone between versions, encodings and locales, with one worker and with many, with tables split.
 
 use crate::support::cloning::clone_of;
-use crate::support::{Database, Server, Session, Settings, checksum, destination, dump, source};
+use crate::support::{Binary, Database, Server, Session, Settings, checksum, destination, dump, source};
 
 const SOURCE: &str = "CREATE TYPE color AS ENUM ('red', 'green');
     CREATE TABLE rows (id int PRIMARY KEY, c color, t text, n numeric) WITH (fillfactor = 40);
@@ -285,4 +285,44 @@ async fn what_only_a_newer_grammar_refuses_is_a_warning_and_the_destination_judg
     let warnings = outcome.warnings("not_parsed");
     assert!(warnings.iter().any(|warning| warning.to_string().contains("public.greet")), "{warnings:?}");
     assert_eq!(to.query_text("SELECT greet(system_user => 'me')").await, "hello me");
+}
+
+/// Up to 17 a child may allow NULL where its parent does not, which a dump forgets; 18 has no such children.
+#[tokio::test]
+async fn a_child_that_allows_null_where_its_parent_does_not_is_kept_or_named() {
+    for (from_major, to_major) in [(15, 15), (15, 18)] {
+        let (Some(on_source), Some(on_destination)) = (source(from_major), destination(to_major)) else {
+            return;
+        };
+        let (from, to) = (on_source.database("looser").await, on_destination.absent_database("looser"));
+        from.execute(
+            "CREATE TABLE strict (a integer NOT NULL, b text NOT NULL);
+             CREATE TABLE child (own text) INHERITS (strict); ALTER TABLE child ALTER a DROP NOT NULL;
+             CREATE TABLE grandchild () INHERITS (child); ALTER TABLE grandchild ALTER a SET NOT NULL;
+             CREATE TABLE attached (own integer, b text NOT NULL, a integer NOT NULL);
+             ALTER TABLE attached INHERIT strict; ALTER TABLE attached ALTER a DROP NOT NULL, ALTER b DROP NOT NULL",
+        )
+        .await;
+        if to_major < 18 {
+            from.execute(
+                "INSERT INTO child VALUES (NULL, 'b', 'own'); INSERT INTO attached VALUES (1, NULL, NULL)",
+            )
+            .await;
+        }
+
+        let outcome = clone_of(&from, &to, &["--verify", "checksum"]).await;
+
+        let (mut lines, mut code) = (Vec::new(), 0);
+        if to_major >= 18 {
+            lines = ["a of public.attached", "a of public.child", "b of public.attached"].to_vec();
+            code = 5;
+        }
+        let lines: Vec<String> = lines.iter().map(|line| format!("NULL in column {line}")).collect();
+        let mut skipped = outcome.skipped();
+        skipped.sort_unstable();
+        assert_eq!(skipped, lines, "from {from_major} to {to_major}");
+        let found = Binary::new().run(&["diff", "--from", &from.url(), "--to", &to.url()]).await;
+        found.expect_code(code);
+        assert!(!found.stdout.contains("DROP NOT NULL"), "{}", found.stdout);
+    }
 }

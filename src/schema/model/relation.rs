@@ -60,6 +60,18 @@ impl Table {
         self.address().part(Rank::TableAttach)
     }
 
+    /// Whether a column may be NULL where that of a direct parent may not, which servers before 18 let a child say.
+    pub fn is_looser(&self, column: &Column, tables: &HashMap<Oid, &Table>) -> bool {
+        column.not_null.is_none()
+            && self.inherits.iter().filter_map(|parent| tables.get(parent)).any(|parent| {
+                let above = parent.columns.iter().find(|above| above.name == column.name);
+                // From 18 on it is a constraint, which a child has unless it is NO INHERIT.
+                above
+                    .and_then(|above| above.not_null.as_ref())
+                    .is_some_and(|not_null| not_null.constraint.is_none())
+            })
+    }
+
     /// Whether rows lie in the table itself.
     pub fn has_rows(&self) -> bool {
         !self.partitioned && self.foreign.is_none()

@@ -83,6 +83,13 @@ pub(super) fn alter(object: &Object, changes: &[&MemberChange], work: &mut Work<
                 });
                 continue;
             }
+            Aspect::NotNull
+                if change.source.is_none()
+                    && work.destination.version.at_least(18)
+                    && table.is_looser(column, &work.source.tables_by_oid()) =>
+            {
+                (Reason::NoStatement, "its parent's NOT NULL holds for it too from PostgreSQL 18 on")
+            }
             Aspect::NotNull if change.source.is_none() => {
                 recursing.push(Sql::fixed("DROP NOT NULL"));
                 continue;

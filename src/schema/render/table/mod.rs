@@ -97,6 +97,17 @@ impl<'a> Place<'a> {
                 actions = Sql::join(actions, ", ")
             ));
         }
+        // Not with the actions above: INHERIT wants NOT NULL, and in one statement DROP would come first.
+        let loosened =
+            self.looser().map(|column| sql!("ALTER COLUMN {column} DROP NOT NULL", column = column.name));
+        let loosened = Sql::join(loosened, ", ");
+        if !loosened.is_empty() {
+            piece.sql.push(sql!(
+                "ALTER TABLE ONLY {table} {loosened}",
+                table = table.name,
+                loosened = loosened
+            ));
+        }
         piece.sql.extend(self.identity_persistence());
         piece.sql.extend(
             self.inline_keys()
@@ -188,7 +199,11 @@ impl<'a> Place<'a> {
                     inherits_not_null: self.way == Way::OwnColumns && self.inherits_not_null(column),
                     not_null_name: self.relations.not_null_names.get(&(self.table.oid, column.number)),
                 };
-                column::definition(column, form, self.options)
+                let mut definition = column::definition(column, form, self.options);
+                if self.way == Way::AllColumns && self.is_looser(column) {
+                    definition.push_fixed(" NOT NULL");
+                }
+                definition
             })
             .collect();
         elements.extend(self.table.columns.iter().filter_map(|column| self.own_not_null(column)));

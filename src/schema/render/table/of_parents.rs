@@ -93,4 +93,13 @@ impl<'a> Place<'a> {
             .filter_map(|parent| parent.columns.iter().find(|of_parent| of_parent.name == column.name))
             .collect()
     }
+
+    /// Columns that may be NULL where a parent's may not.
+    pub(super) fn looser(&self) -> impl Iterator<Item = &'a Column> {
+        self.table.columns.iter().filter(|column| self.is_looser(column))
+    }
+
+    pub(super) fn is_looser(&self, column: &Column) -> bool {
+        self.table.is_looser(column, &self.relations.tables)
+    }
 }
