@@ -59,6 +59,7 @@ async fn what_versions_print_otherwise_is_no_difference() {
              CREATE VIEW again AS SELECT EXTRACT('YEAR' FROM at) AS year FROM told
                 WHERE at BETWEEN '2020-01-01' AND now() AND (id, state) = (1, 'on') AND EXISTS (SELECT 'x', NULL::int, -1)
                    OR (NOT (id BETWEEN 3 AND 4 AND state = 'on')) AND state IN (SELECT 'on');
+             CREATE VIEW as_xml AS SELECT XMLSERIALIZE(CONTENT XMLELEMENT(NAME foo, state) AS text) AS x FROM told;
              CREATE VIEW named (a, b) AS SELECT 'x', NULL::mood UNION SELECT 'y', 'sad' UNION ALL SELECT state, NULL FROM told;
              CREATE FUNCTION read_again() RETURNS boolean LANGUAGE sql
                 BEGIN ATOMIC SELECT state IN ('on', 'off') AND EXISTS (SELECT 'x') FROM told WHERE id BETWEEN 1 AND 2 AND id > 0; END;
