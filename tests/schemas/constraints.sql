@@ -28,6 +28,17 @@ ALTER TABLE parents ADD COLUMN favourite integer CONSTRAINT round_trip REFERENCE
 CREATE TABLE to_index (x integer);
 CREATE UNIQUE INDEX by_index ON to_index (x);
 CREATE TABLE from_index (x integer REFERENCES to_index (x));
+-- Keys that say the same: in one CREATE TABLE they would become one.
+CREATE TABLE repeated (id integer PRIMARY KEY, t text);
+ALTER TABLE repeated ADD CONSTRAINT repeated_again UNIQUE (id);
+ALTER TABLE repeated ADD CONSTRAINT repeated_once_more UNIQUE (id);
+ALTER TABLE repeated ADD CONSTRAINT repeated_wide UNIQUE (id) INCLUDE (t);
+ALTER TABLE repeated ADD CONSTRAINT repeated_wide_too UNIQUE (id) INCLUDE (t);
+ALTER TABLE repeated ADD CONSTRAINT repeated_later UNIQUE (id) DEFERRABLE;
+ALTER TABLE repeated ADD CONSTRAINT repeated_excluded EXCLUDE USING btree (id WITH =);
+ALTER TABLE repeated ADD CONSTRAINT repeated_excluded_too EXCLUDE USING btree (id WITH =);
+CREATE TABLE to_repeated (id integer CONSTRAINT of_again REFERENCES repeated);
+INSERT INTO repeated VALUES (1, 'x');
 COMMENT ON CONSTRAINT full_match ON children IS 'a foreign key''s';
 COMMENT ON CONSTRAINT even ON checks IS 'a check''s';
 CREATE VIEW grouped AS SELECT p.id, p.x, count(*) FROM parents AS p GROUP BY p.id;

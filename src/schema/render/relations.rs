@@ -25,6 +25,9 @@ pub(super) struct Relations<'a> {
     pub(super) identities: HashMap<(Oid, i16), &'a Sequence>,
     /// By table and column number: names of NOT NULL that have to be written although the source has none.
     pub(super) not_null_names: HashMap<(Oid, i16), Ident>,
+    /// Keys that say the same as an earlier one of their table: of several in one CREATE TABLE the server makes one
+    /// (`transformIndexConstraints`).
+    repeated: HashSet<Oid>,
     /// Expressions, constraints and indexes that call a function or operator of the user.
     calling: HashSet<Address>,
     /// Expressions and constraints that need anything but their own table.
@@ -41,6 +44,7 @@ impl<'a> Relations<'a> {
             constraints_of: HashMap::new(),
             identities: HashMap::new(),
             not_null_names: not_null::names(catalog),
+            repeated: repeated(catalog),
             calling: HashSet::new(),
             reaching_out: HashSet::new(),
         };
@@ -105,6 +109,7 @@ impl<'a> Relations<'a> {
                     && (constraint.kind != Kind::PrimaryKey || table.inherits.is_empty())
                     && !table.partitioned
                     && !constraint.excluding
+                    && !self.repeated.contains(&constraint.oid)
                     && plain_index
             }
             Kind::Exclusion | Kind::ForeignKey => false,
@@ -184,4 +189,18 @@ impl<'a> Relations<'a> {
         }
         root
     }
+}
+
+/// Keys of the same columns and options as another one of the table; primary keys are the first.
+fn repeated(catalog: &Catalog) -> HashSet<Oid> {
+    let is_key = |constraint: &&Constraint| matches!(constraint.kind, Kind::PrimaryKey | Kind::Unique);
+    let mut keys: Vec<&Constraint> = catalog.constraints.iter().filter(is_key).collect();
+    keys.sort_by_key(|key| (key.kind != Kind::PrimaryKey, key.oid));
+    let mut seen = HashSet::new();
+    let says = |key: &'_ Constraint| {
+        let text = key.definition.as_str();
+        let rest = text.strip_prefix("PRIMARY KEY").or_else(|| text.strip_prefix("UNIQUE"));
+        rest.unwrap_or(text).to_owned()
+    };
+    keys.into_iter().filter(|key| !seen.insert((key.table, says(key)))).map(|key| key.oid).collect()
 }
