@@ -24,20 +24,15 @@ SELECT c.oid,
             THEN pg_catalog.pg_get_expr(c.relpartbound, c.oid) END AS bound,
        CASE WHEN c.relkind OPERATOR(pg_catalog.=) 'p'
             THEN pg_catalog.pg_get_partkeydef(c.oid) END AS partition_key,
-       -- May place a row elsewhere on another server: by the hash of an expression, by a hash function of the user, by
-       -- an order, or by an expression's result, that the locale's library makes, by equality that only it knows.
+       -- May place a row elsewhere on another server: by the hash of an expression, by a hash function of the user, or by the
+       -- result of an expression that a locale's library has made ..
        COALESCE(pk.partstrat OPERATOR(pg_catalog.=) 'h' AND (pk.partexprs IS NOT NULL OR EXISTS (
            SELECT FROM pg_catalog.pg_opclass AS oc
             WHERE oc.oid OPERATOR(pg_catalog.=) ANY (pk.partclass::pg_catalog.oid[])
               AND oc.oid OPERATOR(pg_catalog.>=) 16384
-       )) OR EXISTS (
-           SELECT FROM pg_catalog.pg_collation AS co
-            WHERE co.oid OPERATOR(pg_catalog.=) ANY (pk.partcollation::pg_catalog.oid[])
-              AND (NOT co.collisdeterministic
-                   OR (pk.partstrat OPERATOR(pg_catalog.=) 'r' OR pk.partexprs IS NOT NULL)
-                      AND co.collprovider OPERATOR(pg_catalog.<>) 'b'
-                      AND COALESCE(co.collcollate::pg_catalog.text, '') NOT IN ('C', 'POSIX'))
-       ), false) AS places_apart,
+       )), false) OR pk.partexprs IS NOT NULL AND locale.collations OPERATOR(pg_catalog.<>) '{}' AS places_apart,
+       -- .. or, if the library is another one, by its order or by an equality that only it knows.
+       locale.collations AS placing_collations,
        CASE WHEN pk.partstrat OPERATOR(pg_catalog.=) 'h' THEN ARRAY(
            SELECT a.atttypid FROM pg_catalog.pg_attribute AS a
             WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid
@@ -60,6 +55,15 @@ SELECT c.oid,
   LEFT JOIN pg_catalog.pg_tablespace AS ts ON ts.oid OPERATOR(pg_catalog.=) c.reltablespace
   LEFT JOIN pg_catalog.pg_class AS toast ON toast.oid OPERATOR(pg_catalog.=) c.reltoastrelid
   LEFT JOIN pg_catalog.pg_partitioned_table AS pk ON pk.partrelid OPERATOR(pg_catalog.=) c.oid
+  CROSS JOIN LATERAL (SELECT ARRAY(
+       SELECT co.oid
+         FROM pg_catalog.pg_collation AS co
+        WHERE co.oid OPERATOR(pg_catalog.=) ANY (pk.partcollation::pg_catalog.oid[])
+          AND (NOT co.collisdeterministic
+               OR (pk.partstrat OPERATOR(pg_catalog.=) 'r' OR pk.partexprs IS NOT NULL)
+                  AND co.collprovider OPERATOR(pg_catalog.<>) 'b'
+                  AND COALESCE(co.collcollate::pg_catalog.text, '') NOT IN ('C', 'POSIX'))
+  ) AS collations) AS locale
   LEFT JOIN (
        SELECT u.oid, e.oid AS extension, u.condition
          FROM pg_catalog.pg_extension AS e

@@ -26,6 +26,7 @@ databases AS (
      WHERE NOT (j.row ->> 'datlocprovider' = 'c' AND l.locale ~* '^(c|posix)(\.|$)'))
 SELECT w.at,
        COALESCE(c.version, d.version) AS version,
+       w.bytewise,
        w.bytewise OR COALESCE(c.exact, FALSE) AS exact,
        n.provider AS named_provider
   FROM wanted AS w

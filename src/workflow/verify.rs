@@ -152,7 +152,7 @@ async fn sum_up_opened(
         true => Some(sums::large_objects(&opened.connection, request.mode).await?),
         false => None,
     };
-    let sequences = by_name(&sequences::read(client, &names).await?);
+    let sequences = by_name(&sequences::read(client, &names, side).await?);
     Ok((Summary { tables, sequences, large_objects }, untold))
 }
 

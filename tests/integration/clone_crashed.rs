@@ -113,3 +113,17 @@ async fn a_server_that_is_restarted_in_order_keeps_unlogged_tables_and_the_clone
         assert_eq!(pair.server.major(), major);
     }
 }
+
+#[tokio::test]
+async fn a_crash_takes_nothing_from_an_unlogged_table_whose_rows_were_left_out() {
+    for major in [15, 18] {
+        let Some(server) = Server::with(major, Settings::new()) else { continue };
+        let pair = Pair::on(&server).await;
+        let more = ["--verify", "none", "--exclude-data", "public.cache"];
+        let (running, _in_the_way) = pair.waiting(&Binary::new(), &more).await;
+        server.restart("immediate");
+        Outcome::of(running.finish().await).expect_code(0);
+        let found = "SELECT concat((SELECT count(*) FROM cache), ' ', (SELECT count(*) FROM kept))";
+        assert_eq!(pair.to.query_text(found).await, "0 500");
+    }
+}

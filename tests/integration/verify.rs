@@ -328,3 +328,21 @@ async fn patterns_take_what_they_take_in_a_clone() {
     }
     verify(&["--exclude", "public.t", "--exclude", "public.free"]).await.expect_code(0);
 }
+
+#[tokio::test]
+async fn what_the_destination_refuses_is_said_of_the_destination() {
+    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+    let reader = destination.role("reader", "LOGIN").await;
+    let (from, to) = (source.database("sides").await, destination.database("sides").await);
+    for database in [&from, &to] {
+        database.execute("CREATE SEQUENCE s; CREATE TABLE t (id int)").await;
+    }
+    to.execute(&format!("GRANT SELECT ON t TO {}", reader.name())).await;
+    to.announce("permission denied for sequence s");
+    let as_reader = to.url_as(reader.name(), "x");
+    let output = Binary::new().run(&["verify", "--json", "--from", &from.url(), "--to", &as_reader]).await;
+    Outcome::of(output).expect_code(1).expect_error(&[
+        "reading the values of sequences failed on the destination",
+        "permission denied for sequence s",
+    ]);
+}

@@ -6,6 +6,7 @@ use tokio_postgres::Client;
 
 use super::{Error, Result};
 use crate::pg::{Literal, Oid, QualifiedName, Sql, sqlstate};
+use crate::progress::Side;
 use crate::sql;
 
 /// A sequence of the source whose value is wanted.
@@ -40,7 +41,7 @@ pub async fn read_wanted(client: &Client, wanted: &[Wanted]) -> Result<(Vec<Valu
         let (there, gone): (Vec<&Wanted>, Vec<&Wanted>) =
             wanted.iter().partition(|one| now.contains_key(&one.oid));
         let names: Vec<QualifiedName> = there.iter().filter_map(|one| now.get(&one.oid)).cloned().collect();
-        match read(client, &names).await {
+        match read(client, &names, Side::Source).await {
             Ok(mut values) => {
                 let planned: HashMap<&QualifiedName, &QualifiedName> =
                     names.iter().zip(there.iter().map(|one| &one.name)).collect();
@@ -79,9 +80,13 @@ fn has_vanished(error: &Error) -> bool {
     )
 }
 
-/// Reads the values as they are now, on any session of the database.
-pub async fn read(client: &Client, names: &[QualifiedName]) -> Result<Vec<Value>> {
+/// Reads the values as they are now, on any session of a database that is the job's source or destination.
+pub async fn read(client: &Client, names: &[QualifiedName], side: Side) -> Result<Vec<Value>> {
     let doing = "reading the values of sequences";
+    let failed = |source| match side {
+        Side::Source => Error::Source { doing, source },
+        Side::Destination => Error::Destination { doing, source },
+    };
     let mut values = Vec::with_capacity(names.len());
     for batch in names.chunks(A_STATEMENT) {
         let selects = batch.iter().zip(0_i64..).map(|(name, at)| {
@@ -92,13 +97,12 @@ pub async fn read(client: &Client, names: &[QualifiedName]) -> Result<Vec<Value>
             )
         });
         let query = Sql::join(selects, " UNION ALL ");
-        let rows =
-            client.query(query.as_str(), &[]).await.map_err(|source| Error::Source { doing, source })?;
+        let rows = client.query(query.as_str(), &[]).await.map_err(failed)?;
         for row in rows {
             let read = || -> std::result::Result<(i64, i64, bool), tokio_postgres::Error> {
                 Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
             };
-            let (at, last_value, is_called) = read().map_err(|source| Error::Source { doing, source })?;
+            let (at, last_value, is_called) = read().map_err(failed)?;
             let name = usize::try_from(at).ok().and_then(|at| batch.get(at)).cloned();
             values.extend(name.map(|name| Value { name, last_value, is_called }));
         }

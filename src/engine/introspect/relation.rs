@@ -9,8 +9,8 @@ use crate::pg::{Ident, Oid, QualifiedName, Sql};
 use crate::schema::binary::{TypeForm, unsafe_types};
 use crate::schema::model::column::Column;
 use crate::schema::model::extension::Configuration;
-use crate::schema::model::relation::{Foreign, Partition, ReplicaIdentity, RowSecurity, Table};
-use crate::schema::placing::hashed_apart;
+use crate::schema::model::relation::{Foreign, Partition, Placing, ReplicaIdentity, RowSecurity, Table};
+use crate::schema::placing::{self, hashed_apart};
 
 const SQL: &str = include_str!("../../../sql/catalog/relation.sql");
 
@@ -19,8 +19,6 @@ pub(super) struct Tables {
     tables: Vec<Table>,
     /// Those that belong to an extension: its oid and the condition on the user's rows.
     of_extensions: HashMap<Oid, (Oid, Sql)>,
-    /// Partitioned tables that may place a row elsewhere on another server, whatever its types.
-    placing_apart: HashSet<Oid>,
     /// The types that a partitioned table hashes.
     hashed_types: HashMap<Oid, Vec<Oid>>,
 }
@@ -28,45 +26,38 @@ pub(super) struct Tables {
 pub(super) async fn read(client: &Client) -> Result<Tables, Error> {
     let rows = query(client, "tables", SQL).await?;
     let tables = rows.iter().map(table).collect::<Result<_, _>>()?;
-    let (mut placing_apart, mut hashed_types) = (HashSet::new(), HashMap::new());
-    let mut of_extensions = HashMap::new();
+    let (mut hashed_types, mut of_extensions) = (HashMap::new(), HashMap::new());
     for row in &rows {
         if let Some(extension) = get::<Option<Oid>>(row, "extension")? {
             of_extensions.insert(get(row, "oid")?, (extension, printed(row, "condition")?));
         }
-        if get(row, "places_apart")? {
-            placing_apart.insert(get(row, "oid")?);
-        }
         hashed_types.insert(get(row, "oid")?, get(row, "hashed_types")?);
     }
-    Ok(Tables { tables, of_extensions, placing_apart, hashed_types })
+    Ok(Tables { tables, of_extensions, hashed_types })
 }
 
 /// Gives each table its columns and finds what each partition is loaded through; apart from them, those of extensions.
 pub(super) fn assemble(
-    Tables { mut tables, mut of_extensions, mut placing_apart, hashed_types }: Tables,
+    Tables { mut tables, mut of_extensions, hashed_types }: Tables,
     columns: Vec<(Oid, Column)>,
     types: &[TypeForm],
 ) -> (Vec<Table>, Vec<Configuration>) {
     let (unsafe_types, hashed_apart) = (unsafe_types(types), hashed_apart(types));
-    let hashing =
-        hashed_types.into_iter().filter(|(_, types)| types.iter().any(|t| hashed_apart.contains(t)));
-    placing_apart.extend(hashing.map(|(table, _)| table));
+    let hashes_apart = |table: Oid| {
+        let types: Option<&Vec<Oid>> = hashed_types.get(&table);
+        types.is_some_and(|types| types.iter().any(|one| hashed_apart.contains(one)))
+    };
     let mut of_table: HashMap<Oid, Vec<Column>> = HashMap::with_capacity(tables.len());
     for (table, column) in columns {
         of_table.entry(table).or_default().push(column);
     }
-    let parents: HashMap<Oid, Oid> = tables
-        .iter()
-        .filter_map(|table| table.partition_of.as_ref().map(|partition| (table.oid, partition.parent)))
-        .collect();
     for table in &mut tables {
         table.columns = of_table.remove(&table.oid).unwrap_or_default();
-        let above = std::iter::successors(parents.get(&table.oid), |parent| parents.get(*parent));
-        table.load_through = above.filter(|parent| placing_apart.contains(*parent)).last().copied();
+        table.placing.hashed_apart |= hashes_apart(table.oid);
         let safe = table.copied_columns().all(|column| !unsafe_types.contains(&column.type_oid));
         table.binary_safe = safe;
     }
+    placing::load_through(&mut tables, &HashSet::new());
     let (configurations, tables) =
         tables.into_iter().partition::<Vec<_>, _>(|table| of_extensions.contains_key(&table.oid));
     let known: HashSet<Oid> = tables.iter().map(|table| table.oid).collect();
@@ -137,6 +128,10 @@ fn table(row: &Row) -> Result<Table, Error> {
         row_security: RowSecurity {
             enabled: get(row, "row_security")?,
             forced: get(row, "row_security_forced")?,
+        },
+        placing: Placing {
+            hashed_apart: get(row, "places_apart")?,
+            collations: get(row, "placing_collations")?,
         },
         load_through: None,
         binary_safe: false,

@@ -4,6 +4,8 @@
 //! An index that is built on the destination is right there. What changes with a collation is the order of text: which rows lie
 //! below a bound or pass a check that compares, and the order in which queries answer.
 
+use std::collections::HashSet;
+
 use tokio_postgres::Client;
 
 use super::check::Finding;
@@ -38,6 +40,8 @@ pub struct Answer {
     pub version: Option<String>,
     /// Whether that is the version of this very locale; else that of a related one.
     pub exact: bool,
+    /// It orders by bytes, as every server does.
+    pub bytewise: bool,
     /// The provider of the collation of that name in `pg_catalog`, where one was asked for by name.
     pub provider: Option<String>,
     /// Why the server does not make it.
@@ -113,6 +117,7 @@ pub async fn answers(client: &Client, asked: &[Collation], encoding: &str) -> Re
         Ok(Answer {
             version: row.try_get("version")?,
             exact: row.try_get("exact")?,
+            bytewise: row.try_get("bytewise")?,
             provider: row.try_get("named_provider")?,
             refused: None,
         })
@@ -191,6 +196,24 @@ pub fn differences(collations: &[Collation], source: &[Answer], destination: &[A
         Some(Difference { oid: one.oid, object: one.object(), how, missing })
     });
     found.collect()
+}
+
+/// Those that order alike on both servers for all that is known: by bytes, or by the same version of the same library.
+pub fn same(collations: &[Collation], source: &[Answer], destination: &[Answer]) -> HashSet<Oid> {
+    let told = collations.iter().zip(source).zip(destination);
+    let same = told.filter(|((one, here), there)| {
+        if here.bytewise && there.bytewise {
+            return true;
+        }
+        // Rows that are in their places by another version than the library's own may lie out of order.
+        let moved =
+            matches!((&one.noted, &here.version), (Some(noted), Some(now)) if here.exact && noted != now);
+        let known = one.noted.is_some()
+            || here.exact && here.version.is_some()
+            || one.provider != "i" && here.version.is_some();
+        known && !moved && (there.exact || one.provider != "i") && how(one, here, there).is_none()
+    });
+    same.map(|((one, _), _)| one.oid).collect()
 }
 
 fn how(one: &Collation, here: &Answer, there: &Answer) -> Option<String> {
@@ -288,7 +311,7 @@ mod tests {
 
     fn answer(version: Option<&str>, provider: Option<&str>) -> Answer {
         let (version, provider) = (version.map(str::to_owned), provider.map(str::to_owned));
-        Answer { version, exact: true, provider, refused: None }
+        Answer { version, exact: true, bytewise: false, provider, refused: None }
     }
 
     #[track_caller]
@@ -323,6 +346,24 @@ mod tests {
         check(built_in("c"), answer(Some("2.36"), Some("c")), there, Some(other));
         // "ucs_basic" went from libc to builtin in 17, and orders by code points in both.
         check(built_in("c"), answer(None, Some("c")), answer(None, Some("b")), None);
+    }
+
+    #[test]
+    fn only_what_is_known_to_be_the_same_is() {
+        let is_same = |one: Collation, here: &Answer, there: &Answer| {
+            !same(&[one], std::slice::from_ref(here), std::slice::from_ref(there)).is_empty()
+        };
+        let (v1, v2) = (answer(Some("1"), None), answer(Some("2"), None));
+        let own = |provider, noted| collation(Some(("public", "german")), provider, noted);
+        assert!(is_same(own("i", Some("1")), &v1, &v1) && is_same(own("c", None), &v1, &v1));
+        assert!(!is_same(own("i", Some("1")), &v1, &v2) && !is_same(own("i", Some("1")), &v2, &v1));
+        let related = Answer { exact: false, ..v1.clone() };
+        assert!(!is_same(own("i", Some("1")), &v1, &related) && !is_same(own("i", None), &related, &v1));
+        // musl tells no version, and C needs none.
+        let untold = Answer { exact: true, ..Answer::default() };
+        assert!(!is_same(own("c", None), &untold, &untold));
+        let bytes = Answer { bytewise: true, ..untold };
+        assert!(is_same(own("c", None), &bytes, &bytes));
     }
 
     #[test]

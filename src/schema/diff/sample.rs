@@ -7,7 +7,7 @@ use crate::schema::model::column::{Column, Default, NotNull};
 use crate::schema::model::constraint::{Constraint, Kind};
 use crate::schema::model::index::Index;
 use crate::schema::model::namespace::Namespace;
-use crate::schema::model::relation::{ReplicaIdentity, RowSecurity, Table};
+use crate::schema::model::relation::{Placing, ReplicaIdentity, RowSecurity, Table};
 use crate::schema::model::types::{self, Type};
 use crate::schema::model::view::View;
 use crate::schema::model::{Address, Catalog, Dependency, class};
@@ -87,6 +87,7 @@ pub(in crate::schema) fn table(oid: Oid, named: &str, columns: Vec<Column>) -> T
         partition_key: None,
         replica_identity: ReplicaIdentity::Default,
         row_security: RowSecurity::default(),
+        placing: Placing::default(),
         load_through: None,
         binary_safe: true,
     }

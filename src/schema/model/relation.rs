@@ -40,13 +40,23 @@ pub struct Table {
     pub partition_key: Option<Sql>,
     pub replica_identity: ReplicaIdentity,
     pub row_security: RowSecurity,
-    /// Of a partition whose rows may belong to another leaf on another server, for what is hashed
-    /// ([`crate::schema::placing`]) or for an order that the locale makes: the topmost table above it that decides so,
-    /// through which its rows must be loaded.
+    /// Of a partitioned table: what may give a row another place on another server.
+    pub placing: Placing,
+    /// Of a partition whose rows may belong to another leaf on another server ([`crate::schema::placing`]): the topmost table
+    /// above it that decides so, through which its rows must be loaded.
     pub load_through: Option<Oid>,
     /// Whether the binary form of every column that COPY carries means the same on another server
     /// ([`crate::schema::binary`]).
     pub binary_safe: bool,
+}
+
+/// What may place a row elsewhere on another server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Placing {
+    /// A hash that each server has of its own.
+    pub hashed_apart: bool,
+    /// Collations whose library decides, unless it is the same on both.
+    pub collations: Vec<Oid>,
 }
 
 impl Table {

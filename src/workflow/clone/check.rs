@@ -43,7 +43,7 @@ pub(super) async fn check(
         &context.reporter,
         "verifying sequences and large objects",
         async |connection| {
-            let sequences = sequences::read(connection.client(), &names).await?;
+            let sequences = sequences::read(connection.client(), &names, Side::Destination).await?;
             let large_objects = match &loaded.large_objects {
                 Some(_) => Some(sums::large_objects(connection, request.verify).await?),
                 None => None,

@@ -1,25 +1,36 @@
 //! Collations that the destination's libraries may order otherwise, with what that concerns: lines for the report.
 
+use std::collections::HashSet;
+
 use tokio_postgres::Client;
 
 use super::Request;
 use super::part::Chosen;
 use crate::engine::preflight::{self, collation};
+use crate::pg::Oid;
 use crate::platform::Profile;
 use crate::schema::model::Catalog;
 use crate::schema::script::Skipped;
 use crate::workflow::Result;
 
+/// What came of asking both servers.
+pub(super) struct Told {
+    /// Those that order alike on both, for all that is known.
+    pub(super) same: HashSet<Oid>,
+    /// What differs.
+    pub(super) lines: Vec<Skipped>,
+}
+
 /// Asks both servers: `holder` is the session under the snapshot, `there` one of the destination's maintenance database. A collation that a clone does not make and the destination
 /// lacks is an error in preflight where everything comes that may need it.
-pub(super) async fn lines(
+pub(super) async fn compare(
     request: &Request,
     holder: &Client,
     there: &Client,
     profile: Option<Profile>,
     catalog: &Catalog,
     chosen: &Chosen,
-) -> Result<Vec<Skipped>> {
+) -> Result<Told> {
     let mut asked = collation::in_use(holder).await?;
     // What was asked for in place of the source's is no loss.
     asked.retain(|one| one.name.is_some() || request.locale.is_none());
@@ -27,8 +38,9 @@ pub(super) async fn lines(
     let here = collation::answers(holder, &asked, encoding).await?;
     let there = collation::tried(there, &asked, encoding).await?;
     let differences = collation::differences(&asked, &here, &there);
+    let same = collation::same(&asked, &here, &there);
     if differences.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Told { same, lines: Vec::new() });
     }
     let of: Vec<_> = differences.iter().map(|one| one.oid).collect();
     let mut concerns = collation::concerns(holder, &of).await?;
@@ -49,5 +61,5 @@ pub(super) async fn lines(
         object: one.object.clone(),
         reason: collation::reason(one, &concerns),
     };
-    Ok(said.map(line).collect())
+    Ok(Told { same, lines: said.map(line).collect() })
 }

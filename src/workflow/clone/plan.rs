@@ -19,7 +19,7 @@ use crate::schema::model::database::{Database, LocaleProvider};
 use crate::schema::model::extension::Configuration;
 use crate::schema::model::{Address, Catalog, class};
 use crate::schema::script::{self, Phase};
-use crate::schema::{Options, adapt, render};
+use crate::schema::{Options, adapt, placing, render};
 use crate::workflow::Result;
 use crate::workflow::party::{Destination, Source};
 use crate::workflow::platform::choose;
@@ -84,8 +84,10 @@ pub(super) async fn plan(
         refused::settings(&mut catalog, &mut options, &to_be_created, there.client(), destination).await?,
     );
     adapted.extend(choose_tablespace(&catalog, destination, &mut options));
-    adapted
-        .extend(collations::lines(request, client, there.client(), profile, &catalog, &held.chosen).await?);
+    let collations =
+        collations::compare(request, client, there.client(), profile, &catalog, &held.chosen).await?;
+    adapted.extend(collations.lines);
+    placing::load_through(&mut catalog.tables, &collations.same);
     there.close().await;
     let comment = catalog.database.comment.take();
     let (left_out, unread) = (of_platform.reasons, of_platform.unread_sequences);

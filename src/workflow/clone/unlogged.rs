@@ -1,11 +1,13 @@
 //! Unlogged tables: a server that crashes empties them when it comes up again, and keeps everything else. So where a clone
 //! has any, the destination must not have crashed between their first row and the commit of the swap.
 
+use std::collections::HashSet;
+
 use super::Staging;
 use super::plan::Plan;
 use crate::connect::Connection;
 use crate::engine::copy;
-use crate::pg::{Literal, Sql};
+use crate::pg::{Literal, Oid, Sql};
 use crate::sql;
 use crate::workflow::{Error, Result};
 
@@ -20,12 +22,13 @@ impl Life {
     /// Notes it, before the first row; `None` where nothing is unlogged.
     pub(super) async fn note(plan: &Plan, connection: &Connection) -> Result<Option<Self>> {
         let catalog = &plan.ground.catalog;
-        let made = |address| plan.drawn.script.makes(address);
-        let tables = catalog.tables.iter().filter(|table| table.unlogged && table.has_rows());
-        let tables = tables.filter(|table| made(table.address())).map(|table| table.name.to_string());
-        let sequences = catalog.sequences.iter().filter(|sequence| sequence.unlogged);
-        let sequences =
-            sequences.filter(|sequence| made(sequence.address())).map(|sequence| sequence.name.to_string());
+        // Of one whose rows do not come nothing can be lost.
+        let filled: HashSet<Oid> = plan.drawn.tables.iter().map(|table| table.oid).collect();
+        let tables = catalog.tables.iter().filter(|table| table.unlogged && filled.contains(&table.oid));
+        let tables = tables.map(|table| table.name.to_string());
+        let set: HashSet<Oid> = plan.drawn.sequences.iter().map(|one| one.oid).collect();
+        let sequences = catalog.sequences.iter().filter(|one| one.unlogged && set.contains(&one.oid));
+        let sequences = sequences.map(|sequence| sequence.name.to_string());
         let unlogged: Vec<String> = tables.chain(sequences).collect();
         if unlogged.is_empty() {
             return Ok(None);

@@ -87,6 +87,7 @@ fn of_table(table: &Table, tables: &TableNames<'_>, identity_index: Option<&Inde
         partition_key,
         replica_identity,
         row_security: RowSecurity { enabled, forced },
+        placing: _,
         load_through: _,
         binary_safe: _,
     } = table;
