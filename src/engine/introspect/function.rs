@@ -21,6 +21,7 @@ pub(super) async fn read(client: &Client, _version: Version) -> Result<Vec<Funct
                 language: get(row, "language")?,
                 for_superusers: get(row, "for_superusers")?,
                 definition: printed(row, "definition")?,
+                declaration: printed_option(row, "declaration")?,
                 settings: settings.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
                 depends_on_extensions: extensions.into_iter().map(Sql::printed_by_server).collect(),
             })

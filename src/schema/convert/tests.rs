@@ -147,6 +147,7 @@ fn with_function(definition: &str) -> Catalog {
         language: "sql".to_owned(),
         for_superusers: None,
         definition: printed(definition),
+        declaration: None,
         settings: Vec::new(),
         depends_on_extensions: Vec::new(),
     });

@@ -15,6 +15,8 @@ pub struct Function {
     pub for_superusers: Option<String>,
     /// `CREATE OR REPLACE ..`, whole, as `pg_get_functiondef` prints it.
     pub definition: Sql,
+    /// `CREATE ..` without its body, where that is SQL that is read when it is created (`BEGIN ATOMIC`, `RETURN`).
+    pub declaration: Option<Sql>,
     /// What it sets while it runs, names with values as `proconfig` has them; part of `definition`.
     pub settings: Vec<(String, String)>,
     /// Extensions that it is dropped with (`ALTER .. DEPENDS ON EXTENSION`), quoted.

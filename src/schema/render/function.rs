@@ -14,8 +14,10 @@ use crate::sql;
 
 pub(super) fn render(catalog: &Catalog, options: &Options, to: &mut Rendering) {
     let canonical = canonical_functions(catalog);
+    let bodies = needs_of_bodies(catalog);
     for function in &catalog.functions {
-        render_function(function, canonical.get(&function.oid).copied(), options, to);
+        let body = bodies.get(&function.oid).map(Vec::as_slice);
+        render_function(function, canonical.get(&function.oid).copied(), body, options, to);
     }
     for aggregate in &catalog.aggregates {
         render_aggregate(aggregate, options, to);
@@ -31,7 +33,31 @@ fn canonical_functions(catalog: &Catalog) -> HashMap<Oid, Oid> {
     ranges.collect()
 }
 
-fn render_function(function: &Function, range: Option<Oid>, options: &Options, to: &mut Rendering) {
+/// Of functions whose body is read when they are created, what it may need: all but types, which arguments and result have, and
+/// what a function lies in or belongs to.
+fn needs_of_bodies(catalog: &Catalog) -> HashMap<Oid, Vec<Address>> {
+    let read = catalog.functions.iter().filter(|function| function.declaration.is_some());
+    let mut bodies: HashMap<Oid, Vec<Address>> = read.map(|function| (function.oid, Vec::new())).collect();
+    for one in catalog.dependencies.iter().filter(|one| one.dependent.class == class::FUNCTION) {
+        let around = [class::TYPE, class::SCHEMA, class::EXTENSION];
+        if let Some(needs) =
+            bodies.get_mut(&one.dependent.object).filter(|_| !around.contains(&one.referenced.class))
+        {
+            needs.push(one.referenced);
+        }
+    }
+    bodies
+}
+
+/// `body` is what its body needs, if that is read when the function is created. Where such functions use each other, each is
+/// declared first and gets its body later.
+fn render_function(
+    function: &Function,
+    range: Option<Oid>,
+    body: Option<&[Address]>,
+    options: &Options,
+    to: &mut Rendering,
+) {
     let address = Address::new(class::FUNCTION, function.oid);
     let word = if function.procedure { "procedure" } else { "function" };
     let label = format!("{word} {}", signature(&function.name, &function.arguments));
@@ -55,11 +81,35 @@ fn render_function(function: &Function, range: Option<Oid>, options: &Options, t
         )
     }));
     let mut piece = Piece { sql, ..Piece::new(address, Rank::Function, Phase::PreData, label) };
+    if let (Some(declaration), Some(needs)) = (&function.declaration, body) {
+        if needs.contains(&address) {
+            piece.sql.insert(0, declaration.clone());
+        }
+        piece.fallback = Some(in_two_steps(&piece, declaration, needs));
+    }
     if let Some(range) = range {
         piece.needs.push(types::shell(range));
         piece.does_not_need.push(Address::new(class::TYPE, range));
     }
     to.push(piece);
+}
+
+/// The declaration, and the definition that takes its place.
+fn in_two_steps(whole: &Piece, declaration: &Sql, needs: &[Address]) -> Vec<Piece> {
+    let defined = whole.makes.part(Rank::Function);
+    let declared = Piece {
+        sql: vec![declaration.clone()],
+        does_not_need: needs.to_vec(),
+        // Without its body it would be a function that fails: if that is left out, so is the declaration.
+        part_of: Some(defined),
+        ..Piece::new(whole.makes, Rank::Function, Phase::PreData, ["declaration of ", &whole.label].concat())
+    };
+    let own = whole.sql.iter().filter(|sql| *sql != declaration).cloned().collect();
+    let needs = needs.iter().copied().filter(|need| *need != whole.makes).chain([whole.makes]).collect();
+    vec![
+        declared,
+        Piece { sql: own, needs, ..Piece::new(defined, Rank::Function, Phase::PreData, whole.label.clone()) },
+    ]
 }
 
 fn leave_to_superusers(address: Address, label: String, what: &str, to: &mut Rendering) {

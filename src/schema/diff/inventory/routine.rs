@@ -18,6 +18,7 @@ pub(super) fn read(catalog: &Catalog, to: &mut Inventory) {
         for_superusers: _,
         definition,
         // In the definition.
+        declaration: _,
         settings: _,
         depends_on_extensions,
     } in &catalog.functions
