@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{clean, clone, diff, jobs, undo, verify};
+use super::{clean, clone, diff, jobs, mirror, undo, verify};
 
 /// Clones PostgreSQL databases over the wire protocol, with proof and an undo.
 #[derive(Debug, Parser)]
@@ -61,6 +61,8 @@ impl Globals {
 pub(super) enum Command {
     /// Copy a whole database; the old one stays until the new one is whole, and is kept for `undo`
     Clone(clone::Arguments),
+    /// Copy a whole database, then follow its source until stopped; started again it goes on where it stood
+    Mirror(mirror::Mirror),
     /// Take a clone back: the database that it replaced takes its place again
     Undo(undo::Arguments),
     /// Show what earlier clones left behind on the destination, then remove it

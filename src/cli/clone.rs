@@ -128,7 +128,7 @@ impl From<Option<Profile>> for Wish {
 /// An option of the contract that this version does not have.
 #[derive(Debug, thiserror::Error)]
 #[error("{option} is not available in this version")]
-struct NotAvailable {
+pub(super) struct NotAvailable {
     option: &'static str,
     instead: &'static str,
 }
@@ -140,13 +140,42 @@ impl Classify for NotAvailable {
 }
 
 impl Arguments {
+    /// What is asked for, of these parties.
+    pub(super) fn request(
+        &self,
+        job: JobId,
+        source: Party,
+        destination: Party,
+    ) -> Result<clone::Request, Box<dyn Classify + Send + Sync>> {
+        Ok(clone::Request {
+            job,
+            source,
+            destination,
+            confirm: self.confirm.clone(),
+            jobs: self.jobs.map_or_else(cores, usize::from),
+            selection: self.selection()?,
+            schema_only: self.schema_only,
+            verify: self.verify.into(),
+            strict: self.strict,
+            owners: !self.no_owner,
+            privileges: !self.no_privileges,
+            neutralize: !self.no_neutralize,
+            create_roles: self.create_roles,
+            profile: self.profile.into(),
+            locale: self.locale.clone(),
+            keep_old: usize::from(self.keep_old),
+            yield_to_ddl: self.yield_to_ddl.map(f64::from),
+            split_above_bytes: self.split_tables_larger_than.map(|megabytes| megabytes << 20),
+        })
+    }
+
     fn selection(&self) -> Result<Selection, Box<dyn Classify + Send + Sync>> {
         Ok(Selection::parse(&self.include, &self.exclude, &self.exclude_data)?)
     }
 
     /// What the job's record keeps of the options.
     /// `to` leads `undo` to a destination that was given as a URL; it holds no secret.
-    fn for_record(&self, to: &Party) -> serde_json::Value {
+    pub(super) fn for_record(&self, to: &Party) -> serde_json::Value {
         serde_json::json!({
             "to": to.name.clone().unwrap_or_else(|| to.options.without_secrets()),
             "jobs": self.jobs, "include": self.include, "exclude": self.exclude, "exclude_data": self.exclude_data,
@@ -158,7 +187,7 @@ impl Arguments {
     }
 
     /// An option that is accepted and does nothing would be a lie.
-    fn check_available(&self) -> Result<(), NotAvailable> {
+    pub(super) fn check_available(&self) -> Result<(), NotAvailable> {
         if self.no_stage {
             return Err(NotAvailable {
                 option: "--no-stage",
@@ -172,7 +201,6 @@ impl Arguments {
 /// Runs the command.
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     arguments.check_available()?;
-    let selection = arguments.selection()?;
     let source = parties::party(context, "--from", &arguments.from)?;
     let destination = parties::party(context, "--to", &arguments.to)?;
     let store = context.store()?;
@@ -181,27 +209,8 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     let mut record =
         Record::new(job.clone(), Kind::Clone, source.label(), destination.label(), database, unix_ms());
     record.options = arguments.for_record(&destination);
+    let request = arguments.request(job, source, destination)?;
     let watched = Watched::start(context, record, store.clone(), arguments.terminate_sessions)?;
-    let request = clone::Request {
-        job,
-        source,
-        destination,
-        confirm: arguments.confirm.clone(),
-        jobs: arguments.jobs.map_or_else(cores, usize::from),
-        selection,
-        schema_only: arguments.schema_only,
-        verify: arguments.verify.into(),
-        strict: arguments.strict,
-        owners: !arguments.no_owner,
-        privileges: !arguments.no_privileges,
-        neutralize: !arguments.no_neutralize,
-        create_roles: arguments.create_roles,
-        profile: arguments.profile.into(),
-        locale: arguments.locale.clone(),
-        keep_old: usize::from(arguments.keep_old),
-        yield_to_ddl: arguments.yield_to_ddl.map(f64::from),
-        split_above_bytes: arguments.split_tables_larger_than.map(|megabytes| megabytes << 20),
-    };
     let store_for_undo = store.clone();
     let run = clone::Context {
         registry: store,
@@ -211,6 +220,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
         sources: parties::sources(context),
         sessions: watched.sessions.clone(),
         stop: context.stop.clone(),
+        beginning: None,
     };
     let result = clone::run(&request, &run).await;
     let registry = run.registry;

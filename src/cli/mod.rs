@@ -9,6 +9,7 @@ mod complain;
 mod context;
 mod diff;
 mod jobs;
+mod mirror;
 pub mod output;
 mod parties;
 mod question;
@@ -86,6 +87,7 @@ fn start(globals: Globals, command: Command) -> Outcome {
 async fn dispatch(context: &Context, command: Command) -> Outcome {
     match command {
         Command::Clone(arguments) => clone::run(context, arguments).await,
+        Command::Mirror(arguments) => mirror::run(context, arguments).await,
         Command::Undo(arguments) => undo::run(context, arguments).await,
         Command::Clean(arguments) => clean::run(context, arguments).await,
         Command::Diff(arguments) => diff::run(context, arguments).await,

@@ -17,6 +17,8 @@ pub enum Kind {
     Clone,
     /// A comparison of two databases.
     Verify,
+    /// A copy that follows its source.
+    Mirror,
 }
 
 /// Whether the swap of a job can be taken back.
@@ -109,6 +111,7 @@ impl Kind {
         match self {
             Self::Clone => "clone",
             Self::Verify => "verify",
+            Self::Mirror => "mirror",
         }
     }
 }

@@ -38,6 +38,8 @@ pub enum Phase {
     Verify,
     /// Renaming the staging database into place.
     Swap,
+    /// Following the source: a mirror.
+    Streaming,
     /// Everything is done.
     Done,
 }
@@ -58,6 +60,7 @@ impl Phase {
             Self::Analyze => "analyze",
             Self::Verify => "verify",
             Self::Swap => "swap",
+            Self::Streaming => "streaming",
             Self::Done => "done",
         }
     }

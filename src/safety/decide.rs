@@ -43,6 +43,9 @@ impl ProbePermit {
 pub enum Purpose {
     /// Replacing what the destination holds: a clone.
     Replace,
+    /// Going on with a mirror in the database where its checkpoint stands, which is read before anything is written. Needs
+    /// no confirmation.
+    Follow,
     /// Touching only databases that carry our mark and our record: `undo`, `clean`. Needs no confirmation.
     Tidy,
 }

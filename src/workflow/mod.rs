@@ -4,6 +4,7 @@ pub mod clean;
 pub mod clone;
 pub mod diff;
 mod maintenance;
+pub mod mirror;
 pub mod party;
 mod platform;
 mod records;
@@ -40,6 +41,10 @@ pub enum Error {
     Selection(#[from] crate::schema::select::Error),
     #[error(transparent)]
     Stage(#[from] stage::Error),
+    #[error(transparent)]
+    Replicate(#[from] crate::engine::replicate::Error),
+    #[error(transparent)]
+    Apply(#[from] crate::engine::apply::Error),
     #[error(transparent)]
     Verify(#[from] crate::engine::verify::Error),
     #[error(transparent)]
@@ -142,6 +147,8 @@ impl Classify for Error {
             Self::Introspect(error) => error.classify(),
             Self::Copy(error) => error.classify(),
             Self::Stage(error) => error.classify(),
+            Self::Replicate(error) => error.classify(),
+            Self::Apply(error) => error.classify(),
             Self::Verify(error) => error.classify(),
             Self::At { of, .. } => of.classify(),
             Self::Registry(_) => Failure::operator("store_failed", Exit::Failed).hint(

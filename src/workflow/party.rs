@@ -82,6 +82,21 @@ impl Destination {
         })
     }
 
+    /// For a mirror that goes on: judged as for a clone, and confirmed when that was made.
+    pub async fn follow(
+        party: &Party,
+        destinations: &Destinations,
+        source: &Source,
+        others: &[OtherSource],
+        registry: &dyn Registry,
+    ) -> Result<Self> {
+        let probe = Probe::look(party, destinations).await?;
+        let mut sources = vec![probe.compare(source).await?];
+        let others = others.iter().filter(|other| Some(&other.name) != source.party.name.as_ref());
+        sources.extend(probe.compare_others(others, registry).await?);
+        probe.decide(party, &sources, Purpose::Follow, None)
+    }
+
     /// For `undo` and `clean`, which touch only what carries our mark.
     pub async fn tidy(
         party: &Party,

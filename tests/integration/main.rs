@@ -68,6 +68,7 @@ mod diff_selected;
 mod diff_statements;
 mod harness;
 mod interrupts;
+mod mirror;
 mod schema_circles;
 mod schema_clones;
 mod schema_kinds;

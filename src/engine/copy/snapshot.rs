@@ -52,6 +52,19 @@ pub async fn export(holder: &Client) -> Result<Exported> {
     let doing = "exporting a snapshot";
     let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
     holder.batch_execute(begin).await.map_err(|source| Error::Source { doing, source })?;
+    exported(holder).await
+}
+
+/// As [`export`], of a snapshot that another session holds at this moment: a slot's, which dies with the next command there.
+pub async fn adopt(holder: &Client, id: &str) -> Result<Exported> {
+    let doing = "taking over the replication slot's snapshot";
+    let begin = import(id);
+    holder.batch_execute(begin.as_str()).await.map_err(|source| Error::Source { doing, source })?;
+    exported(holder).await
+}
+
+async fn exported(holder: &Client) -> Result<Exported> {
+    let doing = "exporting a snapshot";
     let query = "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.pg_backend_pid()";
     let row = holder.query_one(query, &[]).await.map_err(|source| Error::Source { doing, source })?;
     let read = || Ok(Exported { id: row.try_get(0)?, pid: row.try_get(1)? });

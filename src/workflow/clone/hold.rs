@@ -140,7 +140,13 @@ async fn hold(
     for attempt in 1..=SNAPSHOTS {
         context.reporter.operation("taking a snapshot of the source");
         let holder = connect::source(&request.source.options, &settings).await?;
-        let snapshot::Exported { id, pid } = snapshot::export(holder.client()).await?;
+        let snapshot::Exported { id, pid } = match &context.beginning {
+            None => snapshot::export(holder.client()).await?,
+            Some(beginning) => {
+                let snapshot = beginning.take(&source.connection).await?;
+                snapshot::adopt(holder.client(), &snapshot).await?
+            }
+        };
         watched.by(pid);
         let mut relations = snapshot::relations(holder.client()).await?;
         if !request.selection.is_everything() {

@@ -38,6 +38,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::mirror::Beginning;
 use super::party::{Destination, OtherSource, Party, Source};
 use super::{AS_IT_WAS, Result, stoppable};
 use crate::engine::stage::registry::{Hold, Registry};
@@ -93,6 +94,8 @@ pub struct Context {
     /// What to do with sessions in the way of the swap; a person may change it while it waits.
     pub sessions: watch::Receiver<Sessions>,
     pub stop: CancellationToken,
+    /// Where a mirror begins: the clone is then of its slot's snapshot, and holds its checkpoint.
+    pub beginning: Option<Arc<Beginning>>,
 }
 
 /// Runs the clone to its end.
@@ -187,6 +190,9 @@ async fn complete(
     )
     .await?;
     stoppable(&context.stop, AS_IT_WAS, finish::last(context, plan, &mut building)).await?;
+    if let Some(beginning) = &context.beginning {
+        beginning.write_checkpoint(&building.connection).await?;
+    }
     // Not one session of ours may be left in the database that is about to be renamed.
     building.connection.close().await;
     report.undo = replace::replace(request, context, destination, staging, plan).await?;

@@ -1,0 +1,30 @@
+-- A table as changes are written to it: its columns in their order, with what each one's type and value need; one row of
+-- NULLs where it has none. $1 schema, $2 table.
+-- The equality operator is that of a valid unique index over whole columns that has the column as a key; `search_path` is
+-- empty, so operators of extensions have to be named. NULL where no such index has it.
+SELECT c.relkind::pg_catalog.text AS kind,
+       a.attname::pg_catalog.text AS name,
+       pg_catalog.quote_ident(tn.nspname) || '.' || pg_catalog.quote_ident(t.typname) AS type,
+       -- An array of arrays has no elements that are arrays; some types have no array, or separate its elements otherwise.
+       t.typcategory = 'A' OR t.typarray = 0 OR t.typdelim <> ',' AS as_text,
+       a.attgenerated <> '' AS generated,
+       a.attidentity = 'a' AS always_identity,
+       (SELECT pg_catalog.quote_ident(o_n.nspname) || '.' || o.oprname
+          FROM pg_catalog.pg_index AS i
+         CROSS JOIN LATERAL pg_catalog.unnest(i.indkey::pg_catalog.int2[], i.indclass::pg_catalog.oid[]) WITH ORDINALITY AS k (attnum, class, at)
+          JOIN pg_catalog.pg_opclass AS oc ON oc.oid = k.class
+          JOIN pg_catalog.pg_amop AS ao ON ao.amopfamily = oc.opcfamily AND ao.amopstrategy = 3
+                                       AND ao.amoplefttype = oc.opcintype AND ao.amoprighttype = oc.opcintype
+          JOIN pg_catalog.pg_operator AS o ON o.oid = ao.amopopr
+          JOIN pg_catalog.pg_namespace AS o_n ON o_n.oid = o.oprnamespace
+         WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+           AND k.at <= i.indnkeyatts AND k.attnum = a.attnum
+         ORDER BY i.indisprimary DESC, i.indexrelid
+         LIMIT 1) AS equality
+  FROM pg_catalog.pg_class AS c
+  JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+  LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+  LEFT JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+  LEFT JOIN pg_catalog.pg_namespace AS tn ON tn.oid = t.typnamespace
+ WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')
+ ORDER BY a.attnum

@@ -1,0 +1,16 @@
+-- How far a mirror has come on this destination, written in the transactions that bring the rows themselves. Kept for as
+-- long as the mirror is; `mirror drop` removes it. Needs: CREATE on the database.
+CREATE SCHEMA IF NOT EXISTS multiboard_sync;
+
+CREATE TABLE IF NOT EXISTS multiboard_sync.checkpoint (
+    mirror pg_catalog.text PRIMARY KEY,
+    -- Where the changes come from: positions of another cluster or timeline mean nothing.
+    system_identifier pg_catalog.text NOT NULL,
+    timeline pg_catalog.int8 NOT NULL,
+    slot pg_catalog.text NOT NULL,
+    -- The end of the last transaction whose rows are here.
+    lsn pg_catalog.pg_lsn NOT NULL,
+    -- When that was committed on the source; NULL before the first.
+    committed_at pg_catalog.timestamptz,
+    written_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()
+);

@@ -1,0 +1,24 @@
+-- Tables whose changes a publication can give out: ordinary tables and partitions that are logged, of no extension and not
+-- the server's own, with whether our role owns each and whether updates and deletes name their row: by a primary key, a
+-- chosen index or all columns. An identity over a generated column is not sent (before 18): it names nothing.
+SELECT n.nspname::pg_catalog.text AS schema,
+       c.relname::pg_catalog.text AS name,
+       pg_catalog.pg_has_role(c.relowner, 'USAGE') AS owned,
+       c.relreplident = 'f'
+       OR EXISTS (
+          SELECT FROM pg_catalog.pg_index AS i
+           WHERE i.indrelid = c.oid AND i.indisvalid
+             AND (c.relreplident = 'd' AND i.indisprimary OR c.relreplident = 'i' AND i.indisreplident)
+             AND NOT EXISTS (
+                 SELECT FROM pg_catalog.unnest(i.indkey::pg_catalog.int2[]) AS k (attnum)
+                   JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = k.attnum
+                  WHERE a.attgenerated <> '')) AS identified
+  FROM pg_catalog.pg_class AS c
+  JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+ WHERE c.relkind = 'r'
+   AND c.relpersistence = 'p'
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'multiboard_sync')
+   AND NOT EXISTS (
+       SELECT FROM pg_catalog.pg_depend AS m
+        WHERE m.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND m.objid = c.oid AND m.deptype = 'e')
+ ORDER BY c.oid

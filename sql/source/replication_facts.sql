@@ -1,0 +1,6 @@
+-- Whether a logical slot can be made here, and by our role. Any role may read this.
+SELECT pg_catalog.current_setting('wal_level') AS wal_level,
+       CURRENT_USER::pg_catalog.text AS role,
+       (SELECT r.rolsuper OR r.rolreplication FROM pg_catalog.pg_roles AS r WHERE r.rolname = CURRENT_USER) AS may_replicate,
+       pg_catalog.current_setting('max_replication_slots')::pg_catalog.int8
+           - (SELECT pg_catalog.count(*) FROM pg_catalog.pg_replication_slots) AS free_slots

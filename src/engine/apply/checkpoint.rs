@@ -1,0 +1,89 @@
+//! How far a mirror has come, kept on the destination in the transactions that bring the rows.
+
+use std::time::SystemTime;
+
+use tokio_postgres::Client;
+
+use super::{Error, Result};
+use crate::pg::Lsn;
+
+/// A mirror's checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    pub mirror: String,
+    /// Where the changes come from.
+    pub system_identifier: String,
+    pub timeline: i64,
+    pub slot: String,
+    /// The end of the last transaction whose rows are here.
+    pub lsn: Lsn,
+}
+
+/// Makes the table, and the mirror's row in it: with the rows of a copy that was taken at its position.
+pub async fn create(client: &Client, checkpoint: &Checkpoint) -> Result<()> {
+    let doing = "creating the checkpoint";
+    let failed = |source| Error::Destination { doing, source };
+    client.batch_execute(include_str!("../../../sql/destination/checkpoint.sql")).await.map_err(failed)?;
+    let insert = "INSERT INTO multiboard_sync.checkpoint (mirror, system_identifier, timeline, slot, lsn) \
+                  VALUES ($1, $2, $3, $4, $5::pg_catalog.text::pg_catalog.pg_lsn)";
+    let Checkpoint { mirror, system_identifier, timeline, slot, lsn } = checkpoint;
+    let lsn = lsn.to_string();
+    client.execute(insert, &[mirror, system_identifier, timeline, slot, &lsn]).await.map_err(failed).map(drop)
+}
+
+/// Reads a mirror's checkpoint; `None` where there is none.
+pub async fn read(client: &Client, mirror: &str) -> Result<Option<Checkpoint>> {
+    let doing = "reading the checkpoint";
+    let failed = |source| Error::Destination { doing, source };
+    let there = "SELECT pg_catalog.to_regclass('multiboard_sync.checkpoint') IS NOT NULL";
+    let there: bool = client.query_one(there, &[]).await.and_then(|row| row.try_get(0)).map_err(failed)?;
+    if !there {
+        return Ok(None);
+    }
+    let query = "SELECT system_identifier, timeline, slot, lsn::pg_catalog.text FROM multiboard_sync.checkpoint WHERE mirror = $1";
+    let Some(row) = client.query_opt(query, &[&mirror]).await.map_err(failed)? else { return Ok(None) };
+    let read = || {
+        let lsn: String = row.try_get(3)?;
+        Ok(Checkpoint {
+            mirror: mirror.to_owned(),
+            system_identifier: row.try_get(0)?,
+            timeline: row.try_get(1)?,
+            slot: row.try_get(2)?,
+            // The server printed it.
+            lsn: lsn.parse().unwrap_or(Lsn::ZERO),
+        })
+    };
+    read().map(Some).map_err(failed)
+}
+
+/// Moves it on, in whatever transaction is open. False where it is not where it was left.
+pub async fn advance(
+    client: &Client,
+    mirror: &str,
+    from: Lsn,
+    to: Lsn,
+    committed_at: Option<SystemTime>,
+) -> std::result::Result<bool, tokio_postgres::Error> {
+    let update = "UPDATE multiboard_sync.checkpoint \
+                     SET lsn = $3::pg_catalog.text::pg_catalog.pg_lsn, \
+                         committed_at = COALESCE($4, committed_at), written_at = pg_catalog.now() \
+                   WHERE mirror = $1 AND lsn = $2::pg_catalog.text::pg_catalog.pg_lsn";
+    let (from, to) = (from.to_string(), to.to_string());
+    client.execute(update, &[&mirror, &from, &to, &committed_at]).await.map(|rows| rows == 1)
+}
+
+/// Removes a mirror's checkpoint, and with the last one our schema.
+pub async fn remove(client: &Client, mirror: &str) -> Result<()> {
+    if read(client, mirror).await?.is_none() {
+        return Ok(());
+    }
+    let failed = |source| Error::Destination { doing: "removing the checkpoint", source };
+    let delete = "DELETE FROM multiboard_sync.checkpoint WHERE mirror = $1";
+    client.execute(delete, &[&mirror]).await.map_err(failed)?;
+    let row = client.query_one("SELECT pg_catalog.count(*) FROM multiboard_sync.checkpoint", &[]).await;
+    let left: i64 = row.and_then(|row| row.try_get(0)).map_err(failed)?;
+    if left == 0 {
+        client.batch_execute("DROP SCHEMA multiboard_sync CASCADE").await.map_err(failed)?;
+    }
+    Ok(())
+}

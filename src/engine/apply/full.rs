@@ -1,0 +1,77 @@
+//! Changes of rows that nothing but all of their columns identifies (`REPLICA IDENTITY FULL`): one row of those that are
+//! alike is found and changed, as many times as the source says so.
+//!
+//! Columns are compared by their text, for not every type has an equality. Where a unique index here has a column, its own
+//! equality is asked as well, so that the row is found by the index.
+
+use super::statement::{Statement, Takes, unnest, value};
+use super::table::{Column, Sent, Table};
+use crate::pg::Sql;
+use crate::sql;
+
+impl Table {
+    /// Deletes one row that is like the old one. `null` says of each column sent whether its old value is NULL.
+    pub(super) fn delete_full(&self, null: &[bool]) -> Statement {
+        let delete = sql!("DELETE FROM {t} AS t WHERE {w}", t = self.name, w = self.one_like(null, &[]));
+        Statement { sql: delete, parameters: self.old_parameters() }
+    }
+
+    /// Updates one row that is like the old one; `None` where no column is to be set.
+    pub(super) fn update_full(&self, null: &[bool], set: &[usize]) -> Option<Statement> {
+        let set: Vec<&Sent> = set.iter().filter_map(|position| self.sent.get(*position)).collect();
+        let columns: Vec<&Column> = set.iter().map(|sent| &sent.column).collect();
+        if columns.is_empty() {
+            return None;
+        }
+        let names = Sql::join(columns.iter().map(|column| column.name.clone()), ", ");
+        let values = columns.iter().enumerate().map(|(at, column)| value(column, "v", at));
+        let update = sql!(
+            "UPDATE {t} AS t SET ({c}) = (SELECT {v} FROM {u}) WHERE {w}",
+            t = self.name,
+            c = names,
+            v = Sql::join(values, ", "),
+            u = unnest(&self.all(), &columns),
+            w = self.one_like(null, &columns)
+        );
+        let mut parameters = self.old_parameters();
+        parameters.extend(set.iter().map(|sent| Takes::New(sent.at)));
+        Some(Statement { sql: update, parameters })
+    }
+
+    fn all(&self) -> Vec<&Column> {
+        self.sent.iter().map(|sent| &sent.column).collect()
+    }
+
+    fn old_parameters(&self) -> Vec<Takes> {
+        self.sent.iter().map(|sent| Takes::Old(sent.at)).collect()
+    }
+
+    fn one_like(&self, null: &[bool], new: &[&Column]) -> Sql {
+        let alike = self.all().into_iter().enumerate().map(|(at, column)| {
+            let old = value(column, "k", at);
+            if null.get(at).copied().unwrap_or(true) {
+                return sql!("s.{c} IS NULL", c = column.name);
+            }
+            let text = sql!("s.{c}::pg_catalog.text = ({o})::pg_catalog.text", c = column.name, o = old);
+            match &column.equality {
+                Some(operator) => {
+                    sql!("s.{c} OPERATOR({p}) {o} AND {t}", c = column.name, p = operator, o = old, t = text)
+                }
+                None => text,
+            }
+        });
+        if self.sent.is_empty() {
+            return sql!(
+                "(t.tableoid, t.ctid) = (SELECT s.tableoid, s.ctid FROM {t} AS s LIMIT 1)",
+                t = self.name
+            );
+        }
+        // A partitioned table's rows are told apart by their partition too.
+        sql!(
+            "(t.tableoid, t.ctid) = (SELECT s.tableoid, s.ctid FROM {t} AS s, {u} WHERE {a} LIMIT 1)",
+            t = self.name,
+            u = unnest(&self.all(), new),
+            a = Sql::join(alike, " AND ")
+        )
+    }
+}

@@ -1,0 +1,103 @@
+//! Writes a source's transactions to the destination: in commit order, exactly once, many at a time.
+//!
+//! ```text
+//! whole transactions ─▶ order (net effect a row) ─▶ statement (many rows each) ─▶ writer ══▶ destination
+//!                                                                                   └─ checkpoint in the same transaction
+//! ```
+//!
+//! A batch is one transaction of the destination. Where something in it does not go as the source had it, it is rolled
+//! back to its beginning and done again change by change: a clash on the way (two rows that swap a unique value) passes,
+//! and a conflict is known by its transaction, table and key.
+
+mod array;
+pub mod checkpoint;
+mod full;
+pub mod net;
+pub mod order;
+mod rows;
+mod statement;
+pub mod table;
+pub mod writer;
+
+use crate::connect;
+use crate::failure::{Classify, Exit, Failure};
+use crate::pg::{Lsn, QualifiedName, sqlstate};
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A statement on the destination failed, and not because of one row.
+    #[error("{doing} failed on the destination")]
+    Destination {
+        doing: &'static str,
+        #[source]
+        source: tokio_postgres::Error,
+    },
+    /// The connection could not be made.
+    #[error(transparent)]
+    Connect(#[from] connect::Error),
+    /// A table of the source is not here.
+    #[error("table {table} of the source is not on the destination")]
+    TableMissing { table: QualifiedName },
+    /// Columns that the source sends are not here.
+    #[error("table {table} on the destination lacks columns of the source's: {}", columns.join(", "))]
+    ColumnsMissing { table: QualifiedName, columns: Vec<String> },
+    /// The destination does not hold what the source's change needs, or does not take it.
+    #[error("{conflict} (transaction that ends at {lsn})")]
+    Conflict { conflict: Box<Conflict>, lsn: Lsn },
+    /// The checkpoint is not where this process left it.
+    #[error(
+        "the checkpoint of mirror \"{mirror}\" on the destination is not the one that this process wrote last ({expected}): \
+         somebody else applies it, or the destination was set back"
+    )]
+    CheckpointMoved { mirror: String, expected: Lsn },
+}
+
+/// A change that the destination contradicts.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} {table}, row {key}: {why}")]
+pub struct Conflict {
+    /// `INSERT into`, `UPDATE of`, `DELETE from`, `TRUNCATE of`.
+    pub what: &'static str,
+    pub table: QualifiedName,
+    /// Its identity, for people: `id = 7`.
+    pub key: String,
+    pub why: String,
+}
+
+/// Shorthand for this module.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Classify for Error {
+    fn classify(&self) -> Failure {
+        match self {
+            Self::Destination { source, .. } => {
+                let code = source.code().map(|code| code.code().to_owned());
+                match code {
+                    Some(code) if !sqlstate::is_transient(&code) => {
+                        Failure::operator("destination_statement_failed", Exit::Failed)
+                            .hint("mend what the server says and resume the mirror")
+                    }
+                    _ => Failure::retry("destination_lost"),
+                }
+            }
+            Self::Connect(error) => error.classify(),
+            Self::TableMissing { .. } => Failure::operator("mirror_table_missing", Exit::Failed)
+                .hint("create the table on the destination as `multiboard-sync diff` shows, then resume the mirror"),
+            Self::ColumnsMissing { table, columns } => Failure::operator("mirror_columns_missing", Exit::Failed)
+                .hint(format!(
+                    "run on the destination ALTER TABLE {} {}, then resume the mirror",
+                    table.quoted(),
+                    columns
+                        .iter()
+                        .map(|column| format!("ADD COLUMN {} <its type>", crate::pg::Ident::new(column).quoted()))
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                )),
+            Self::Conflict { .. } => Failure::operator("mirror_conflict", Exit::Failed)
+                .hint("nothing of the transaction is here: mend the row on the destination and resume, or copy the table again"),
+            Self::CheckpointMoved { .. } => Failure::operator("checkpoint_moved", Exit::ResyncRequired)
+                .hint("end the other process, or set the mirror up again"),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! A table as both sides know it: the columns that the source sends, matched by name with those of the destination.
+
+use tokio_postgres::{Client, Row};
+
+use super::{Error, Result};
+use crate::pg::pgoutput::{self, ReplicaIdentity};
+use crate::pg::{Ident, QualifiedName, Sql};
+
+/// A column of the destination's table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    pub name: Ident,
+    /// Its type's name, qualified and without a modifier: a modifier in a cast would cut values off silently.
+    pub of: Sql,
+    /// Whether its values travel as text and are cast: arrays of the type do not hold them one by one.
+    pub as_text: bool,
+    /// The destination computes it.
+    pub generated: bool,
+    /// `GENERATED ALWAYS AS IDENTITY`: no UPDATE may set it, not even to what it is.
+    pub always_identity: bool,
+    /// The equality of the unique index that has it.
+    pub equality: Option<Sql>,
+}
+
+/// A column of the destination that the source sends values for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Where its value stands in a tuple.
+    pub at: usize,
+    pub column: Column,
+}
+
+/// The pair of a relation as the source sends it and the destination's table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    pub name: QualifiedName,
+    /// It has partitions and no rows of its own.
+    pub partitioned: bool,
+    /// Those that are written, in the order of the source.
+    pub sent: Vec<Sent>,
+    /// Positions in `sent` of the columns that identify a row.
+    pub key: Vec<usize>,
+    /// Positions in a tuple of the same.
+    pub identity: Vec<usize>,
+    /// All columns identify a row.
+    pub full: bool,
+}
+
+/// The destination's table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Here {
+    pub partitioned: bool,
+    pub columns: Vec<Column>,
+}
+
+/// Reads a table of the destination; `None` where there is none of this name.
+pub async fn read(client: &Client, name: &QualifiedName) -> Result<Option<Here>> {
+    let doing = "reading the columns of a table";
+    let failed = |source| Error::Destination { doing, source };
+    let query = include_str!("../../../sql/destination/apply_table.sql");
+    let rows = client.query(query, &[&name.schema.as_str(), &name.name.as_str()]).await.map_err(failed)?;
+    let Some(first) = rows.first() else { return Ok(None) };
+    let partitioned = first.try_get::<_, &str>("kind").map_err(failed)? == "p";
+    let read = |row: &Row| {
+        Ok(Column {
+            name: Ident::new(row.try_get::<_, &str>("name")?),
+            of: Sql::printed_by_server(row.try_get::<_, String>("type")?),
+            as_text: row.try_get("as_text")?,
+            generated: row.try_get("generated")?,
+            always_identity: row.try_get("always_identity")?,
+            equality: row.try_get::<_, Option<String>>("equality")?.map(Sql::printed_by_server),
+        })
+    };
+    // A table without columns is one row of nothing else.
+    let rows = rows.iter().filter(|row| !matches!(row.try_get::<_, Option<&str>>("name"), Ok(None)));
+    let columns = rows.map(read).collect::<std::result::Result<_, _>>().map_err(failed)?;
+    Ok(Some(Here { partitioned, columns }))
+}
+
+/// Matches what the source sends with what the destination has, by name.
+///
+/// # Errors
+/// The table or a column that the source sends is missing here: named, all of them.
+pub fn pair(relation: &pgoutput::Relation, here: Option<&Here>) -> Result<Table> {
+    let name = QualifiedName::new(relation.namespace.as_str(), relation.name.as_str());
+    let Some(Here { partitioned, columns }) = here else { return Err(Error::TableMissing { table: name }) };
+    let (mut sent, mut key, mut identity, mut missing) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (at, column) in relation.columns.iter().enumerate() {
+        let Some(here) = columns.iter().find(|here| here.name.as_str() == column.name) else {
+            missing.push(column.name.clone());
+            continue;
+        };
+        if here.generated {
+            continue;
+        }
+        if column.key {
+            key.push(sent.len());
+            identity.push(at);
+        }
+        sent.push(Sent { at, column: here.clone() });
+    }
+    if !missing.is_empty() {
+        return Err(Error::ColumnsMissing { table: name, columns: missing });
+    }
+    let full = relation.identity == ReplicaIdentity::Full;
+    if full {
+        (key, identity) = (Vec::new(), Vec::new());
+    }
+    Ok(Table { name, partitioned: *partitioned, sent, key, identity, full })
+}

@@ -1,0 +1,342 @@
+//! The session that writes batches, each in one transaction with its checkpoint.
+
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::SystemTime;
+
+use tokio_postgres::types::ToSql;
+
+use super::net::RowChange;
+use super::order::{Change, Group, Order};
+use super::rows::{self, Rows};
+use super::statement::Kind;
+use super::table::Table;
+use super::{Conflict, Error, Result, checkpoint};
+use crate::connect::DestinationConnection;
+use crate::pg::{Lsn, QualifiedName, Sql, sqlstate};
+use crate::sql;
+
+/// A transaction of the source, whole.
+#[derive(Clone, Debug)]
+pub struct Transaction {
+    /// Where its commit ends in the source's log.
+    pub end_lsn: Lsn,
+    /// When it was committed there.
+    pub committed_at: SystemTime,
+    pub changes: Vec<Change>,
+}
+
+/// A session of a mirror on its destination.
+pub struct Writer {
+    connection: DestinationConnection,
+    mirror: String,
+    /// The checkpoint as it was last written.
+    at: Lsn,
+    prepared: HashMap<(QualifiedName, Kind), Prepared>,
+}
+
+struct Prepared {
+    statement: tokio_postgres::Statement,
+    /// For what columns of the table.
+    of: Arc<Table>,
+}
+
+/// Why a batch could not be written at once.
+enum Again {
+    /// Change by change it will show which one it is.
+    Slowly,
+    Failed(Error),
+}
+
+type Answer = std::result::Result<Option<u64>, tokio_postgres::Error>;
+
+impl Writer {
+    /// Takes over a session. Triggers and foreign keys are the source's affair (manual, `session_replication_role`).
+    pub async fn new(connection: DestinationConnection, mirror: String, at: Lsn) -> Result<Self> {
+        let settings = Sql::fixed("SET session_replication_role = replica");
+        connection.batch(&settings).await?;
+        Ok(Self { connection, mirror, at, prepared: HashMap::new() })
+    }
+
+    /// The checkpoint as it was last written; everything up to it is durable.
+    pub fn at(&self) -> Lsn {
+        self.at
+    }
+
+    /// The session, for reading.
+    pub fn connection(&self) -> &DestinationConnection {
+        &self.connection
+    }
+
+    /// Writes whole transactions, in this order, all or none of them; but where one of them meets a conflict those before it are
+    /// written, and [`Error::Conflict`] says which one was not.
+    pub async fn write(&mut self, batch: &[Transaction]) -> Result<()> {
+        let Some(last) = batch.last() else { return Ok(()) };
+        match self.at_once(batch, last).await {
+            Ok(()) => Ok(()),
+            Err(Again::Slowly) => self.one_by_one(batch).await,
+            Err(Again::Failed(error)) => {
+                self.roll_back().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Moves the checkpoint alone: the source has nothing for us up to there.
+    pub async fn move_to(&mut self, lsn: Lsn) -> Result<()> {
+        let moved = checkpoint::advance(self.connection.client(), &self.mirror, self.at, lsn, None).await;
+        self.moved(moved.map_err(failed)?, lsn)
+    }
+
+    fn moved(&mut self, moved: bool, to: Lsn) -> Result<()> {
+        if !moved {
+            return Err(Error::CheckpointMoved { mirror: self.mirror.clone(), expected: self.at });
+        }
+        self.at = to;
+        Ok(())
+    }
+
+    async fn at_once(&mut self, batch: &[Transaction], last: &Transaction) -> std::result::Result<(), Again> {
+        let mut order = Order::default();
+        for change in batch.iter().flat_map(|transaction| &transaction.changes) {
+            order.add(change.clone());
+        }
+        let mut steps = vec![Step::Fixed(sql!("BEGIN; SET CONSTRAINTS ALL DEFERRED; SAVEPOINT batch"))];
+        for group in order.finish() {
+            match group {
+                Group::Truncate { tables, restart_identity } => {
+                    steps.push(Step::Fixed(truncate(&tables, restart_identity)));
+                }
+                Group::Rows(tables) => {
+                    for (table, work) in tables {
+                        for rows in work.into_iter().flat_map(|work| rows::of(&table, work)) {
+                            let statement = self.prepare(&rows).await.map_err(again)?;
+                            steps.push(Step::Rows { statement, rows });
+                        }
+                    }
+                }
+            }
+        }
+        let client = self.connection.client();
+        let mut sent: Vec<Sending<'_>> = steps.iter().map(|step| step.send(client)).collect();
+        let (mirror, from, to, when) = (&self.mirror, self.at, last.end_lsn, last.committed_at);
+        sent.push(Box::pin(async move {
+            checkpoint::advance(client, mirror, from, to, Some(when))
+                .await
+                .map(|moved| Some(u64::from(moved)))
+        }));
+        let mut answers = in_order(sent).await.into_iter();
+        for (step, answer) in steps.iter().zip(&mut answers) {
+            let touched = answer.map_err(again)?;
+            if let Step::Rows { rows, .. } = step
+                && touched != Some(rows.count)
+            {
+                return Err(Again::Slowly);
+            }
+        }
+        let moved = answers.next().transpose().map_err(again)?.flatten() == Some(1);
+        if !moved {
+            let expected = self.at;
+            return Err(Again::Failed(Error::CheckpointMoved { mirror: self.mirror.clone(), expected }));
+        }
+        client.batch_execute("COMMIT").await.map_err(again)?;
+        self.at = to;
+        Ok(())
+    }
+
+    /// The same change by change, to find the one that does not go or to get past a clash that is none at the end.
+    async fn one_by_one(&mut self, batch: &[Transaction]) -> Result<()> {
+        self.execute("ROLLBACK TO SAVEPOINT batch").await?;
+        let mut done: Option<&Transaction> = None;
+        let mut conflict = None;
+        for transaction in batch {
+            self.execute("SAVEPOINT one").await?;
+            if let Err(found) = self.changes(&transaction.changes).await? {
+                self.execute("ROLLBACK TO SAVEPOINT one").await?;
+                conflict = Some(Error::Conflict { conflict: Box::new(found), lsn: transaction.end_lsn });
+                break;
+            }
+            self.execute("RELEASE SAVEPOINT one").await?;
+            done = Some(transaction);
+        }
+        if let Some(done) = done {
+            let client = self.connection.client();
+            let when = Some(done.committed_at);
+            let moved = checkpoint::advance(client, &self.mirror, self.at, done.end_lsn, when)
+                .await
+                .map_err(failed)?;
+            let before = self.at;
+            self.moved(moved, done.end_lsn)?;
+            if let Err(error) = self.execute("COMMIT").await {
+                self.at = before;
+                return Err(error);
+            }
+        } else {
+            self.execute("ROLLBACK").await?;
+        }
+        conflict.map_or(Ok(()), Err)
+    }
+
+    async fn changes(&mut self, changes: &[Change]) -> Result<std::result::Result<(), Conflict>> {
+        for change in changes {
+            let outcome = match change {
+                Change::Row { table, change } => self.one(table, change).await?,
+                Change::Truncate { tables, restart_identity } => {
+                    self.truncate_one(tables, *restart_identity).await?
+                }
+            };
+            if outcome.is_err() {
+                return Ok(outcome);
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    async fn one(
+        &mut self,
+        table: &Arc<Table>,
+        change: &RowChange,
+    ) -> Result<std::result::Result<(), Conflict>> {
+        let Some(rows) = rows::of_one(table, change) else { return Ok(Ok(())) };
+        let statement = self.prepare(&rows).await.map_err(failed)?;
+        let step = Step::Rows { statement, rows };
+        let why = match step.send(self.connection.client()).await {
+            Ok(Some(1)) => return Ok(Ok(())),
+            Ok(Some(0)) => "the destination has no such row".to_owned(),
+            Ok(rows) => format!("the destination has {} such rows", rows.unwrap_or_default()),
+            Err(source) => reason(source)?,
+        };
+        let what = match change {
+            RowChange::Insert { .. } => "INSERT into",
+            RowChange::Update { .. } => "UPDATE of",
+            RowChange::Delete { .. } => "DELETE from",
+        };
+        Ok(Err(Conflict { what, table: table.name.clone(), key: rows::described(table, change), why }))
+    }
+
+    async fn truncate_one(
+        &mut self,
+        tables: &[Arc<Table>],
+        restart_identity: bool,
+    ) -> Result<std::result::Result<(), Conflict>> {
+        let truncate = truncate(tables, restart_identity);
+        let Err(source) = self.connection.client().batch_execute(truncate.as_str()).await else {
+            return Ok(Ok(()));
+        };
+        let Some(table) = tables.first() else { return Ok(Ok(())) };
+        let why = reason(source)?;
+        Ok(Err(Conflict { what: "TRUNCATE of", table: table.name.clone(), key: "all".to_owned(), why }))
+    }
+
+    async fn execute(&self, statement: &'static str) -> Result<()> {
+        self.connection.client().batch_execute(statement).await.map_err(failed)
+    }
+
+    /// Where the connection is gone too, so is the transaction.
+    async fn roll_back(&self) {
+        if let Err(error) = self.connection.client().batch_execute("ROLLBACK").await {
+            tracing::debug!(%error, "could not roll a batch back");
+        }
+    }
+
+    async fn prepare(
+        &mut self,
+        rows: &Rows,
+    ) -> std::result::Result<tokio_postgres::Statement, tokio_postgres::Error> {
+        let key = (rows.table.name.clone(), rows.kind.clone());
+        if let Some(prepared) = self.prepared.get(&key)
+            && Arc::ptr_eq(&prepared.of, &rows.table)
+        {
+            return Ok(prepared.statement.clone());
+        }
+        let statement = self.connection.client().prepare(rows.statement.sql.as_str()).await?;
+        let prepared = Prepared { statement: statement.clone(), of: Arc::clone(&rows.table) };
+        self.prepared.insert(key, prepared);
+        Ok(statement)
+    }
+}
+
+/// A statement of a batch.
+enum Step {
+    Fixed(Sql),
+    Rows { statement: tokio_postgres::Statement, rows: Rows },
+}
+
+type Sending<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
+
+impl Step {
+    fn send<'a>(&'a self, client: &'a tokio_postgres::Client) -> Sending<'a> {
+        match self {
+            Self::Fixed(sql) => {
+                Box::pin(async move { client.batch_execute(sql.as_str()).await.map(|()| None) })
+            }
+            Self::Rows { statement, rows } => Box::pin(async move {
+                let parameters: Vec<&(dyn ToSql + Sync)> =
+                    rows.parameters.iter().map(|array| array as &(dyn ToSql + Sync)).collect();
+                client.execute(statement, &parameters).await.map(Some)
+            }),
+        }
+    }
+}
+
+/// Runs them beside each other, each begun after the one before it: the client library sends what a future begins with when
+/// that is first polled, so the server gets them in this order, without a round trip between them.
+async fn in_order<T>(futures: Vec<Pin<Box<dyn Future<Output = T> + Send + '_>>>) -> Vec<T> {
+    let mut running: Vec<_> = futures.into_iter().map(Some).collect();
+    let mut done: Vec<Option<T>> = running.iter().map(|_| None).collect();
+    poll_fn(|cx| {
+        let mut pending = false;
+        for (slot, done) in running.iter_mut().zip(&mut done) {
+            let Some(future) = slot else { continue };
+            match future.as_mut().poll(cx) {
+                Poll::Ready(value) => (*slot, *done) = (None, Some(value)),
+                Poll::Pending => pending = true,
+            }
+        }
+        if pending { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    done.into_iter().flatten().collect()
+}
+
+/// TRUNCATE of exactly these tables: those that CASCADE reached on the source are among them.
+fn truncate(tables: &[Arc<Table>], restart_identity: bool) -> Sql {
+    let names = tables.iter().map(|table| match table.partitioned {
+        true => sql!("{t}", t = table.name),
+        false => sql!("ONLY {t}", t = table.name),
+    });
+    let restart = if restart_identity { " RESTART IDENTITY" } else { "" };
+    sql!("TRUNCATE {n}{r}", n = Sql::join(names, ", "), r = Sql::fixed(restart))
+}
+
+fn failed(source: tokio_postgres::Error) -> Error {
+    Error::Destination { doing: "applying changes", source }
+}
+
+/// What a failed statement says of its row; an error where it is not about the row: the connection, a deadlock.
+fn reason(source: tokio_postgres::Error) -> Result<String> {
+    match source.as_db_error() {
+        Some(server) if !sqlstate::is_transient(server.code().code()) && !is_over(server) => {
+            Ok(match server.detail() {
+                Some(detail) => format!("{} ({detail})", server.message()),
+                None => server.message().to_owned(),
+            })
+        }
+        _ => Err(failed(source)),
+    }
+}
+
+fn is_over(server: &tokio_postgres::error::DbError) -> bool {
+    use tokio_postgres::error::Severity;
+    matches!(server.parsed_severity(), Some(Severity::Fatal | Severity::Panic))
+}
+
+fn again(source: tokio_postgres::Error) -> Again {
+    match source.as_db_error() {
+        Some(server) if !sqlstate::is_transient(server.code().code()) && !is_over(server) => Again::Slowly,
+        _ => Again::Failed(failed(source)),
+    }
+}

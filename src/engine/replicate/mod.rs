@@ -1,0 +1,53 @@
+//! Reads a source's changes: its publication, its slot, and the stream of its walsender.
+//!
+//! ```text
+//! publication ─▶ slot (exported snapshot ─▶ clone) ─▶ START_REPLICATION ─▶ stream ─▶ messages in the order of the log
+//!                                                          ▲ confirmed positions
+//! ```
+
+pub mod publication;
+pub mod slot;
+pub mod stream;
+
+use crate::connect;
+use crate::failure::{Classify, Exit, Failure};
+use crate::pg::{Lsn, Malformed};
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A statement on the source failed.
+    #[error("{doing} failed on the source")]
+    Source {
+        doing: &'static str,
+        #[source]
+        source: connect::Error,
+    },
+    /// The server's answer is not what the manual says.
+    #[error("{doing}: the source answered {answer}")]
+    Answer { doing: &'static str, answer: String },
+    /// The server sent what is no message.
+    #[error("the source's replication stream cannot be read")]
+    Malformed(#[from] Malformed),
+    /// The stream ended by the server's will.
+    #[error("the source ended the replication stream at {received}")]
+    Ended { received: Lsn },
+    /// The slot is not what the checkpoint needs.
+    #[error("slot \"{slot}\": {why}")]
+    Unfit { slot: String, why: String },
+}
+
+/// Shorthand for this module.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Classify for Error {
+    fn classify(&self) -> Failure {
+        match self {
+            Self::Source { source, .. } => source.classify(),
+            Self::Answer { .. } | Self::Malformed(_) => Failure::bug("replication_protocol"),
+            Self::Ended { .. } => Failure::retry("replication_ended"),
+            Self::Unfit { .. } => Failure::operator("resync_required", Exit::ResyncRequired)
+                .hint("what happened on the source since cannot be had any more: drop the mirror and set it up again"),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The slot on the source: it keeps the log that we have not confirmed, and nobody may wait for it for ever.
+
+use super::{Error, Result};
+use crate::connect::raw::Answer;
+use crate::connect::{Connection, RawConnection};
+use crate::pg::{Ident, Lsn, Sql};
+use crate::sql;
+
+/// A slot that was just created, and the snapshot that begins where it begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Created {
+    /// Changes after this position come through the slot; those before are in the snapshot.
+    pub consistent_point: Lsn,
+    /// Lives until the next command on the walsender's session.
+    pub snapshot: String,
+}
+
+/// Who a walsender speaks for (manual, `IDENTIFY_SYSTEM`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct System {
+    pub identifier: String,
+    pub timeline: i64,
+    pub flushed: Lsn,
+}
+
+/// A slot as the server shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub confirmed: Lsn,
+    /// The walsender that uses it.
+    pub active_pid: Option<i32>,
+    pub active_application: Option<String>,
+    /// `reserved`, `extended`, `unreserved`, `lost`.
+    pub wal_status: String,
+    /// Bytes of log that are kept because of it.
+    pub retained: i64,
+}
+
+/// Asks who the server is.
+pub async fn identify(walsender: &mut RawConnection) -> Result<System> {
+    let doing = "asking the source who it is";
+    let answers = walsender.simple(&Sql::fixed("IDENTIFY_SYSTEM")).await;
+    let answers = answers.map_err(|source| Error::Source { doing, source })?;
+    let read = || {
+        let row = answers.first()?.rows.first()?;
+        let text = |at: usize| row.get(at)?.clone();
+        let (identifier, timeline, flushed) = (text(0)?, text(1)?, text(2)?);
+        Some(System { identifier, timeline: timeline.parse().ok()?, flushed: flushed.parse().ok()? })
+    };
+    read().ok_or_else(|| unexpected(doing, &answers))
+}
+
+/// Creates the slot with a snapshot. Waits for every transaction that is running on the source.
+pub async fn create(walsender: &mut RawConnection, name: &Ident) -> Result<Created> {
+    let doing = "creating the replication slot";
+    let options = match walsender.version().at_least(15) {
+        true => "(SNAPSHOT 'export')",
+        false => "EXPORT_SNAPSHOT",
+    };
+    let create = sql!("CREATE_REPLICATION_SLOT {n} LOGICAL pgoutput {o}", n = name, o = Sql::fixed(options));
+    let answers = walsender.simple(&create).await.map_err(|source| Error::Source { doing, source })?;
+    let read = || {
+        let row = answers.first()?.rows.first()?;
+        let consistent_point = row.get(1)?.as_ref()?.parse().ok()?;
+        Some(Created { consistent_point, snapshot: row.get(2)?.clone()? })
+    };
+    read().ok_or_else(|| unexpected(doing, &answers))
+}
+
+fn unexpected(doing: &'static str, answers: &[Answer]) -> Error {
+    Error::Answer { doing, answer: format!("{answers:?}") }
+}
+
+/// How a slot stands; `None` where there is none of this name.
+pub async fn look(connection: &Connection, name: &str) -> Result<Option<Standing>> {
+    let doing = "looking at the replication slot";
+    let failed = |source| Error::Source { doing, source };
+    let query = Sql::fixed(include_str!("../../../sql/source/slot.sql"));
+    let Some(row) = connection.query_opt(&query, &[&name]).await.map_err(failed)? else { return Ok(None) };
+    let read = || {
+        let confirmed: String = row.try_get("confirmed")?;
+        Ok(Standing {
+            confirmed: confirmed.parse().unwrap_or(Lsn::ZERO),
+            active_pid: row.try_get("active_pid")?,
+            active_application: row.try_get("active_application")?,
+            wal_status: row.try_get("wal_status")?,
+            retained: row.try_get("retained")?,
+        })
+    };
+    read().map(Some).map_err(|error| failed(connection.error(error)))
+}
+
+/// Drops the slot, if it is there. A walsender that uses it keeps it.
+pub async fn drop(connection: &Connection, name: &str) -> Result<()> {
+    let doing = "dropping the replication slot";
+    let query = Sql::fixed(
+        "SELECT pg_catalog.pg_drop_replication_slot(slot_name) FROM pg_catalog.pg_replication_slots WHERE slot_name = $1",
+    );
+    connection
+        .query(&query, &[&name])
+        .await
+        .map_err(|source| Error::Source { doing, source })
+        .map(std::mem::drop)
+}

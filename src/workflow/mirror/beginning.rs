@@ -1,0 +1,67 @@
+//! Where a mirror begins: its slot's consistent point. The clone is of the slot's snapshot, and its staging database gets
+//! the checkpoint before the swap, so that the destination never is without the one or the other.
+
+use tokio::sync::Mutex;
+
+use crate::connect::{Connection, DestinationConnection, Options, RawConnection, Settings};
+use crate::engine::apply::checkpoint::{self, Checkpoint};
+use crate::engine::replicate::slot;
+use crate::pg::Ident;
+use crate::workflow::{Error, Result};
+
+/// Makes the slot, as often as the clone needs a new snapshot.
+#[derive(Debug)]
+pub struct Beginning {
+    /// How the walsender is reached; its application name tells whose it is.
+    options: Options,
+    mirror: String,
+    slot: Ident,
+    made: Mutex<Option<Made>>,
+}
+
+#[derive(Debug)]
+struct Made {
+    /// Nothing is asked of it: the snapshot lives until the next command.
+    walsender: RawConnection,
+    created: slot::Created,
+    system: slot::System,
+}
+
+impl Beginning {
+    pub(super) fn new(options: Options, mirror: String, slot: Ident) -> Self {
+        Self { options, mirror, slot, made: Mutex::new(None) }
+    }
+
+    /// A new slot, instead of the one of an earlier call, and its snapshot.
+    pub(in crate::workflow) async fn take(&self, source: &Connection) -> Result<String> {
+        let mut made = self.made.lock().await;
+        if let Some(before) = made.take() {
+            before.walsender.close().await;
+            slot::drop(source, self.slot.as_str()).await?;
+        }
+        let mut walsender = RawConnection::replication(&self.options, &Settings::default()).await?;
+        let system = slot::identify(&mut walsender).await?;
+        let created = slot::create(&mut walsender, &self.slot).await?;
+        let snapshot = created.snapshot.clone();
+        *made = Some(Made { walsender, created, system });
+        Ok(snapshot)
+    }
+
+    /// Writes the checkpoint into the staging database.
+    pub(in crate::workflow) async fn write_checkpoint(&self, staging: &DestinationConnection) -> Result<()> {
+        let mut made = self.made.lock().await;
+        let Some(made) = made.take() else {
+            return Err(Error::Defect("a mirror's clone was made without its slot".to_owned()));
+        };
+        let begins = Checkpoint {
+            mirror: self.mirror.clone(),
+            system_identifier: made.system.identifier,
+            timeline: made.system.timeline,
+            slot: self.slot.as_str().to_owned(),
+            lsn: made.created.consistent_point,
+        };
+        checkpoint::create(staging.client(), &begins).await?;
+        made.walsender.close().await;
+        Ok(())
+    }
+}

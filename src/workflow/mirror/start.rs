@@ -1,0 +1,92 @@
+//! Before a mirror: whether it has been there, whether the source gives changes out, and what it is to publish.
+
+use super::Request;
+use crate::connect::{self, Settings};
+use crate::engine::apply::checkpoint::{self, Checkpoint};
+use crate::engine::preflight::{self, check};
+use crate::engine::replicate::publication;
+use crate::pg::{QualifiedName, Sql};
+use crate::progress::Warning;
+use crate::workflow::party::Source;
+use crate::workflow::{Result, clone};
+
+/// The checkpoint of an earlier run, read without writing anything; `None` where the mirror begins.
+pub(super) async fn checkpoint(
+    request: &Request,
+    context: &clone::Context,
+    source: &Source,
+) -> Result<Option<Checkpoint>> {
+    let opened = super::follower(request, context, source).await?;
+    if opened.database.is_none() {
+        return Ok(None);
+    }
+    let session = opened.connect(opened.grant.database()).await?;
+    let found = checkpoint::read(session.client(), &request.name).await?;
+    session.close().await;
+    Ok(found)
+}
+
+/// Creates the publication over every table that can be mirrored. The others are named: they are cloned, and stay behind.
+pub(super) async fn publish(request: &Request, context: &clone::Context, source: &Source) -> Result<()> {
+    let session = connect::source(&source.party.options, &Settings::default()).await?;
+    fit(&session).await?;
+    let tables = publication::tables(&session).await?;
+    let selection = &request.clone.selection;
+    let mut published: Vec<&QualifiedName> = Vec::new();
+    for table in &tables {
+        if selection.matches(&table.name) != crate::schema::select::Choice::Kept {
+            continue;
+        }
+        let why_not = match table {
+            publication::Table { owned: false, .. } => "our role does not own it, so it cannot publish it",
+            publication::Table { identified: false, .. } => {
+                "nothing identifies its rows: published, the application's own updates of it would fail. \
+                 Give it a primary key, or REPLICA IDENTITY FULL"
+            }
+            _ => {
+                published.push(&table.name);
+                continue;
+            }
+        };
+        let warning = Warning::new("not_mirrored", format!("copied once and not followed: {why_not}"));
+        context.reporter.warn(warning.about(&table.name));
+    }
+    publication::create(&session, &request.slot(), &published).await?;
+    session.close().await;
+    Ok(())
+}
+
+/// Whether changes can be had from this source at all.
+async fn fit(session: &connect::Connection) -> Result<()> {
+    let query = Sql::fixed(include_str!("../../../sql/source/replication_facts.sql"));
+    let row = session.query_one(&query, &[]).await?;
+    let read = |error| session.error(error);
+    let wal_level: String = row.try_get("wal_level").map_err(read)?;
+    let may: bool = row.try_get("may_replicate").map_err(read)?;
+    let free: i64 = row.try_get("free_slots").map_err(read)?;
+    let role: String = row.try_get("role").map_err(read)?;
+    let mut findings = Vec::new();
+    if wal_level != "logical" {
+        findings.push(check::Finding {
+            code: "wal_level",
+            message: format!("the source's wal_level is {wal_level}, so it does not log what a mirror needs"),
+            hint: "on the source: ALTER SYSTEM SET wal_level = logical, and restart it".to_owned(),
+        });
+    }
+    if !may {
+        findings.push(check::Finding {
+            code: "no_replication",
+            message: format!("role {role} of the source may not replicate"),
+            hint: format!("on the source as a superuser: ALTER ROLE \"{role}\" REPLICATION"),
+        });
+    }
+    if free < 1 {
+        findings.push(check::Finding {
+            code: "no_free_slot",
+            message: "all replication slots of the source are in use".to_owned(),
+            hint: "drop one that nobody needs, or raise max_replication_slots and restart the source"
+                .to_owned(),
+        });
+    }
+    Ok(preflight::fail_on(findings)?)
+}

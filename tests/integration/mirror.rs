@@ -1,0 +1,245 @@
+//! A mirror: what changes on the source arrives, once, over stops, crashes and lost connections.
+
+use std::time::Duration;
+
+use crate::support::binary::Running;
+use crate::support::{Binary, Database, Outcome, checksum, destination, eventually, source};
+
+struct Pair {
+    from: Database<'static>,
+    to: Database<'static>,
+    program: Binary,
+}
+
+impl Pair {
+    async fn prepare(major: u16, hint: &str, statements: &str) -> Option<Self> {
+        let (source, destination) = (source(major)?, destination(major)?);
+        let (from, to) = (source.database(hint).await, destination.absent_database(hint));
+        from.execute(statements).await;
+        Some(Self { from, to, program: Binary::new() })
+    }
+
+    fn start(&self) -> Running {
+        let (from, to) = (self.from.url(), self.to.url());
+        self.program.start(&["mirror", "--json", "--no-input", "--name", "m", "--from", &from, "--to", &to])
+    }
+
+    async fn streaming(&self) -> Running {
+        let mut running = self.start();
+        running.event("that it streams", |line| line["data"]["phase"] == "streaming").await;
+        running
+    }
+
+    /// Waits until both sides hold the same rows.
+    async fn same(&self) {
+        let of_users = |lines: Vec<String>| -> Vec<String> {
+            lines
+                .into_iter()
+                .filter(|line| !line.contains("multiboard_sync") && !line.starts_with("sequence"))
+                .collect()
+        };
+        eventually("equal rows", async || {
+            let (from, to) =
+                (of_users(checksum::of(&self.from).await), of_users(checksum::of(&self.to).await));
+            if from == to { Ok(()) } else { Err(format!("{from:#?}\n{to:#?}")) }
+        })
+        .await;
+    }
+
+    async fn drop_mirror(&self) {
+        let (from, to) = (self.from.url(), self.to.url());
+        self.program.run(&["mirror", "drop", "m", "--from", &from, "--to", &to]).await.expect_code(0);
+        let slots = "SELECT count(*) FROM pg_replication_slots WHERE database = current_database()";
+        assert_eq!(self.from.query_text(slots).await, "0");
+        assert_eq!(self.from.query_text("SELECT count(*) FROM pg_publication").await, "0");
+        assert_eq!(
+            self.to.query_text("SELECT count(*) FROM pg_namespace WHERE nspname = 'multiboard_sync'").await,
+            "0"
+        );
+    }
+}
+
+async fn stop(running: Running) -> Outcome {
+    running.interrupt();
+    Outcome::of(running.finish().await)
+}
+
+const KINDS: &str = "
+    CREATE TYPE mood AS ENUM ('sad', 'ok', 'it''s \"fine\"');
+    CREATE DOMAIN posint AS int CHECK (VALUE > 0);
+    CREATE TYPE pair AS (a int, b text);
+    CREATE TABLE plain (id int PRIMARY KEY, t text, n numeric(10, 2), f float8, at timestamptz, j jsonb, js json, b bytea,
+        a int[], aa text[][], m mood, ms mood[], d posint, p pair, ps pair[], r int4range, u uuid, x bit(3), v varchar(5), c char(4),
+        bx box, bxs box[], pt point, iv interval, net inet);
+    CREATE TABLE always (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, t text, len int GENERATED ALWAYS AS (length(t)) STORED);
+    CREATE TABLE two (a int, b text, v text, PRIMARY KEY (b, a));
+    CREATE TABLE \"we ird\" (\"sel ect\" int PRIMARY KEY, \"Ünï\" text);
+    CREATE TABLE full_rows (a int, b json, c text); ALTER TABLE full_rows REPLICA IDENTITY FULL;
+    CREATE TABLE by_index (id int, code text NOT NULL UNIQUE, v int); ALTER TABLE by_index REPLICA IDENTITY USING INDEX by_index_code_key;
+    CREATE TABLE parted (id int, at int, t text, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+    CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (10);
+    CREATE TABLE parted_2 PARTITION OF parted FOR VALUES FROM (10) TO (20);
+    CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child (id int PRIMARY KEY, p int REFERENCES parent ON DELETE CASCADE);
+    CREATE TABLE nothing (); CREATE TABLE no_key (a int, b text);
+    INSERT INTO plain (id, t) SELECT g, 'before ' || g FROM generate_series(1, 50) g;
+    INSERT INTO full_rows SELECT 1, '{}', NULL FROM generate_series(1, 3); INSERT INTO parent VALUES (1), (2), (3); INSERT INTO child VALUES (1, 1), (2, 2)";
+
+const CHANGES: [&str; 12] = [
+    "INSERT INTO plain VALUES (100, E'tab\\t\\\\ \"quote\" {brace}, NULL', 12.30, 'NaN', '2026-01-02 03:04:05.678901+02', '{\"a\": [1, null]}', '{\"a\" : 1}',
+        '\\x00ff5c22', '{1,NULL,3}', '{{a,\"b c\"},{NULL,\"d\\\\\\\"e\"}}', 'it''s \"fine\"', '{sad,\"it''s \\\"fine\\\"\"}', 7, '(1,\"x, y\")',
+        ARRAY[ROW(1, 'q')::pair, ROW(NULL, '\"')::pair], '[1,5)', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '101', 'abcde', 'ab',
+        '((1,2),(3,4))', '{(1,1),(0,0);(2,2),(1,1)}', '(1,2)', '1 year 2 mons -3 days 04:05:06', '10.0.0.0/8')",
+    "INSERT INTO plain (id, t, a, d) VALUES (101, '', '{}', 1), (102, NULL, NULL, NULL), (103, 'NULL', '{NULL}', 3)",
+    "UPDATE plain SET t = upper(t), n = id WHERE id <= 20; DELETE FROM plain WHERE id BETWEEN 21 AND 30; UPDATE plain SET id = id + 1000 WHERE id = 31",
+    "INSERT INTO always (t) VALUES ('one'), ('two'); UPDATE always SET t = 'changed' WHERE id = 1",
+    "INSERT INTO two VALUES (1, 'a', 'x'), (2, 'b', 'y'); UPDATE two SET v = 'z' WHERE a = 1; UPDATE two SET a = 9 WHERE a = 2",
+    "INSERT INTO \"we ird\" VALUES (1, 'ü'), (2, '\u{1f600}'); UPDATE \"we ird\" SET \"Ünï\" = 'o' WHERE \"sel ect\" = 1",
+    "DELETE FROM full_rows WHERE ctid = (SELECT min(ctid) FROM full_rows); UPDATE full_rows SET c = 'one' WHERE ctid = (SELECT min(ctid) FROM full_rows); INSERT INTO full_rows VALUES (2, NULL, 'x')",
+    "INSERT INTO by_index VALUES (1, 'a', 1), (2, 'b', 2); UPDATE by_index SET v = 10 WHERE id = 1; DELETE FROM by_index WHERE id = 2",
+    "INSERT INTO parted VALUES (1, 1, 'low'), (2, 12, 'high'); UPDATE parted SET at = 15 WHERE id = 1",
+    "DELETE FROM parent WHERE id = 1; INSERT INTO parent VALUES (4); INSERT INTO child VALUES (3, 4)",
+    "BEGIN; SAVEPOINT a; INSERT INTO parent VALUES (50); ROLLBACK TO a; INSERT INTO parent VALUES (51); COMMIT; BEGIN; INSERT INTO parent VALUES (52); ROLLBACK",
+    "TRUNCATE by_index; INSERT INTO by_index VALUES (7, 'seven', 7); TRUNCATE parent, child; INSERT INTO parent VALUES (77)",
+];
+
+#[tokio::test]
+async fn changes_of_every_kind_arrive_once_over_a_stop() {
+    for major in [15, 18] {
+        let Some(pair) = Pair::prepare(major, "mirror", KINDS).await else { return };
+        let running = pair.streaming().await;
+        for changes in CHANGES {
+            pair.from.execute(changes).await;
+        }
+        pair.same().await;
+        stop(running).await.expect_code(0);
+        // What happens while it is away comes when it is back.
+        pair.from
+            .execute(
+                "INSERT INTO parent SELECT generate_series(1000, 1999); UPDATE plain SET t = 'while away'",
+            )
+            .await;
+        let running = pair.streaming().await;
+        pair.same().await;
+        let outcome = stop(running).await.expect_code(0);
+        assert!(outcome.phases().iter().all(|phase| *phase != "copy"), "{}", outcome.text());
+        pair.drop_mirror().await;
+    }
+}
+
+#[tokio::test]
+async fn long_values_that_an_update_does_not_touch_stay() {
+    let long = "CREATE TABLE t (id int PRIMARY KEY, long text, short int); ALTER TABLE t ALTER long SET STORAGE EXTERNAL;
+        INSERT INTO t SELECT g, repeat(md5(g::text), 300), 0 FROM generate_series(1, 5) g";
+    let Some(pair) = Pair::prepare(15, "mirror_toast", long).await else { return };
+    let running = pair.streaming().await;
+    pair.from
+        .execute(
+            "UPDATE t SET short = 1; UPDATE t SET short = 2 WHERE id = 1; UPDATE t SET id = 100 WHERE id = 2",
+        )
+        .await;
+    pair.from
+        .execute("BEGIN; INSERT INTO t SELECT 6, repeat('x', 9000), 0; UPDATE t SET short = 3 WHERE id = 6; UPDATE t SET long = 'now short', short = 9 WHERE id = 3; COMMIT")
+        .await;
+    pair.same().await;
+    stop(running).await.expect_code(0);
+    pair.drop_mirror().await;
+}
+
+#[tokio::test]
+async fn rows_that_swap_a_unique_value_clash_on_the_way_only() {
+    let unique = "CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE); INSERT INTO t SELECT g, g FROM generate_series(1, 9) g";
+    let Some(pair) = Pair::prepare(15, "mirror_unique", unique).await else { return };
+    pair.to.announce("duplicate key value violates unique constraint");
+    pair.to.announce("current transaction is aborted");
+    let running = pair.streaming().await;
+    pair.from
+        .execute("BEGIN; UPDATE t SET u = -1 WHERE id = 1; UPDATE t SET u = 1 WHERE id = 2; UPDATE t SET u = 2 WHERE id = 1; COMMIT; UPDATE t SET u = 100 + u")
+        .await;
+    pair.same().await;
+    stop(running).await.expect_code(0);
+    pair.drop_mirror().await;
+}
+
+#[tokio::test]
+async fn a_conflict_stops_the_mirror_after_what_came_before_it() {
+    let Some(pair) = Pair::prepare(
+        15,
+        "mirror_conflict",
+        "CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 1), (2, 2)",
+    )
+    .await
+    else {
+        return;
+    };
+    let running = pair.streaming().await;
+    pair.to.execute("DELETE FROM t WHERE id = 2").await;
+    pair.from.execute("INSERT INTO t VALUES (3, 3)").await;
+    pair.from.execute("UPDATE t SET v = 20 WHERE id = 2").await;
+    let outcome = Outcome::of(running.finish().await).expect_code(1);
+    let error = outcome.error();
+    assert_eq!(error["code"], "mirror_conflict", "{}", outcome.text());
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("UPDATE of public.t") && message.contains("id = 2"), "{message}");
+    assert_eq!(pair.to.query_text("SELECT string_agg(id::text, ',' ORDER BY id) FROM t").await, "1,3");
+    // Mended, it goes on.
+    pair.to.execute("INSERT INTO t VALUES (2, 2)").await;
+    let running = pair.streaming().await;
+    pair.same().await;
+    stop(running).await.expect_code(0);
+    pair.drop_mirror().await;
+}
+
+#[tokio::test]
+async fn a_slot_that_is_gone_needs_a_new_copy_and_says_so() {
+    let Some(pair) = Pair::prepare(15, "mirror_slot", "CREATE TABLE t (id int PRIMARY KEY)").await else {
+        return;
+    };
+    stop(pair.streaming().await).await.expect_code(0);
+    pair.from.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database()").await;
+    let outcome = Outcome::of(pair.start().finish().await).expect_code(4);
+    assert_eq!(outcome.error()["code"], "resync_required", "{}", outcome.text());
+    pair.drop_mirror().await;
+}
+
+#[tokio::test]
+async fn killed_at_any_moment_it_loses_nothing_and_repeats_nothing() {
+    let rounds: u64 =
+        std::env::var("MULTIBOARD_TEST_MIRROR_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(3);
+    let load = "CREATE TABLE account (id int PRIMARY KEY, balance int NOT NULL); CREATE TABLE history (id bigserial PRIMARY KEY, account int, delta int);
+        INSERT INTO account SELECT g, 100 FROM generate_series(1, 20) g";
+    let Some(pair) = Pair::prepare(15, "mirror_kill", load).await else { return };
+    for text in ["connection to client lost", "terminating connection", "unexpected EOF on client connection"]
+    {
+        pair.from.announce(text);
+        pair.to.announce(text);
+    }
+    let session = pair.from.session().await;
+    let over = std::sync::atomic::AtomicBool::new(false);
+    let loading = async {
+        let mut step = 0_u32;
+        while !over.load(std::sync::atomic::Ordering::Relaxed) {
+            step += 1;
+            let (a, b) = (step % 20 + 1, step * 7 % 20 + 1);
+            session.execute_all(&format!("BEGIN; UPDATE account SET balance = balance - 1 WHERE id = {a}; UPDATE account SET balance = balance + 1 WHERE id = {b};
+                INSERT INTO history (account, delta) VALUES ({a}, -1), ({b}, 1); COMMIT")).await;
+        }
+    };
+    let killing = async {
+        for round in 0..rounds {
+            let running = pair.streaming().await;
+            // Not a wait for anything: the moment is what is tried.
+            tokio::time::sleep(Duration::from_millis(30 + round * 37 % 400)).await;
+            running.kill();
+            running.finish().await;
+            let total =
+                "SELECT sum(balance) || ' ' || coalesce((SELECT sum(delta) FROM history), 0) FROM account";
+            assert_eq!(pair.to.query_text(total).await, "2000 0", "round {round}");
+        }
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+    };
+    tokio::join!(loading, killing);
+    let running = pair.streaming().await;
+    pair.same().await;
+    stop(running).await.expect_code(0);
+    pair.drop_mirror().await;
+}
