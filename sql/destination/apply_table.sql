@@ -5,13 +5,15 @@
 SELECT c.relkind::pg_catalog.text AS kind,
        a.attname::pg_catalog.text AS name,
        pg_catalog.quote_ident(tn.nspname) || '.' || pg_catalog.quote_ident(t.typname) AS type,
-       -- An array of arrays has no elements that are arrays; some types have no array, or separate its elements otherwise.
-       t.typcategory = 'A' OR t.typarray = 0 OR t.typdelim <> ',' AS as_text,
+       -- An array of arrays has no elements that are arrays, unnested composites fall apart into columns, and some types have
+       -- no array, or separate its elements otherwise.
+       t.typcategory IN ('A', 'C') OR t.typarray = 0 OR t.typdelim <> ',' AS as_text,
        a.attgenerated <> '' AS generated,
        a.attidentity = 'a' AS always_identity,
        (SELECT pg_catalog.quote_ident(o_n.nspname) || '.' || o.oprname
           FROM pg_catalog.pg_index AS i
-         CROSS JOIN LATERAL pg_catalog.unnest(i.indkey::pg_catalog.int2[], i.indclass::pg_catalog.oid[]) WITH ORDINALITY AS k (attnum, class, at)
+         CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(i.indkey::pg_catalog.int2[]), pg_catalog.unnest(i.indclass::pg_catalog.oid[]))
+               WITH ORDINALITY AS k (attnum, class, at)
           JOIN pg_catalog.pg_opclass AS oc ON oc.oid = k.class
           JOIN pg_catalog.pg_amop AS ao ON ao.amopfamily = oc.opcfamily AND ao.amopstrategy = 3
                                        AND ao.amoplefttype = oc.opcintype AND ao.amoprighttype = oc.opcintype

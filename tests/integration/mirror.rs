@@ -31,7 +31,7 @@ impl Pair {
     }
 
     /// Waits until both sides hold the same rows.
-    async fn same(&self) {
+    async fn same(&self, running: &Running) {
         let of_users = |lines: Vec<String>| -> Vec<String> {
             lines
                 .into_iter()
@@ -41,7 +41,17 @@ impl Pair {
         eventually("equal rows", async || {
             let (from, to) =
                 (of_users(checksum::of(&self.from).await), of_users(checksum::of(&self.to).await));
-            if from == to { Ok(()) } else { Err(format!("{from:#?}\n{to:#?}")) }
+            let said = || {
+                running
+                    .printed()
+                    .lines()
+                    .rev()
+                    .filter(|line| !line.contains("progress"))
+                    .take(8)
+                    .collect::<Vec<_>>()
+                    .join("\n")
+            };
+            if from == to { Ok(()) } else { Err(format!("{from:#?}\n{to:#?}\n{}", said())) }
         })
         .await;
     }
@@ -110,7 +120,7 @@ async fn changes_of_every_kind_arrive_once_over_a_stop() {
         for changes in CHANGES {
             pair.from.execute(changes).await;
         }
-        pair.same().await;
+        pair.same(&running).await;
         stop(running).await.expect_code(0);
         // What happens while it is away comes when it is back.
         pair.from
@@ -119,7 +129,7 @@ async fn changes_of_every_kind_arrive_once_over_a_stop() {
             )
             .await;
         let running = pair.streaming().await;
-        pair.same().await;
+        pair.same(&running).await;
         let outcome = stop(running).await.expect_code(0);
         assert!(outcome.phases().iter().all(|phase| *phase != "copy"), "{}", outcome.text());
         pair.drop_mirror().await;
@@ -140,7 +150,7 @@ async fn long_values_that_an_update_does_not_touch_stay() {
     pair.from
         .execute("BEGIN; INSERT INTO t SELECT 6, repeat('x', 9000), 0; UPDATE t SET short = 3 WHERE id = 6; UPDATE t SET long = 'now short', short = 9 WHERE id = 3; COMMIT")
         .await;
-    pair.same().await;
+    pair.same(&running).await;
     stop(running).await.expect_code(0);
     pair.drop_mirror().await;
 }
@@ -155,7 +165,7 @@ async fn rows_that_swap_a_unique_value_clash_on_the_way_only() {
     pair.from
         .execute("BEGIN; UPDATE t SET u = -1 WHERE id = 1; UPDATE t SET u = 1 WHERE id = 2; UPDATE t SET u = 2 WHERE id = 1; COMMIT; UPDATE t SET u = 100 + u")
         .await;
-    pair.same().await;
+    pair.same(&running).await;
     stop(running).await.expect_code(0);
     pair.drop_mirror().await;
 }
@@ -184,7 +194,7 @@ async fn a_conflict_stops_the_mirror_after_what_came_before_it() {
     // Mended, it goes on.
     pair.to.execute("INSERT INTO t VALUES (2, 2)").await;
     let running = pair.streaming().await;
-    pair.same().await;
+    pair.same(&running).await;
     stop(running).await.expect_code(0);
     pair.drop_mirror().await;
 }
@@ -239,7 +249,7 @@ async fn killed_at_any_moment_it_loses_nothing_and_repeats_nothing() {
     };
     tokio::join!(loading, killing);
     let running = pair.streaming().await;
-    pair.same().await;
+    pair.same(&running).await;
     stop(running).await.expect_code(0);
     pair.drop_mirror().await;
 }

@@ -1,13 +1,13 @@
 //! The statements that write many rows of one table at once, and their parameters: an array for each column.
 //!
 //! ```text
-//! INSERT INTO s.t (a, b) SELECT u.v0, u.v1::pg_catalog._int4 FROM unnest($1::pg_catalog.int4[], $2::pg_catalog.text[]) AS u (v0, v1)
-//! UPDATE s.t AS t SET b = u.v0 FROM unnest($1 .., $2 ..) AS u (k0, v0) WHERE t.a OPERATOR(pg_catalog.=) u.k0
-//! DELETE FROM s.t AS t USING unnest($1 ..) AS u (k0) WHERE t.a OPERATOR(pg_catalog.=) u.k0
+//! INSERT INTO s.t (a, b) SELECT u.v0, u.v1::pg_catalog._int4 FROM ROWS FROM (unnest($1::pg_catalog.int4[]), unnest($2::pg_catalog.text[])) AS u (v0, v1)
+//! UPDATE s.t AS t SET b = u.v0 FROM ROWS FROM (unnest($1 ..), unnest($2 ..)) AS u (k0, v0) WHERE t.a OPERATOR(pg_catalog.=) u.k0
+//! DELETE FROM s.t AS t USING ROWS FROM (unnest($1 ..)) AS u (k0) WHERE t.a OPERATOR(pg_catalog.=) u.k0
 //! ```
 //!
 //! Values are read by the input function of the column's own type, as on the source: a cast from text would be another
-//! function for some types. `unnest` of several arrays gives their elements side by side (manual, "Array Functions").
+//! function for some types. `ROWS FROM` puts the elements of several arrays side by side (manual, "Table Functions").
 
 use super::table::{Column, Sent, Table};
 use crate::pg::{Ident, Sql};
@@ -156,9 +156,9 @@ pub(super) fn value(column: &Column, kind: &'static str, at: usize) -> Sql {
 pub(super) fn unnest(keys: &[&Column], values: &[&Column]) -> Sql {
     let all = || keys.iter().chain(values);
     let parameters = all().zip(1_u32..).map(|(column, number)| match column.as_text {
-        true => sql!("${n}::pg_catalog.text[]", n = number),
-        false => sql!("${n}::{t}[]", n = number, t = column.of),
+        true => sql!("pg_catalog.unnest(${n}::pg_catalog.text[])", n = number),
+        false => sql!("pg_catalog.unnest(${n}::{t}[])", n = number, t = column.of),
     });
     let names = (0..keys.len()).map(|at| of_u("k", at)).chain((0..values.len()).map(|at| of_u("v", at)));
-    sql!("pg_catalog.unnest({p}) AS u ({n})", p = Sql::join(parameters, ", "), n = Sql::join(names, ", "))
+    sql!("ROWS FROM ({p}) AS u ({n})", p = Sql::join(parameters, ", "), n = Sql::join(names, ", "))
 }

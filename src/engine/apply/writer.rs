@@ -113,7 +113,8 @@ impl Writer {
                 Group::Rows(tables) => {
                     for (table, work) in tables {
                         for rows in work.into_iter().flat_map(|work| rows::of(&table, work)) {
-                            let statement = self.prepare(&rows).await.map_err(again)?;
+                            let statement =
+                                self.prepare(&rows).await.map_err(|source| Again::Failed(failed(source)))?;
                             steps.push(Step::Rows { statement, rows });
                         }
                     }
