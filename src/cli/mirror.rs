@@ -21,6 +21,9 @@ pub(super) struct Mirror {
     /// The mirror's name: under it the destination keeps how far it has come [default: the destination database's]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// Go on although the source bounds neither the log that a slot keeps nor the time
+    #[arg(long)]
+    accept_unbounded_wal: bool,
     #[command(flatten)]
     clone: clone::Arguments,
 }
@@ -71,6 +74,7 @@ pub(super) async fn run(context: &Context, arguments: Mirror) -> Outcome {
     let request = mirror::Request {
         clone: arguments.clone.request(job.clone(), source, destination)?,
         name,
+        accept_unbounded_wal: arguments.accept_unbounded_wal,
         installation: store.installation().to_owned(),
     };
     let watched = Watched::start(context, record, store.clone(), arguments.clone.terminate_sessions)?;

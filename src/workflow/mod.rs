@@ -69,6 +69,9 @@ pub enum Error {
         "database \"{database}\" was created, dropped or replaced by somebody else while the clone ran; it was left alone"
     )]
     Overtaken { database: String },
+    /// A mirror writes into the database that is to be replaced.
+    #[error("mirror \"{}\" writes into database \"{database}\"", mirrors.join("\", \""))]
+    Mirrored { database: String, mirrors: Vec<String> },
     /// The job that `undo` names cannot be undone.
     #[error("job {job} cannot be undone: {why}")]
     NotUndoable { job: String, why: String },
@@ -121,6 +124,17 @@ impl Error {
     }
 }
 
+/// Fails where a mirror writes into the database that is to be replaced.
+fn not_mirrored(destination: &party::Destination) -> Result<()> {
+    match destination.mirrors.as_slice() {
+        [] => Ok(()),
+        mirrors => {
+            let database = destination.grant.database().to_owned();
+            Err(Error::Mirrored { database, mirrors: mirrors.to_vec() })
+        }
+    }
+}
+
 /// Does work until it ends or the user stops it; `state` says how things are then.
 async fn stoppable<T>(
     stop: &CancellationToken,
@@ -164,6 +178,11 @@ impl Classify for Error {
                 .hint("the destination was left as it was; please report this"),
             Self::Overtaken { .. } => Failure::operator("destination_overtaken", Exit::Failed)
                 .hint("look who else works on it, and start the clone again"),
+            Self::Mirrored { mirrors, .. } => Failure::operator("destination_is_mirrored", Exit::Refused)
+                .hint(format!(
+                    "end it first, for good: `multiboard-sync mirror drop {}`",
+                    mirrors.first().map_or("NAME", String::as_str)
+                )),
             Self::NotUndoable { .. } => Failure::operator("not_undoable", Exit::Preflight),
             Self::Interrupted(_) => Failure::operator("interrupted", Exit::Interrupted),
             Self::LeftBehind { first, .. } => {

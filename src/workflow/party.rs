@@ -54,6 +54,8 @@ pub struct Destination {
     pub database: Option<facts::Database>,
     /// Relations in it.
     pub relations: Vec<crate::pg::QualifiedName>,
+    /// The mirrors that write into it.
+    pub mirrors: Vec<String>,
     /// What the policy wants said in the plan.
     pub notes: Vec<String>,
     pub on_this_machine: bool,

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::maintenance::Maintenance;
 use super::party::{Destination, OtherSource, Party};
 use super::swap::{swap, tell_of_slots};
-use super::{AS_IT_WAS, Error, Result, records, stoppable};
+use super::{AS_IT_WAS, Error, Result, not_mirrored, records, stoppable};
 use crate::engine::stage::mark::Mark;
 use crate::engine::stage::plan::{Plan, Rename};
 use crate::engine::stage::registry::{Hold, Made, Registry};
@@ -55,6 +55,7 @@ pub async fn run(
 ) -> Result<Undone> {
     let tidy = Destination::tidy(&request.destination, destinations, sources, registry);
     let destination = stoppable(stop, AS_IT_WAS, tidy).await?;
+    not_mirrored(&destination)?;
     stoppable(stop, AS_IT_WAS, nobody_else_at_work(request, &destination, registry)).await?;
     // The job is at work again: `clean` and clones beside it leave its databases and their records alone.
     let _held = hold(request, registry).await?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::support::binary::Running;
+use crate::support::cloning::clone;
 use crate::support::{Binary, Database, Outcome, checksum, destination, eventually, source};
 
 struct Pair {
@@ -209,6 +210,91 @@ async fn a_slot_that_is_gone_needs_a_new_copy_and_says_so() {
     let outcome = Outcome::of(pair.start().finish().await).expect_code(4);
     assert_eq!(outcome.error()["code"], "resync_required", "{}", outcome.text());
     pair.drop_mirror().await;
+}
+
+#[tokio::test]
+async fn a_second_process_of_one_mirror_waits_for_the_first() {
+    let Some(pair) = Pair::prepare(15, "mirror_twice", "CREATE TABLE t (id int PRIMARY KEY)").await else {
+        return;
+    };
+    let first = pair.streaming().await;
+    let mut second = pair.start();
+    let waits = |line: &serde_json::Value| line["data"]["code"] == "mirror_reconnects";
+    let warning = second.event("that it waits", waits).await;
+    assert!(warning["data"]["message"].as_str().unwrap().contains("another session"), "{warning}");
+    pair.from.execute("INSERT INTO t VALUES (1)").await;
+    pair.same(&first).await;
+    stop(first).await.expect_code(0);
+    pair.from.execute("INSERT INTO t VALUES (2)").await;
+    pair.same(&second).await;
+    stop(second).await.expect_code(0);
+    pair.drop_mirror().await;
+}
+
+#[tokio::test]
+async fn a_large_transaction_arrives_in_parts_and_whole_or_not_at_all() {
+    let Some(pair) = Pair::prepare(
+        15,
+        "mirror_large",
+        "CREATE TABLE t (id int PRIMARY KEY, v text); CREATE TABLE u (id int PRIMARY KEY)",
+    )
+    .await
+    else {
+        return;
+    };
+    pair.to.announce("terminating connection");
+    pair.to.announce("connection to client lost");
+    pair.from.announce("connection to client lost");
+    let running = pair.streaming().await;
+    // Larger than what is held, with rows that later parts change again.
+    let large = "INSERT INTO t SELECT g, 'v' || g FROM generate_series(1, 50000) g; UPDATE t SET v = v || '!' WHERE id % 3 = 0; DELETE FROM t WHERE id % 7 = 0";
+    pair.from.execute(&format!("BEGIN; {large}; COMMIT; INSERT INTO u VALUES (1)")).await;
+    pair.same(&running).await;
+    let before = checksum::of(&pair.to).await;
+    // Killed on the way, nothing of it is there, and later all of it.
+    pair.from.execute("BEGIN; UPDATE t SET v = 'second'; INSERT INTO u VALUES (2); COMMIT").await;
+    running.kill();
+    running.finish().await;
+    let rows = "SELECT count(*) FILTER (WHERE v = 'second') || ' ' || (SELECT count(*) FROM u) FROM t";
+    let there = pair.to.query_text(rows).await;
+    let all = pair.from.query_text(rows).await;
+    assert!(there == "0 1" || there == all, "{there}, {before:?}");
+    let running = pair.streaming().await;
+    pair.same(&running).await;
+    stop(running).await.expect_code(0);
+    pair.drop_mirror().await;
+}
+
+#[tokio::test]
+async fn neither_clone_nor_undo_replaces_what_a_mirror_writes_to() {
+    let Some(pair) = Pair::prepare(15, "mirror_clone", "CREATE TABLE t (id int PRIMARY KEY)").await else {
+        return;
+    };
+    pair.to.server().execute(&format!("CREATE DATABASE {}", pair.to.name())).await;
+    let outcome = stop(pair.streaming().await).await.expect_code(0);
+    let (from, to) = (pair.from.url(), pair.to.url());
+    let refused = clone(&pair.program, &from, &to, &["--confirm", pair.to.name()]).await.expect_code(6);
+    assert_eq!(refused.error()["code"], "destination_is_mirrored", "{}", refused.text());
+    let undone = pair.program.run(&["undo", outcome.job()]).await;
+    assert!(undone.expect_code(6).stderr.contains("mirror \"m\""), "{undone:?}");
+    pair.drop_mirror().await;
+    pair.program.run(&["undo", outcome.job()]).await.expect_code(0);
+}
+
+#[tokio::test]
+async fn a_source_that_cannot_give_changes_out_is_known_before_anything_is_made() {
+    let Some(pair) = Pair::prepare(15, "mirror_role", "CREATE TABLE t (id int PRIMARY KEY)").await else {
+        return;
+    };
+    let plain = pair.from.server().role("plain", "LOGIN").await;
+    pair.from.execute(&format!("GRANT SELECT ON t TO {}", plain.name())).await;
+    let from = pair.from.url_as(plain.name(), "unused");
+    let arguments =
+        ["mirror", "--json", "--no-input", "--name", "m", "--from", &from, "--to", &pair.to.url()];
+    let outcome = Outcome::of(pair.program.run(&arguments).await).expect_code(3);
+    assert_eq!(outcome.error()["code"], "no_replication", "{}", outcome.text());
+    assert_eq!(pair.from.query_text("SELECT count(*) FROM pg_publication").await, "0");
+    assert_eq!(pair.to.related_databases().await, [""; 0]);
 }
 
 #[tokio::test]

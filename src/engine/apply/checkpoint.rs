@@ -35,9 +35,7 @@ pub async fn create(client: &Client, checkpoint: &Checkpoint) -> Result<()> {
 pub async fn read(client: &Client, mirror: &str) -> Result<Option<Checkpoint>> {
     let doing = "reading the checkpoint";
     let failed = |source| Error::Destination { doing, source };
-    let there = "SELECT pg_catalog.to_regclass('multiboard_sync.checkpoint') IS NOT NULL";
-    let there: bool = client.query_one(there, &[]).await.and_then(|row| row.try_get(0)).map_err(failed)?;
-    if !there {
+    if !is_there(client).await.map_err(failed)? {
         return Ok(None);
     }
     let query = "SELECT system_identifier, timeline, slot, lsn::pg_catalog.text FROM multiboard_sync.checkpoint WHERE mirror = $1";
@@ -54,6 +52,36 @@ pub async fn read(client: &Client, mirror: &str) -> Result<Option<Checkpoint>> {
         })
     };
     read().map(Some).map_err(failed)
+}
+
+/// Takes, for the life of this session, the right to apply a mirror: two processes would end each other's connections.
+///
+/// # Errors
+/// Another session has it.
+pub async fn lock(client: &Client, mirror: &str) -> Result<()> {
+    let failed = |source| Error::Destination { doing: "taking the right to apply the mirror", source };
+    let query = "SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended('multiboard-sync mirror ' || $1, 0))";
+    let row = client.query_one(query, &[&mirror]).await.map_err(failed)?;
+    match row.try_get(0).map_err(failed)? {
+        true => Ok(()),
+        false => Err(Error::AppliedElsewhere { mirror: mirror.to_owned() }),
+    }
+}
+
+/// The mirrors that have a checkpoint in this database.
+pub async fn mirrors(client: &Client) -> Result<Vec<String>> {
+    let failed = |source| Error::Destination { doing: "looking for mirrors that write here", source };
+    if !is_there(client).await.map_err(failed)? {
+        return Ok(Vec::new());
+    }
+    let query = "SELECT mirror FROM multiboard_sync.checkpoint ORDER BY mirror";
+    let rows = client.query(query, &[]).await.map_err(failed)?;
+    rows.iter().map(|row| row.try_get(0)).collect::<std::result::Result<_, _>>().map_err(failed)
+}
+
+async fn is_there(client: &Client) -> std::result::Result<bool, tokio_postgres::Error> {
+    let there = "SELECT pg_catalog.to_regclass('multiboard_sync.checkpoint') IS NOT NULL";
+    client.query_one(there, &[]).await?.try_get(0)
 }
 
 /// Moves it on, in whatever transaction is open. False where it is not where it was left.

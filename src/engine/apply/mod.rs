@@ -45,6 +45,9 @@ pub enum Error {
     /// The destination does not hold what the source's change needs, or does not take it.
     #[error("{conflict} (transaction that ends at {lsn})")]
     Conflict { conflict: Box<Conflict>, lsn: Lsn },
+    /// Another session applies it.
+    #[error("mirror \"{mirror}\" is applied by another session on the destination")]
+    AppliedElsewhere { mirror: String },
     /// The checkpoint is not where this process left it.
     #[error(
         "the checkpoint of mirror \"{mirror}\" on the destination is not the one that this process wrote last ({expected}): \
@@ -96,6 +99,8 @@ impl Classify for Error {
                 )),
             Self::Conflict { .. } => Failure::operator("mirror_conflict", Exit::Failed)
                 .hint("nothing of the transaction is here: mend the row on the destination and resume, or copy the table again"),
+            // It may be one of ours whose connection broke: it ends by itself.
+            Self::AppliedElsewhere { .. } => Failure::retry("mirror_applied_elsewhere"),
             Self::CheckpointMoved { .. } => Failure::operator("checkpoint_moved", Exit::ResyncRequired)
                 .hint("end the other process, or set the mirror up again"),
         }

@@ -36,6 +36,8 @@ pub struct Writer {
     /// The checkpoint as it was last written.
     at: Lsn,
     prepared: HashMap<(QualifiedName, Kind), Prepared>,
+    /// Parts of a transaction have been written.
+    within: bool,
 }
 
 struct Prepared {
@@ -58,7 +60,7 @@ impl Writer {
     pub async fn new(connection: DestinationConnection, mirror: String, at: Lsn) -> Result<Self> {
         let settings = Sql::fixed("SET session_replication_role = replica");
         connection.batch(&settings).await?;
-        Ok(Self { connection, mirror, at, prepared: HashMap::new() })
+        Ok(Self { connection, mirror, at, prepared: HashMap::new(), within: false })
     }
 
     /// The checkpoint as it was last written; everything up to it is durable.
@@ -93,18 +95,82 @@ impl Writer {
 
     fn moved(&mut self, moved: bool, to: Lsn) -> Result<()> {
         if !moved {
-            return Err(Error::CheckpointMoved { mirror: self.mirror.clone(), expected: self.at });
+            return Err(self.checkpoint_moved());
         }
         self.at = to;
         Ok(())
     }
 
     async fn at_once(&mut self, batch: &[Transaction], last: &Transaction) -> std::result::Result<(), Again> {
+        let mut steps = vec![Step::Fixed(sql!("BEGIN; SET CONSTRAINTS ALL DEFERRED; SAVEPOINT batch"))];
+        let changes = batch.iter().flat_map(|transaction| &transaction.changes);
+        self.steps(changes, &mut steps).await?;
+        steps.push(self.advance(last.end_lsn, last.committed_at));
+        self.run(&steps).await?;
+        self.connection.client().batch_execute("COMMIT").await.map_err(again)?;
+        self.at = last.end_lsn;
+        Ok(())
+    }
+
+    /// Writes a part of a transaction that is too large to be held: all its parts are in one transaction of the destination,
+    /// which [`Writer::finish`] ends. After an error nothing of it is left.
+    pub async fn piece(&mut self, changes: &[Change], commit_lsn: Lsn) -> Result<()> {
+        let begin = if self.within {
+            "SAVEPOINT piece"
+        } else {
+            "BEGIN; SET CONSTRAINTS ALL DEFERRED; SAVEPOINT piece"
+        };
+        self.within = true;
+        let mut steps = vec![Step::Fixed(Sql::fixed(begin))];
+        let done = match self.steps(changes, &mut steps).await {
+            Ok(()) => self.run(&steps).await,
+            Err(error) => Err(error),
+        };
+        let failed = match done {
+            Ok(()) => return self.execute("RELEASE SAVEPOINT piece").await,
+            Err(Again::Failed(error)) => error,
+            Err(Again::Slowly) => {
+                self.execute("ROLLBACK TO SAVEPOINT piece").await?;
+                match self.changes(changes).await? {
+                    Ok(()) => return self.execute("RELEASE SAVEPOINT piece").await,
+                    Err(found) => Error::Conflict { conflict: Box::new(found), lsn: commit_lsn },
+                }
+            }
+        };
+        self.within = false;
+        self.roll_back().await;
+        Err(failed)
+    }
+
+    /// Ends the transaction whose parts were written.
+    pub async fn finish(&mut self, end_lsn: Lsn, committed_at: SystemTime) -> Result<()> {
+        self.within = false;
+        match self.run(&[self.advance(end_lsn, committed_at)]).await {
+            Ok(()) => {}
+            Err(Again::Failed(error)) => {
+                self.roll_back().await;
+                return Err(error);
+            }
+            Err(Again::Slowly) => {
+                self.roll_back().await;
+                return Err(self.checkpoint_moved());
+            }
+        }
+        self.execute("COMMIT").await?;
+        self.at = end_lsn;
+        Ok(())
+    }
+
+    /// The statements that changes come down to, in their order.
+    async fn steps<'c>(
+        &mut self,
+        changes: impl IntoIterator<Item = &'c Change>,
+        steps: &mut Vec<Step>,
+    ) -> std::result::Result<(), Again> {
         let mut order = Order::default();
-        for change in batch.iter().flat_map(|transaction| &transaction.changes) {
+        for change in changes {
             order.add(change.clone());
         }
-        let mut steps = vec![Step::Fixed(sql!("BEGIN; SET CONSTRAINTS ALL DEFERRED; SAVEPOINT batch"))];
         for group in order.finish() {
             match group {
                 Group::Truncate { tables, restart_identity } => {
@@ -113,38 +179,39 @@ impl Writer {
                 Group::Rows(tables) => {
                     for (table, work) in tables {
                         for rows in work.into_iter().flat_map(|work| rows::of(&table, work)) {
-                            let statement =
-                                self.prepare(&rows).await.map_err(|source| Again::Failed(failed(source)))?;
+                            let prepared = self.prepare(&rows).await;
+                            let statement = prepared.map_err(|source| Again::Failed(failed(source)))?;
                             steps.push(Step::Rows { statement, rows });
                         }
                     }
                 }
             }
         }
+        Ok(())
+    }
+
+    fn advance(&self, to: Lsn, committed_at: SystemTime) -> Step {
+        Step::Advance { mirror: self.mirror.clone(), from: self.at, to, committed_at }
+    }
+
+    fn checkpoint_moved(&self) -> Error {
+        Error::CheckpointMoved { mirror: self.mirror.clone(), expected: self.at }
+    }
+
+    /// Sends statements one after the other and then looks at the answers: each has to touch exactly its rows.
+    async fn run(&self, steps: &[Step]) -> std::result::Result<(), Again> {
         let client = self.connection.client();
-        let mut sent: Vec<Sending<'_>> = steps.iter().map(|step| step.send(client)).collect();
-        let (mirror, from, to, when) = (&self.mirror, self.at, last.end_lsn, last.committed_at);
-        sent.push(Box::pin(async move {
-            checkpoint::advance(client, mirror, from, to, Some(when))
-                .await
-                .map(|moved| Some(u64::from(moved)))
-        }));
-        let mut answers = in_order(sent).await.into_iter();
-        for (step, answer) in steps.iter().zip(&mut answers) {
+        let answers = in_order(steps.iter().map(|step| step.send(client)).collect()).await;
+        for (step, answer) in steps.iter().zip(answers) {
             let touched = answer.map_err(again)?;
-            if let Step::Rows { rows, .. } = step
-                && touched != Some(rows.count)
-            {
-                return Err(Again::Slowly);
+            match step {
+                Step::Fixed(_) => {}
+                Step::Rows { rows, .. } if touched == Some(rows.count) => {}
+                Step::Rows { .. } => return Err(Again::Slowly),
+                Step::Advance { .. } if touched == Some(1) => {}
+                Step::Advance { .. } => return Err(Again::Failed(self.checkpoint_moved())),
             }
         }
-        let moved = answers.next().transpose().map_err(again)?.flatten() == Some(1);
-        if !moved {
-            let expected = self.at;
-            return Err(Again::Failed(Error::CheckpointMoved { mirror: self.mirror.clone(), expected }));
-        }
-        client.batch_execute("COMMIT").await.map_err(again)?;
-        self.at = to;
         Ok(())
     }
 
@@ -263,7 +330,17 @@ impl Writer {
 /// A statement of a batch.
 enum Step {
     Fixed(Sql),
-    Rows { statement: tokio_postgres::Statement, rows: Rows },
+    /// Moves the checkpoint.
+    Advance {
+        mirror: String,
+        from: Lsn,
+        to: Lsn,
+        committed_at: SystemTime,
+    },
+    Rows {
+        statement: tokio_postgres::Statement,
+        rows: Rows,
+    },
 }
 
 type Sending<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
@@ -274,6 +351,10 @@ impl Step {
             Self::Fixed(sql) => {
                 Box::pin(async move { client.batch_execute(sql.as_str()).await.map(|()| None) })
             }
+            Self::Advance { mirror, from, to, committed_at } => Box::pin(async move {
+                let moved = checkpoint::advance(client, mirror, *from, *to, Some(*committed_at)).await?;
+                Ok(Some(u64::from(moved)))
+            }),
             Self::Rows { statement, rows } => Box::pin(async move {
                 let parameters: Vec<&(dyn ToSql + Sync)> =
                     rows.parameters.iter().map(|array| array as &(dyn ToSql + Sync)).collect();

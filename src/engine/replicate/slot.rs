@@ -90,6 +90,23 @@ pub async fn look(connection: &Connection, name: &str) -> Result<Option<Standing
     read().map(Some).map_err(|error| failed(connection.error(error)))
 }
 
+/// Ends the walsender that uses the slot where it is one of ours, left by a connection that broke. False where it is somebody
+/// else's.
+pub async fn free(connection: &Connection, name: &str, application: &str) -> Result<bool> {
+    let doing = "ending a walsender of ours that was left";
+    let failed = |source| Error::Source { doing, source };
+    let query = Sql::fixed(
+        "SELECT a.application_name = $2 AND pg_catalog.pg_terminate_backend(a.pid, 5000) AS ended \
+           FROM pg_catalog.pg_replication_slots AS s JOIN pg_catalog.pg_stat_activity AS a ON a.pid = s.active_pid \
+          WHERE s.slot_name = $1",
+    );
+    let Some(row) = connection.query_opt(&query, &[&name, &application]).await.map_err(failed)? else {
+        return Ok(true);
+    };
+    let ended: Option<bool> = row.try_get(0).map_err(|error| failed(connection.error(error)))?;
+    Ok(ended == Some(true))
+}
+
 /// Drops the slot, if it is there. A walsender that uses it keeps it.
 pub async fn drop(connection: &Connection, name: &str) -> Result<()> {
     let doing = "dropping the replication slot";

@@ -6,7 +6,7 @@ use crate::engine::preflight::{self, destination as facts};
 use crate::pg::Ident;
 use crate::progress::{Level, Update, Warning};
 use crate::workflow::party::{Destination, Source};
-use crate::workflow::{Error, Result};
+use crate::workflow::{Error, Result, not_mirrored};
 
 /// Connects to both sides and checks what can be checked before anything is read.
 pub(super) async fn look(request: &Request, context: &Context) -> Result<(Source, Destination)> {
@@ -36,6 +36,7 @@ pub(super) async fn look(request: &Request, context: &Context) -> Result<(Source
         reporter.log(Level::Info, note.clone());
     }
     preflight::fail_on(check::servers(&source.facts, &destination.facts))?;
+    not_mirrored(&destination)?;
     replaceable(&destination)?;
     // With a selection only the plan knows how much that is.
     if request.selection.is_everything() && !request.schema_only {

@@ -65,6 +65,7 @@ async fn once(
     let stopped = "the mirror stopped where its checkpoint stands";
     let connecting = async {
         let session = destination.connect(destination.grant.database()).await?;
+        checkpoint::lock(session.client(), &request.name).await?;
         let found = checkpoint::read(session.client(), &request.name).await?;
         let from = found.ok_or_else(|| unfit(request, "the destination has no checkpoint of this mirror"))?;
         let walsender = walsender(request, source, &from).await?;
@@ -101,7 +102,13 @@ async fn walsender(request: &Request, source: &Source, from: &Checkpoint) -> Res
     let system = slot::identify(&mut walsender).await?;
     let session = crate::connect::source(&source.party.options, &Settings::default()).await?;
     let standing = slot::look(&session, &from.slot).await?;
+    let whose = standing.as_ref().and_then(|slot| slot.active_application.clone());
+    let free = slot::free(&session, &from.slot, &options.application_name).await?;
     session.close().await;
+    if !free {
+        let who = whose.unwrap_or_default();
+        return Err(replicate::Error::InUse { slot: from.slot.clone(), who }.into());
+    }
     if system.identifier != from.system_identifier || system.timeline != from.timeline {
         return Err(unfit(request, "the source is another cluster, or was promoted or restored since"));
     }
@@ -146,13 +153,23 @@ async fn apply(
                 Received::Reached(lsn) if gather.is_empty() => idle.reached = idle.reached.max(lsn),
                 Received::Reached(_) => {}
             }
+            if let Some(last) = gather.take_last() {
+                writer.piece(&last.changes, last.end_lsn).await?;
+                writer.finish(last.end_lsn, last.committed_at).await?;
+                stream.confirm(writer.at());
+            }
             let (changes, bytes) = gather.held();
-            if (changes >= CHANGES || bytes >= BYTES) && gather.end().is_some() {
+            if changes >= CHANGES || bytes >= BYTES {
                 write(&mut gather, &mut writer, &stream).await?;
+                if let Some((part, commit_lsn)) = gather.take_part() {
+                    writer.piece(&part, commit_lsn).await?;
+                }
             }
             next = stream.ready();
         }
-        write(&mut gather, &mut writer, &stream).await?;
+        if !gather.is_in_parts() {
+            write(&mut gather, &mut writer, &stream).await?;
+        }
         if gather.is_empty() && idle.is_due(writer.at()) {
             writer.move_to(idle.reached).await?;
             stream.confirm(writer.at());

@@ -17,23 +17,44 @@ use crate::workflow::{Error, Result};
 pub(super) struct Gather {
     relations: HashMap<Oid, (Relation, Arc<Table>)>,
     /// The transaction whose end has not come.
-    open: Option<Vec<Change>>,
+    open: Option<Open>,
+    /// The end of one whose parts were taken.
+    last: Option<Transaction>,
     whole: Vec<Transaction>,
     changes: usize,
     bytes: usize,
+}
+
+#[derive(Debug)]
+struct Open {
+    /// Where its commit begins.
+    commit_lsn: Lsn,
+    changes: Vec<Change>,
+    /// The checkpoint covers it: it was sent again because it had not been confirmed.
+    covered: bool,
+    /// Parts of it were taken.
+    in_parts: bool,
 }
 
 impl Gather {
     /// Takes the next message in. A table that is new, or whose columns changed, is looked up on the destination.
     pub(super) async fn add(&mut self, message: Message, bytes: usize, writer: &Writer) -> Result<()> {
         match message {
-            Message::Begin(_) => self.open = Some(Vec::new()),
+            Message::Begin(begin) => {
+                let commit_lsn = begin.final_lsn;
+                // A checkpoint stands between records: a commit that begins before it ends before it too. What was taken
+                // and not been written yet lies after it as well.
+                let covered = commit_lsn < writer.at();
+                self.open = Some(Open { commit_lsn, changes: Vec::new(), covered, in_parts: false });
+            }
             Message::Commit(commit) => {
-                let changes = self.open.take().unwrap_or_default();
-                // What the checkpoint covers was sent again because it had not been confirmed.
-                if commit.end_lsn > writer.at() {
-                    let committed_at = time(commit.committed_at);
-                    self.whole.push(Transaction { end_lsn: commit.end_lsn, committed_at, changes });
+                let open = self.open.take().ok_or_else(|| defect("a commit of nothing"))?;
+                let (end_lsn, committed_at) = (commit.end_lsn, time(commit.committed_at));
+                let transaction = Transaction { end_lsn, committed_at, changes: open.changes };
+                match open {
+                    Open { covered: true, .. } => {}
+                    Open { in_parts: true, .. } => self.last = Some(transaction),
+                    _ => self.whole.push(transaction),
                 }
             }
             Message::Within(within) => self.content(within.content, bytes, writer).await?,
@@ -61,7 +82,10 @@ impl Gather {
             }
         };
         let open = self.open.as_mut().ok_or_else(|| defect("a change outside of a transaction"))?;
-        open.push(change);
+        if open.covered {
+            return Ok(());
+        }
+        open.changes.push(change);
         self.changes += 1;
         self.bytes += bytes;
         Ok(())
@@ -89,7 +113,7 @@ impl Gather {
 
     /// Whether no transaction is open or waits to be written.
     pub(super) fn is_empty(&self) -> bool {
-        self.open.is_none() && self.whole.is_empty()
+        self.open.is_none() && self.whole.is_empty() && self.last.is_none()
     }
 
     /// Changes and bytes that are held, of transactions that are not over too.
@@ -105,9 +129,24 @@ impl Gather {
         std::mem::take(&mut self.whole)
     }
 
-    /// The end of the last whole transaction.
-    pub(super) fn end(&self) -> Option<Lsn> {
-        self.whole.last().map(|transaction| transaction.end_lsn)
+    /// What has come of a transaction that is not over, and where its commit begins: it is known to be committed.
+    pub(super) fn take_part(&mut self) -> Option<(Vec<Change>, Lsn)> {
+        let open = self.open.as_mut().filter(|open| !open.changes.is_empty())?;
+        open.in_parts = true;
+        (self.changes, self.bytes) = (0, 0);
+        Some((std::mem::take(&mut open.changes), open.commit_lsn))
+    }
+
+    /// Whether parts of a transaction were taken whose end has not come.
+    pub(super) fn is_in_parts(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.in_parts)
+    }
+
+    /// The rest of a transaction whose parts were taken.
+    pub(super) fn take_last(&mut self) -> Option<Transaction> {
+        let last = self.last.take()?;
+        (self.changes, self.bytes) = (0, 0);
+        Some(last)
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Request {
     pub clone: clone::Request,
     /// Its name.
     pub name: String,
+    /// Go on although nothing bounds the log that an abandoned slot keeps on the source.
+    pub accept_unbounded_wal: bool,
     /// Tells this installation's slots from others': 8 hex digits.
     pub installation: String,
 }
@@ -81,6 +83,7 @@ async fn follower(request: &Request, context: &clone::Context, source: &Source) 
 /// Publication, slot and clone. What was made on the source goes again where the clone fails.
 async fn begin(request: &Request, context: &clone::Context, source: &Source) -> Result<Report> {
     let name = request.slot();
+    start::may_apply(request, context, source).await?;
     start::publish(request, context, source).await?;
     let walsender = request.walsender(&source.party);
     let beginning = std::sync::Arc::new(Beginning::new(walsender, request.name.clone(), name.clone()));

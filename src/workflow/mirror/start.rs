@@ -5,8 +5,9 @@ use crate::connect::{self, Settings};
 use crate::engine::apply::checkpoint::{self, Checkpoint};
 use crate::engine::preflight::{self, check};
 use crate::engine::replicate::publication;
-use crate::pg::{QualifiedName, Sql};
+use crate::pg::{QualifiedName, Sql, sqlstate};
 use crate::progress::Warning;
+use crate::safety::is_loopback;
 use crate::workflow::party::Source;
 use crate::workflow::{Result, clone};
 
@@ -29,7 +30,7 @@ pub(super) async fn checkpoint(
 /// Creates the publication over every table that can be mirrored. The others are named: they are cloned, and stay behind.
 pub(super) async fn publish(request: &Request, context: &clone::Context, source: &Source) -> Result<()> {
     let session = connect::source(&source.party.options, &Settings::default()).await?;
-    fit(&session).await?;
+    fit(request, &session).await?;
     let tables = publication::tables(&session).await?;
     let selection = &request.clone.selection;
     let mut published: Vec<&QualifiedName> = Vec::new();
@@ -56,8 +57,31 @@ pub(super) async fn publish(request: &Request, context: &clone::Context, source:
     Ok(())
 }
 
+/// Whether our role may apply changes on the destination as they are: found out before anything is made on the source.
+pub(super) async fn may_apply(request: &Request, context: &clone::Context, source: &Source) -> Result<()> {
+    let destination = super::follower(request, context, source).await?;
+    let session = destination.maintenance().await?;
+    let tried = session.batch(&Sql::fixed("SET session_replication_role = replica")).await;
+    session.close().await;
+    let Err(error) = tried else { return Ok(()) };
+    if error.sqlstate() != Some(sqlstate::INSUFFICIENT_PRIVILEGE) {
+        return Err(error.into());
+    }
+    let role = crate::pg::Ident::new(&destination.facts.role).quoted();
+    let finding = check::Finding {
+        code: "no_replica_role",
+        message: format!(
+            "role {role} of the destination may not switch triggers and foreign keys off while it applies changes"
+        ),
+        hint: format!(
+            "on the destination as a superuser (15 or newer): GRANT SET ON PARAMETER session_replication_role TO {role}"
+        ),
+    };
+    Ok(preflight::fail_on(vec![finding])?)
+}
+
 /// Whether changes can be had from this source at all.
-async fn fit(session: &connect::Connection) -> Result<()> {
+async fn fit(request: &Request, session: &connect::Connection) -> Result<()> {
     let query = Sql::fixed(include_str!("../../../sql/source/replication_facts.sql"));
     let row = session.query_one(&query, &[]).await?;
     let read = |error| session.error(error);
@@ -65,7 +89,17 @@ async fn fit(session: &connect::Connection) -> Result<()> {
     let may: bool = row.try_get("may_replicate").map_err(read)?;
     let free: i64 = row.try_get("free_slots").map_err(read)?;
     let role: String = row.try_get("role").map_err(read)?;
+    let unbounded: bool = row.try_get("unbounded").map_err(read)?;
     let mut findings = Vec::new();
+    if unbounded && !request.accept_unbounded_wal && !is_loopback(session.dialed()) {
+        findings.push(check::Finding {
+            code: "unbounded_wal",
+            message: "the source keeps log for a slot without a bound: when this machine is off for long, its disk fills up".to_owned(),
+            hint: "on the source: ALTER SYSTEM SET max_slot_wal_keep_size = '8GB' and SELECT pg_reload_conf(); or take the \
+                   risk with --accept-unbounded-wal"
+                .to_owned(),
+        });
+    }
     if wal_level != "logical" {
         findings.push(check::Finding {
             code: "wal_level",

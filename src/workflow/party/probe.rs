@@ -3,6 +3,7 @@
 use super::source::{Source, steady};
 use super::{Destination, OtherSource, Party};
 use crate::connect::{self, Connection, Options, Settings};
+use crate::engine::apply::checkpoint;
 use crate::engine::preflight;
 use crate::engine::stage::registry::{Registry, Sighting};
 use crate::engine::stage::{self, facts};
@@ -33,6 +34,7 @@ pub(super) struct Probe {
     facts: preflight::destination::Facts,
     database: Option<facts::Database>,
     pub(super) relations: Vec<crate::pg::QualifiedName>,
+    mirrors: Vec<String>,
     shown: Shown,
 }
 
@@ -68,12 +70,13 @@ impl Probe {
         let client = connection.client();
         let facts = preflight::destination::facts(client).await?;
         let database = facts::database(client, &endpoint.database).await?;
-        let mut relations = Vec::new();
+        let (mut relations, mut mirrors) = (Vec::new(), Vec::new());
         let mut objects = 0;
         if database.is_some() {
             let inside = probe(&permit, &party.options, &endpoint.database).await?;
             objects = facts::user_objects(inside.client()).await.map_err(before_any_change)?;
             relations = preflight::destination::relations(inside.client()).await?;
+            mirrors = checkpoint::mirrors(inside.client()).await?;
             inside.leave().await;
         }
         let shown = Shown {
@@ -82,7 +85,7 @@ impl Probe {
             telltale_roles: safety::telltale_roles(&facts.roles, &facts.made_roles),
             holds_user_objects: objects > 0,
         };
-        Ok(Self { permit, connection, maintenance, facts, database, relations, shown })
+        Ok(Self { permit, connection, maintenance, facts, database, relations, mirrors, shown })
     }
 
     /// A read-only connection to a database other than the one that is to be replaced.
@@ -194,6 +197,7 @@ impl Probe {
             facts: self.facts,
             database: self.database,
             relations: self.relations,
+            mirrors: self.mirrors,
             notes: notes.iter().map(ToString::to_string).collect(),
         })
     }
