@@ -16,6 +16,7 @@ pub mod net;
 pub mod order;
 mod rows;
 mod statement;
+mod step;
 pub mod table;
 pub mod writer;
 

@@ -1,0 +1,86 @@
+//! The statements of a batch, sent one after the other without a round trip between them.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::SystemTime;
+
+use tokio_postgres::types::ToSql;
+
+use super::checkpoint;
+use super::rows::Rows;
+use super::table::Table;
+use crate::pg::{Lsn, Sql};
+use crate::sql;
+
+/// How many rows a statement touched, where that is to be looked at.
+pub(super) type Answer = std::result::Result<Option<u64>, tokio_postgres::Error>;
+
+/// A statement of a batch.
+pub(super) enum Step {
+    Fixed(Sql),
+    /// Moves the checkpoint.
+    Advance {
+        mirror: String,
+        from: Lsn,
+        to: Lsn,
+        committed_at: SystemTime,
+    },
+    Rows {
+        statement: tokio_postgres::Statement,
+        rows: Rows,
+    },
+}
+
+pub(super) type Sending<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
+
+impl Step {
+    /// Sends it; what comes is its answer.
+    pub(super) fn send<'a>(&'a self, client: &'a tokio_postgres::Client) -> Sending<'a> {
+        match self {
+            Self::Fixed(sql) => {
+                Box::pin(async move { client.batch_execute(sql.as_str()).await.map(|()| None) })
+            }
+            Self::Advance { mirror, from, to, committed_at } => Box::pin(async move {
+                let moved = checkpoint::advance(client, mirror, *from, *to, Some(*committed_at)).await?;
+                Ok(Some(u64::from(moved)))
+            }),
+            Self::Rows { statement, rows } => Box::pin(async move {
+                let parameters: Vec<&(dyn ToSql + Sync)> =
+                    rows.parameters.iter().map(|array| array as &(dyn ToSql + Sync)).collect();
+                client.execute(statement, &parameters).await.map(Some)
+            }),
+        }
+    }
+}
+
+/// Runs them beside each other, each begun after the one before it: the client library sends what a future begins with when
+/// that is first polled, so the server gets them in this order, without a round trip between them.
+pub(super) async fn in_order<T>(futures: Vec<Pin<Box<dyn Future<Output = T> + Send + '_>>>) -> Vec<T> {
+    let mut running: Vec<_> = futures.into_iter().map(Some).collect();
+    let mut done: Vec<Option<T>> = running.iter().map(|_| None).collect();
+    poll_fn(|cx| {
+        let mut pending = false;
+        for (slot, done) in running.iter_mut().zip(&mut done) {
+            let Some(future) = slot else { continue };
+            match future.as_mut().poll(cx) {
+                Poll::Ready(value) => (*slot, *done) = (None, Some(value)),
+                Poll::Pending => pending = true,
+            }
+        }
+        if pending { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    done.into_iter().flatten().collect()
+}
+
+/// TRUNCATE of exactly these tables: those that CASCADE reached on the source are among them.
+pub(super) fn truncate(tables: &[Arc<Table>], restart_identity: bool) -> Sql {
+    let names = tables.iter().map(|table| match table.partitioned {
+        true => sql!("{t}", t = table.name),
+        false => sql!("ONLY {t}", t = table.name),
+    });
+    let restart = if restart_identity { " RESTART IDENTITY" } else { "" };
+    sql!("TRUNCATE {n}{r}", n = Sql::join(names, ", "), r = Sql::fixed(restart))
+}
