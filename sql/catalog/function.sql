@@ -11,14 +11,18 @@ SELECT
          WHEN p.proleakproof THEN 'LEAKPROOF'
          WHEN p.prosupport <> 0 THEN 'SUPPORT' END AS for_superusers,
     pg_catalog.pg_get_functiondef(p.oid) AS definition,
-    -- The same function without its body, for one whose body is SQL that the server reads at once. It must not be called so. With
-    -- its defaults, which calls may leave to it, unless those call functions or operators of the user's.
+    -- The same function without its body, for one whose body is SQL that the server reads at once. Called so it fails. With its
+    -- defaults, which calls may leave to it, unless those call functions or operators of the user's. Of another language, whose
+    -- body is not held against the result's type; where there is none, in a session that does not check bodies.
     CASE WHEN p.prosqlbody IS NOT NULL THEN pg_catalog.concat(
         'CREATE ', CASE p.prokind WHEN 'p' THEN 'PROCEDURE ' ELSE 'FUNCTION ' END, pg_catalog.format('%I.%I', n.nspname, p.proname),
         '(', CASE WHEN p.proargdefaults::pg_catalog.text ~ ':(funcid|opfuncid|opno|aggfnoid) [0-9]{5}'
                   THEN pg_catalog.pg_get_function_identity_arguments(p.oid)
                   ELSE pg_catalog.pg_get_function_arguments(p.oid) END, ')', ' RETURNS ' || pg_catalog.pg_get_function_result(p.oid),
-        ' LANGUAGE sql AS ', pg_catalog.quote_literal('SELECT ''declared and not defined yet''::pg_catalog.int4')) END AS declaration,
+        CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_language AS pl WHERE pl.lanname = 'plpgsql')
+             THEN ' LANGUAGE plpgsql AS ' || pg_catalog.quote_literal('BEGIN RAISE EXCEPTION ''declared and not defined yet''; END')
+             ELSE ' LANGUAGE sql AS ' || pg_catalog.quote_literal('SELECT ''declared and not defined yet''::pg_catalog.int4')
+             END) END AS declaration,
     COALESCE(p.proconfig, '{}') AS settings,
     ARRAY(
         SELECT pg_catalog.quote_ident(e.extname) FROM pg_catalog.pg_depend AS d

@@ -56,7 +56,7 @@ pub(super) struct Arguments {
     /// Do not grant privileges
     #[arg(long)]
     pub(super) no_privileges: bool,
-    /// Create roles that are missing on the destination, without login
+    /// Create roles that are missing on the destination, without login, members of each other as on the source
     #[arg(long)]
     pub(super) create_roles: bool,
     /// Leave cron jobs, webhooks and subscriptions able to act

@@ -45,6 +45,14 @@ async fn functions_whose_bodies_need_each_other_are_made() {
         let recursive =
             "SELECT count(*) FROM pg_proc WHERE prosqlbody IS NULL AND pronamespace = 'public'::regnamespace";
         assert_eq!(to.query_text(recursive).await, "0", "a declaration is left");
+
+        // The statements of a difference run in sessions that look at bodies.
+        let empty = on_destination.database("circles").await;
+        let (here, there) = (from.url(), empty.url());
+        let diff = ["diff", "--from", &here, "--to", &there];
+        let statements = Binary::new().run(&[&diff[..], &["--sql"]].concat()).await;
+        empty.execute(&statements.expect_code(5).stdout).await;
+        Binary::new().run(&diff).await.expect_code(0);
     }
 }
 

@@ -138,7 +138,7 @@ pub async fn tried(client: &Client, asked: &[Collation], encoding: &str) -> Resu
     if own != encoding {
         return Ok(answers);
     }
-    client.batch_execute("BEGIN").await.map_err(failed)?;
+    client.batch_execute("BEGIN READ WRITE").await.map_err(failed)?;
     for (one, answer) in asked.iter().zip(&mut answers) {
         let Some(definition) = one.definition.as_ref().filter(|_| !answer.exact) else { continue };
         let make =

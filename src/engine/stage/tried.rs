@@ -19,7 +19,7 @@ pub async fn tried(client: &Client, statements: &[Sql]) -> Result<Vec<Option<Ref
     let doing = "trying settings";
     let run =
         async |text: &str| client.batch_execute(text).await.map_err(|source| Error::Query { doing, source });
-    run("BEGIN").await?;
+    run("BEGIN READ WRITE").await?;
     // Nearly always it takes them all, and a round trip is enough.
     run("SAVEPOINT one").await?;
     match client.batch_execute(Sql::join(statements, "; ").as_str()).await {
