@@ -9,8 +9,8 @@ SELECT
          THEN pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(co.collname) END AS collation,
     d.oid AS default_oid,
     pg_catalog.pg_get_expr(d.adbin, d.adrelid) AS default_expression,
-    CASE WHEN c.relkind = 'm' AND a.attstorage <> t.typstorage THEN a.attstorage END AS storage,
-    CASE WHEN c.relkind = 'm' THEN NULLIF(a.attcompression, ''::pg_catalog."char") END AS compression,
+    CASE WHEN c.relkind = 'm' AND a.attstorage <> t.typstorage THEN a.attstorage::pg_catalog.text END AS storage,
+    CASE WHEN c.relkind = 'm' THEN a.attcompression::pg_catalog.text END AS compression,
     CASE WHEN a.attstattarget >= 0 THEN a.attstattarget::pg_catalog.int4 END AS statistics,
     COALESCE(a.attoptions, '{}'::pg_catalog.text[]) AS options
 FROM pg_catalog.pg_class AS c

@@ -33,7 +33,7 @@ fn without_lz4(catalog: &mut Catalog, changed: &mut Vec<Skipped>) {
         }
     }
     for view in &mut catalog.views {
-        for column in view.columns.iter_mut().filter(|column| column.compression == Some('l')) {
+        for column in view.columns.iter_mut().filter(|column| column.compression == Some("lz4")) {
             column.compression = None;
             note(&view.name, column.name.as_str());
         }

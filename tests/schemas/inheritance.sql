@@ -16,6 +16,9 @@ ALTER TABLE stricter ALTER extra SET NOT NULL, ALTER extra SET STATISTICS 10, AL
 CREATE TABLE keyed (PRIMARY KEY (id)) INHERITS (base);
 CREATE TABLE generated_parent (a integer, b integer GENERATED ALWAYS AS (a + 1) STORED);
 CREATE TABLE generated_child (c integer) INHERITS (generated_parent);
+CREATE TABLE generated_again (a integer, b integer GENERATED ALWAYS AS (a + 1) STORED);
+ALTER TABLE generated_again INHERIT generated_parent;
+CREATE TABLE generated_redeclared (b integer, c integer) INHERITS (generated_parent);
 ALTER TABLE base ADD CONSTRAINT late CHECK (name <> 'late') NOT VALID;
 COMMENT ON CONSTRAINT base_positive ON base IS 'on the parent''s';
 -- The child says again what its parent says: a key of its own over a column that both define.

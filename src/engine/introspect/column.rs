@@ -45,20 +45,8 @@ fn column(row: &Row) -> Result<Column, Error> {
             "d" => Some(Identity::ByDefault),
             other => return Err(unknown("pg_attribute.attidentity", other)),
         },
-        storage: match get::<Option<&str>>(row, "storage")? {
-            None => None,
-            Some("p") => Some("plain"),
-            Some("e") => Some("external"),
-            Some("x") => Some("extended"),
-            Some("m") => Some("main"),
-            Some(other) => return Err(unknown("pg_attribute.attstorage", other)),
-        },
-        compression: match get::<&str>(row, "compression")? {
-            "" => None,
-            "p" => Some("pglz"),
-            "l" => Some("lz4"),
-            other => return Err(unknown("pg_attribute.attcompression", other)),
-        },
+        storage: storage(row)?,
+        compression: compression(row)?,
         statistics: get(row, "statistics")?,
         options: get::<Option<Vec<String>>>(row, "options")?.unwrap_or_default(),
         foreign_options: printed_option(row, "foreign_options")?,
@@ -83,4 +71,26 @@ fn not_null(row: &Row) -> Result<Option<NotNull>, Error> {
 
 fn unknown(what: &'static str, value: &str) -> Error {
     Error::Unknown { what, value: value.to_owned() }
+}
+
+/// How the column is stored, where it is not its type's way.
+pub(super) fn storage(row: &Row) -> Result<Option<&'static str>, Error> {
+    Ok(match get::<Option<&str>>(row, "storage")? {
+        None => None,
+        Some("p") => Some("plain"),
+        Some("e") => Some("external"),
+        Some("x") => Some("extended"),
+        Some("m") => Some("main"),
+        Some(other) => return Err(unknown("pg_attribute.attstorage", other)),
+    })
+}
+
+/// How it is compressed, where that was said.
+pub(super) fn compression(row: &Row) -> Result<Option<&'static str>, Error> {
+    Ok(match get::<Option<&str>>(row, "compression")? {
+        None | Some("") => None,
+        Some("p") => Some("pglz"),
+        Some("l") => Some("lz4"),
+        Some(other) => return Err(unknown("pg_attribute.attcompression", other)),
+    })
 }

@@ -4,9 +4,7 @@ use std::collections::HashMap;
 
 use tokio_postgres::{Client, Row};
 
-use crate::engine::introspect::{
-    Error, get, ident, letter_option, printed, printed_option, qualified, query,
-};
+use crate::engine::introspect::{Error, get, ident, printed, printed_option, qualified, query};
 use crate::pg::{Ident, Oid, Sql, Version};
 use crate::schema::model::view::{Materialized, View, ViewColumn};
 
@@ -59,8 +57,8 @@ fn column(row: &Row) -> Result<ViewColumn, Error> {
         data_type: printed(row, "data_type")?,
         collation: printed_option(row, "collation")?,
         default: get::<Option<Oid>>(row, "default_oid")?.zip(printed_option(row, "default_expression")?),
-        storage: letter_option(row, "storage")?,
-        compression: letter_option(row, "compression")?,
+        storage: super::column::storage(row)?,
+        compression: super::column::compression(row)?,
         statistics: get(row, "statistics")?,
         options: get(row, "options")?,
     })

@@ -147,6 +147,8 @@ fn only_name<'a>(words: &[&'a str]) -> Option<&'a str> {
             | "TABLESAMPLE" | ";" => break,
             "UNION" | "INTERSECT" | "EXCEPT" => return None,
             "." | ")" | "AS" => {}
+            // Its columns are known by it, where it has no alias.
+            "XMLTABLE" => name = "xmltable",
             word => name = word,
         }
     }
@@ -176,6 +178,16 @@ mod tests {
                 false,
             ),
             ("SELECT EXTRACT(year FROM t.a) FROM t", "SELECT EXTRACT(year FROM a) FROM t", true),
+            (
+                r#"SELECT "xmltable"."a" FROM XMLTABLE(('/r') PASSING ('<r/>'::xml) COLUMNS "a" integer)"#,
+                r#"SELECT "a" FROM XMLTABLE(('/r') PASSING ('<r/>'::xml) COLUMNS "a" integer)"#,
+                true,
+            ),
+            (
+                "SELECT x.a FROM XMLTABLE(('/r') PASSING (b) COLUMNS a integer) x",
+                "SELECT a FROM XMLTABLE(('/r') PASSING (b) COLUMNS a integer) x",
+                true,
+            ),
         ] {
             assert_eq!(same_query(one, other), expected, "{one} | {other}");
         }

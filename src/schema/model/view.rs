@@ -41,9 +41,9 @@ pub struct ViewColumn {
     /// `ALTER VIEW .. SET DEFAULT`: the default's oid in `pg_attrdef` and its expression.
     pub default: Option<(Oid, Sql)>,
     /// `p` plain, `e` external, `x` extended, `m` main, where it is not the type's own.
-    pub storage: Option<char>,
+    pub storage: Option<&'static str>,
     /// `p` pglz, `l` lz4.
-    pub compression: Option<char>,
+    pub compression: Option<&'static str>,
     pub statistics: Option<i32>,
     /// `name=value` as in `attoptions`.
     pub options: Vec<String>,

@@ -16,6 +16,8 @@ pub(in crate::schema) struct Form<'a> {
     pub(in crate::schema) with_default: bool,
     /// The identity column's own sequence; a partition's identity column has none.
     pub(in crate::schema) identity: Option<&'a Sequence>,
+    /// A parent's expression of a generated column comes by inheritance.
+    pub(in crate::schema) inherits_expression: bool,
     /// A parent's NOT NULL comes by inheritance.
     pub(in crate::schema) inherits_not_null: bool,
     /// The name of its NOT NULL where the source has none and the destination's own choice would not do.
@@ -36,6 +38,7 @@ pub(in crate::schema) fn definition(column: &Column, form: Form<'_>, options: &O
         text.push(&sql!(" COLLATE {collation}", collation = collation));
     }
     match (&column.default, column.generated) {
+        (Some(_), Some(_)) if form.inherits_expression => {}
         (Some(default), Some(generated)) => {
             text.push(&sql!(" GENERATED ALWAYS AS ({expression})", expression = default.expression));
             text.push_fixed(match generated {

@@ -160,17 +160,10 @@ fn render_materialized(
 fn column_settings(column: &ViewColumn) -> Vec<Sql> {
     let mut actions = Vec::new();
     if let Some(storage) = column.storage {
-        actions.push(Sql::fixed(match storage {
-            'p' => "SET STORAGE PLAIN",
-            'e' => "SET STORAGE EXTERNAL",
-            'm' => "SET STORAGE MAIN",
-            _ => "SET STORAGE EXTENDED",
-        }));
+        actions.push(sql!("SET STORAGE {storage}", storage = Sql::fixed(storage)));
     }
-    match column.compression {
-        Some('p') => actions.push(Sql::fixed("SET COMPRESSION pglz")),
-        Some('l') => actions.push(Sql::fixed("SET COMPRESSION lz4")),
-        _ => {}
+    if let Some(method) = column.compression {
+        actions.push(sql!("SET COMPRESSION {method}", method = Sql::fixed(method)));
     }
     if let Some(target) = column.statistics {
         actions.push(sql!("SET STATISTICS {target}", target = target));

@@ -98,6 +98,7 @@ fn statements(table: &Table, column: &Column, work: &Work<'_>) -> Result<Vec<Sql
         with_type: true,
         with_default: inside,
         identity: None,
+        inherits_expression: false,
         inherits_not_null: false,
         not_null_name: None,
     };

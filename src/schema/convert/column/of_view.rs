@@ -45,12 +45,9 @@ pub(super) fn alter_of_view(object: &Object, changes: &[&MemberChange], view: &V
                 actions.push(sql!("SET STATISTICS {target}", target = column.statistics.unwrap_or(-1)))
             }
             Aspect::Storage => match column.storage {
-                Some(storage) => actions.push(Sql::fixed(match storage {
-                    'p' => "SET STORAGE PLAIN",
-                    'e' => "SET STORAGE EXTERNAL",
-                    'm' => "SET STORAGE MAIN",
-                    _ => "SET STORAGE EXTENDED",
-                })),
+                Some(storage) => {
+                    actions.push(sql!("SET STORAGE {storage}", storage = Sql::fixed(storage)));
+                }
                 None => work.withhold(
                     object,
                     Some(&change.member),
@@ -58,11 +55,10 @@ pub(super) fn alter_of_view(object: &Object, changes: &[&MemberChange], view: &V
                     "the type's own has no name",
                 ),
             },
-            Aspect::Compression => actions.push(Sql::fixed(match column.compression {
-                Some('p') => "SET COMPRESSION pglz",
-                Some(_) => "SET COMPRESSION lz4",
-                None => "SET COMPRESSION default",
-            })),
+            Aspect::Compression => {
+                let method = column.compression.unwrap_or("default");
+                actions.push(sql!("SET COMPRESSION {method}", method = Sql::fixed(method)));
+            }
             _ => {}
         }
     }

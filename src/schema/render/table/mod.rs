@@ -196,6 +196,7 @@ impl<'a> Place<'a> {
                     with_type: self.table.of_type.is_none(),
                     with_default: parts == Parts::Inside || !self.is_separable(column),
                     identity: self.relations.identities.get(&(self.table.oid, column.number)).copied(),
+                    inherits_expression: self.inherits_expression(column),
                     inherits_not_null: self.way == Way::OwnColumns && self.inherits_not_null(column),
                     not_null_name: self.relations.not_null_names.get(&(self.table.oid, column.number)),
                 };

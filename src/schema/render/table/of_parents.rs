@@ -18,6 +18,13 @@ impl<'a> Place<'a> {
         }
     }
 
+    /// Whether a column that the table declares has its parent's expression, which before 16 it must not say again.
+    pub(super) fn inherits_expression(&self, column: &Column) -> bool {
+        self.way == Way::OwnColumns
+            && !self.options.destination_version.at_least(16)
+            && self.parents_columns(column).iter().any(|parent| parent.generated.is_some())
+    }
+
     /// Whether the column's NOT NULL comes from a parent. Before 18 no server knew: then it does wherever a parent
     /// has it, as pg_dump sees it too.
     pub(super) fn inherits_not_null(&self, column: &Column) -> bool {
