@@ -146,14 +146,15 @@ impl Arguments {
         job: JobId,
         source: Party,
         destination: Party,
-    ) -> Result<clone::Request, Box<dyn Classify + Send + Sync>> {
-        Ok(clone::Request {
+        selection: Selection,
+    ) -> clone::Request {
+        clone::Request {
             job,
             source,
             destination,
             confirm: self.confirm.clone(),
             jobs: self.jobs.map_or_else(cores, usize::from),
-            selection: self.selection()?,
+            selection,
             schema_only: self.schema_only,
             verify: self.verify.into(),
             strict: self.strict,
@@ -166,10 +167,10 @@ impl Arguments {
             keep_old: usize::from(self.keep_old),
             yield_to_ddl: self.yield_to_ddl.map(f64::from),
             split_above_bytes: self.split_tables_larger_than.map(|megabytes| megabytes << 20),
-        })
+        }
     }
 
-    fn selection(&self) -> Result<Selection, Box<dyn Classify + Send + Sync>> {
+    pub(super) fn selection(&self) -> Result<Selection, Box<dyn Classify + Send + Sync>> {
         Ok(Selection::parse(&self.include, &self.exclude, &self.exclude_data)?)
     }
 
@@ -201,6 +202,7 @@ impl Arguments {
 /// Runs the command.
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     arguments.check_available()?;
+    let selection = arguments.selection()?;
     let source = parties::party(context, "--from", &arguments.from)?;
     let destination = parties::party(context, "--to", &arguments.to)?;
     let store = context.store()?;
@@ -209,7 +211,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     let mut record =
         Record::new(job.clone(), Kind::Clone, source.label(), destination.label(), database, unix_ms());
     record.options = arguments.for_record(&destination);
-    let request = arguments.request(job, source, destination)?;
+    let request = arguments.request(job, source, destination, selection);
     let watched = Watched::start(context, record, store.clone(), arguments.terminate_sessions)?;
     let store_for_undo = store.clone();
     let run = clone::Context {

@@ -62,6 +62,7 @@ pub(super) async fn run(context: &Context, arguments: Mirror) -> Outcome {
         return drop_mirror(context, name, &from, &to).await;
     }
     arguments.clone.check_available()?;
+    let selection = arguments.clone.selection()?;
     let source = parties::party(context, "--from", &arguments.clone.from)?;
     let destination = parties::party(context, "--to", &arguments.clone.to)?;
     let store = context.store()?;
@@ -72,7 +73,7 @@ pub(super) async fn run(context: &Context, arguments: Mirror) -> Outcome {
     let mut record = Record::new(job.clone(), Kind::Mirror, from.clone(), to.clone(), database, unix_ms());
     record.options = arguments.clone.for_record(&destination);
     let request = mirror::Request {
-        clone: arguments.clone.request(job.clone(), source, destination)?,
+        clone: arguments.clone.request(job.clone(), source, destination, selection),
         name,
         accept_unbounded_wal: arguments.accept_unbounded_wal,
         installation: store.installation().to_owned(),

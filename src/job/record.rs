@@ -126,9 +126,9 @@ impl FromStr for Kind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        [Self::Clone, Self::Verify]
+        [Self::Clone, Self::Verify, Self::Mirror]
             .into_iter()
             .find(|kind| kind.as_str() == text)
-            .ok_or_else(|| format!("\"{text}\" is not a type of job; types are clone and verify"))
+            .ok_or_else(|| format!("\"{text}\" is not a type of job; types are clone, verify and mirror"))
     }
 }

@@ -69,6 +69,7 @@ mod diff_statements;
 mod harness;
 mod interrupts;
 mod mirror;
+mod mirror_faults;
 mod schema_circles;
 mod schema_clones;
 mod schema_kinds;

@@ -1,0 +1,241 @@
+//! A mirror over broken connections, servers that restart, a destination that hangs, and a source that has nothing to say.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::support::binary::Running;
+use crate::support::{
+    Binary, Database, FaultProxy, Outcome, Server, Session, Settings, checksum, destination, eventually,
+    source,
+};
+
+const BANK: &str = "CREATE TABLE account (id int PRIMARY KEY, balance int NOT NULL);
+    CREATE TABLE history (id bigserial PRIMARY KEY, account int, delta int);
+    INSERT INTO account SELECT g, 100 FROM generate_series(1, 20) g";
+
+/// What never changes, whatever is read and when.
+const TOTAL: &str =
+    "SELECT sum(balance) || ' ' || coalesce((SELECT sum(delta) FROM history), 0) FROM account";
+
+const GONE: [&str; 6] = [
+    "connection to client lost",
+    "terminating connection",
+    "unexpected EOF on client connection",
+    "could not receive data from client",
+    "could not send data to client",
+    "terminating walsender process",
+];
+
+fn rounds(ordinarily: u64) -> u64 {
+    std::env::var("MULTIBOARD_TEST_MIRROR_FAULTS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(ordinarily)
+}
+
+/// Moves money about until it is over: begins and commits in different orders, and takes savepoints back.
+async fn transfers(sessions: &[Session; 2], over: &AtomicBool) {
+    let mut step = 0_u32;
+    while !over.load(Ordering::Relaxed) {
+        step += 1;
+        let [one, other] = sessions;
+        let pick = |salt: u32| (step * salt % 10 + 1, step * (salt + 4) % 10 + 11);
+        let transfer = |(a, b): (u32, u32), amount: u32| {
+            format!(
+                "UPDATE account SET balance = balance - {amount} WHERE id = {a}; UPDATE account SET balance = balance + {amount} WHERE id = {b};
+                 INSERT INTO history (account, delta) VALUES ({a}, -{amount}), ({b}, {amount})"
+            )
+        };
+        // The one begins first and commits last; they meet in no row.
+        let (low, high) = (pick(3).0, pick(7).1);
+        one.execute_all(&format!("BEGIN; SAVEPOINT a; {}; ROLLBACK TO a", transfer((low, low % 10 + 1), 5)))
+            .await;
+        other.execute_all(&format!("BEGIN; {}; COMMIT", transfer((high, (high - 10) % 10 + 11), 2))).await;
+        one.execute_all(&format!("{}; COMMIT", transfer((low, low % 10 + 1), 1))).await;
+    }
+}
+
+fn start(program: &Binary, from: &str, to: &str) -> Running {
+    program.start(&["mirror", "--json", "--no-input", "--name", "m", "--from", from, "--to", to])
+}
+
+async fn streams(running: &mut Running) {
+    running.event("that it streams", |line| line["data"]["phase"] == "streaming").await;
+}
+
+async fn same(from: &Database<'_>, to: &Database<'_>, running: &Running) {
+    let rows = async |database: &Database<'_>| {
+        let mut lines = checksum::of(database).await;
+        lines.retain(|line| line.starts_with("table \"public\""));
+        lines
+    };
+    eventually("equal rows", async || {
+        let (left, right) = (rows(from).await, rows(to).await);
+        let said = || running.printed().lines().rev().take(5).collect::<Vec<_>>().join("\n");
+        if left == right { Ok(()) } else { Err(format!("{left:#?}\n{right:#?}\n{}", said())) }
+    })
+    .await;
+}
+
+async fn end(program: &Binary, running: Running, from: &Database<'_>, to: &Database<'_>) {
+    running.interrupt();
+    Outcome::of(running.finish().await).expect_code(0);
+    let (source, destination) = (from.url(), to.url());
+    program.run(&["mirror", "drop", "m", "--from", &source, "--to", &destination]).await.expect_code(0);
+}
+
+#[tokio::test]
+async fn cut_off_on_either_side_it_goes_on_and_every_moment_of_the_destination_adds_up() {
+    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+    let (from, to) = (source.database("cut").await, destination.absent_database("cut"));
+    for text in GONE {
+        from.announce(text);
+        to.announce(text);
+    }
+    from.execute(BANK).await;
+    let (near, far) = (FaultProxy::start(source), FaultProxy::start(destination));
+    let program = Binary::new();
+    let mut running = start(&program, &near.url(from.name()), &far.url(to.name()));
+    streams(&mut running).await;
+    let sessions = [from.session().await, from.session().await];
+    let over = AtomicBool::new(false);
+    let cutting = async {
+        let reader = to.session().await;
+        for round in 0..rounds(4) {
+            for moment in 0..10 {
+                assert_eq!(reader.query_text(TOTAL).await, "2000 0", "round {round}, moment {moment}");
+                // Not a wait for anything: other moments are to be read.
+                tokio::time::sleep(Duration::from_millis(10 + round * 13 % 50)).await;
+            }
+            if round % 2 == 0 {
+                near.cut_all()
+            } else {
+                far.cut_all()
+            }
+            running.event("that it connects again", |line| line["data"]["code"] == "mirror_reconnects").await;
+        }
+        over.store(true, Ordering::Relaxed);
+    };
+    tokio::join!(transfers(&sessions, &over), cutting);
+    same(&from, &to, &running).await;
+    end(&program, running, &from, &to).await;
+}
+
+#[tokio::test]
+async fn servers_that_crash_and_come_up_again_lose_nothing() {
+    for (major, how) in [(15, "immediate"), (18, "fast")] {
+        let (Some(source), Some(destination)) =
+            (Server::with(major, Settings::new()), Server::with(major, Settings::new()))
+        else {
+            return;
+        };
+        let (from, to) = (source.database("restart").await, destination.absent_database("restart"));
+        for text in
+            GONE.into_iter().chain(["the database system is", "server process", "database system was"])
+        {
+            from.announce(text);
+            to.announce(text);
+        }
+        from.execute(BANK).await;
+        let program = Binary::new();
+        let mut running = start(&program, &from.url(), &to.url());
+        streams(&mut running).await;
+        for round in 0..rounds(2) {
+            let statements = format!(
+                "INSERT INTO history (account, delta) SELECT {round}, g FROM generate_series(1, 5000) g; UPDATE account SET balance = {round} + id"
+            );
+            from.execute(&statements).await;
+            if round % 2 == 0 {
+                destination.restart(how)
+            } else {
+                source.restart(how)
+            }
+            from.execute("INSERT INTO history (account, delta) VALUES (-1, 0)").await;
+            same(&from, &to, &running).await;
+        }
+        end(&program, running, &from, &to).await;
+    }
+}
+
+#[tokio::test]
+async fn a_source_hears_from_us_while_the_destination_hangs() {
+    let settings = Settings::new().set("wal_sender_timeout", "'3s'");
+    let (Some(source), Some(destination)) = (Server::with(15, settings), destination(15)) else { return };
+    let (from, to) = (source.database("hang").await, destination.absent_database("hang"));
+    from.execute(BANK).await;
+    let far = FaultProxy::start(destination);
+    let program = Binary::new();
+    let mut running = start(&program, &from.url(), &far.url(to.name()));
+    streams(&mut running).await;
+    let walsender = "SELECT string_agg(pid::text, ',') FROM pg_stat_replication";
+    let before = from.query_text(walsender).await;
+    far.stall();
+    let until = std::time::Instant::now() + Duration::from_secs(8);
+    // More than is read ahead.
+    while std::time::Instant::now() < until {
+        from.execute("INSERT INTO history (account, delta) SELECT 1, g FROM generate_series(1, 2000) g")
+            .await;
+    }
+    assert_eq!(from.query_text(walsender).await, before, "the source has given the walsender up");
+    far.resume();
+    same(&from, &to, &running).await;
+    assert!(!running.printed().contains("mirror_reconnects"), "{}", running.printed());
+    end(&program, running, &from, &to).await;
+}
+
+#[tokio::test]
+async fn an_idle_database_keeps_no_log_and_confirms_nothing_that_is_not_in_the_checkpoint() {
+    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+    let (from, busy) = (source.database("idle").await, source.database("idle_busy").await);
+    let to = destination.absent_database("idle");
+    from.execute(BANK).await;
+    let program = Binary::new();
+    let mut running = start(&program, &from.url(), &to.url());
+    streams(&mut running).await;
+    busy.execute("CREATE TABLE noise (t text); INSERT INTO noise SELECT repeat('x', 500) FROM generate_series(1, 20000)").await;
+    let wanted = source.query_text("SELECT pg_current_wal_insert_lsn()").await;
+    let slot = "SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE database = current_database()";
+    eventually("a confirmed position behind the neighbour's noise", async || {
+        let confirmed = from.query_text(slot).await;
+        let checkpoint = to.query_text("SELECT lsn FROM multiboard_sync.checkpoint").await;
+        let answers = source
+            .query_text(&format!("SELECT concat('{confirmed}'::pg_lsn <= '{checkpoint}'::pg_lsn, '{confirmed}'::pg_lsn >= '{wanted}'::pg_lsn)"))
+            .await;
+        assert!(answers.starts_with('t'), "confirmed {confirmed}, the checkpoint is at {checkpoint}");
+        if answers.ends_with('t') { Ok(()) } else { Err(format!("{confirmed}, wanted {wanted}")) }
+    })
+    .await;
+    // Killed now, nothing is missing and no new copy is needed.
+    running.kill();
+    running.finish().await;
+    from.execute("INSERT INTO history (account, delta) VALUES (1, 1)").await;
+    let mut running = start(&program, &from.url(), &to.url());
+    streams(&mut running).await;
+    same(&from, &to, &running).await;
+    end(&program, running, &from, &to).await;
+}
+
+#[tokio::test]
+async fn a_destination_that_was_set_back_needs_a_new_copy() {
+    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+    let (from, to) = (source.database("back").await, destination.absent_database("back"));
+    from.execute(BANK).await;
+    let program = Binary::new();
+    let mut running = start(&program, &from.url(), &to.url());
+    streams(&mut running).await;
+    let old = to.query_text("SELECT lsn FROM multiboard_sync.checkpoint").await;
+    from.execute("UPDATE account SET balance = 0").await;
+    same(&from, &to, &running).await;
+    running.interrupt();
+    running.finish().await.expect_code(0);
+    // As a backup of that time would have it.
+    to.execute(&format!(
+        "UPDATE multiboard_sync.checkpoint SET lsn = '{old}'; UPDATE account SET balance = 100"
+    ))
+    .await;
+    let outcome = Outcome::of(start(&program, &from.url(), &to.url()).finish().await).expect_code(4);
+    assert_eq!(outcome.error()["code"], "resync_required", "{}", outcome.text());
+    assert!(outcome.error()["message"].as_str().unwrap().contains(&old), "{}", outcome.text());
+    let (source, destination) = (from.url(), to.url());
+    program.run(&["mirror", "drop", "m", "--from", &source, "--to", &destination]).await.expect_code(0);
+}
