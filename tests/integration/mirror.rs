@@ -295,6 +295,7 @@ async fn a_source_that_cannot_give_changes_out_is_known_before_anything_is_made(
     assert_eq!(outcome.error()["code"], "no_replication", "{}", outcome.text());
     assert_eq!(pair.from.query_text("SELECT count(*) FROM pg_publication").await, "0");
     assert_eq!(pair.to.related_databases().await, [""; 0]);
+    pair.from.execute(&format!("DROP OWNED BY {}", plain.name())).await;
 }
 
 #[tokio::test]

@@ -107,6 +107,14 @@ async fn cut_off_on_either_side_it_goes_on_and_every_moment_of_the_destination_a
                 // Not a wait for anything: other moments are to be read.
                 tokio::time::sleep(Duration::from_millis(10 + round * 13 % 50)).await;
             }
+            eventually("a mirror at work", async || {
+                let active = "SELECT active FROM pg_replication_slots WHERE database = current_database()";
+                match (from.query_text(active).await.as_str(), far.connections()) {
+                    ("t", 1..) => Ok(()),
+                    other => Err(format!("{other:?}")),
+                }
+            })
+            .await;
             if round % 2 == 0 {
                 near.cut_all()
             } else {
@@ -159,7 +167,7 @@ async fn servers_that_crash_and_come_up_again_lose_nothing() {
 
 #[tokio::test]
 async fn a_source_hears_from_us_while_the_destination_hangs() {
-    let settings = Settings::new().set("wal_sender_timeout", "'3s'");
+    let settings = Settings::new().set("wal_sender_timeout", "3s");
     let (Some(source), Some(destination)) = (Server::with(15, settings), destination(15)) else { return };
     let (from, to) = (source.database("hang").await, destination.absent_database("hang"));
     from.execute(BANK).await;

@@ -148,7 +148,8 @@ impl CopyBoth<'_> {
         let frame = self.connection.read().await?;
         match frame.tag {
             b'd' => Ok(Some(frame.body)),
-            b'c' => Ok(None),
+            // A server that shuts down says that the command is complete without ending the COPY first.
+            b'c' | b'C' => Ok(None),
             b'E' => Err(Error::Statement {
                 endpoint: self.connection.wire.endpoint.clone(),
                 server: Box::new(wire::server_error(&frame.body)),

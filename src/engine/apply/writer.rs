@@ -50,9 +50,14 @@ enum Again {
 }
 
 impl Writer {
-    /// Takes over a session. Triggers and foreign keys are the source's affair (manual, `session_replication_role`).
+    /// Takes over a session. Triggers and foreign keys are the source's affair (manual, `session_replication_role`). What is
+    /// committed is confirmed to the source, so it has to outlive a crash whatever the server's `synchronous_commit`.
     pub async fn new(connection: DestinationConnection, mirror: String, at: Lsn) -> Result<Self> {
-        let settings = Sql::fixed("SET session_replication_role = replica");
+        let settings = Sql::fixed(
+            "SET session_replication_role = replica; \
+             SELECT pg_catalog.set_config('synchronous_commit', CASE c.value WHEN 'off' THEN 'local' ELSE c.value END, false) \
+               FROM pg_catalog.current_setting('synchronous_commit') AS c (value)",
+        );
         connection.batch(&settings).await?;
         Ok(Self { connection, mirror, at, prepared: HashMap::new(), within: false })
     }

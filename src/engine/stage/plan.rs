@@ -30,10 +30,16 @@ pub struct Plan {
     pub after: Vec<Sql>,
 }
 
+/// What is reported as done has to outlive a crash, whatever the server's `synchronous_commit`; one that waits for more than
+/// the own disk is left as it is.
+const DURABLE: &str = "SELECT pg_catalog.set_config('synchronous_commit', CASE c.value WHEN 'off' THEN 'local' ELSE c.value END, true) \
+     FROM pg_catalog.current_setting('synchronous_commit') AS c (value)";
+
 impl Plan {
     /// The whole transaction but for its COMMIT.
     pub(super) fn renames_in_a_transaction(&self) -> Sql {
-        let mut statement = Sql::fixed("BEGIN; SET LOCAL lock_timeout = '10s'");
+        let mut statement = Sql::fixed("BEGIN; SET LOCAL lock_timeout = '10s'; ");
+        statement.push_fixed(DURABLE);
         for rename in &self.renames {
             let comment = comment_on(&rename.from, rename.comment.as_deref());
             statement.push(&sql!(
