@@ -158,3 +158,27 @@ async fn a_tablespace_that_the_role_may_not_use_is_a_line_too_and_a_replaced_dat
     );
     assert_eq!(owner.query_text(place.as_str()).await, "mbs Slow");
 }
+
+#[tokio::test]
+async fn an_owner_that_our_role_may_not_act_for_is_known_before_anything_is_made() {
+    for major in [15, 18] {
+        let (Some(on_source), Some(on_destination)) = (source(major), destination(major)) else { return };
+        make_roles(on_source).await;
+        make_roles(on_destination).await;
+        let cloner = on_destination.role("cloner", "LOGIN CREATEDB").await;
+        let from = on_source.database("owned").await;
+        on_source
+            .execute(&format!("ALTER DATABASE {} OWNER TO mbs_owner", Ident::from(from.name()).quoted()))
+            .await;
+        let to = on_destination.absent_database("owned");
+        let url = to.url_as(cloner.name(), "x");
+        let strict = clone(&Binary::new(), &from.url(), &url, &["--strict"]).await.expect_code(3);
+        strict.expect_error(&["owner of the database", "is not a member of role mbs_owner"]);
+        assert_eq!(strict.phases(), ["preflight", "plan"]);
+        let outcome = clone(&Binary::new(), &from.url(), &url, &[]).await.expect_code(0);
+        assert_eq!(outcome.skipped(), ["owner of the database"]);
+        assert_eq!(outcome.warnings("setting_not_taken"), Vec::<&serde_json::Value>::new());
+        let owner = "SELECT datdba::regrole FROM pg_database WHERE datname = current_database()";
+        assert_eq!(to.query_text(owner).await, cloner.name());
+    }
+}

@@ -1,9 +1,10 @@
 //! SQL of the database as a whole. None of it is in the script: the workflow says when, and under which name.
 
+use crate::pg::name::for_people;
 use crate::pg::{Ident, Literal, Sql, Version};
 use crate::schema::model::Catalog;
 use crate::schema::model::database::{Database, LocaleProvider, Setting};
-use crate::schema::options::Options;
+use crate::schema::options::{Options, Standing};
 use crate::schema::render::{Rendering, privilege};
 use crate::sql;
 
@@ -56,10 +57,18 @@ pub fn facts(catalog: &Catalog, on: &Ident, options: &Options, to: &mut Renderin
     let database = &catalog.database;
     let mut made = Vec::new();
     if options.owners && options.role.as_ref() != Some(&database.owner) {
-        if options.roles.contains(database.owner.as_str()) {
-            made.push(sql!("ALTER DATABASE {on} OWNER TO {owner}", on = on, owner = database.owner));
-        } else {
-            to.skip("owner of the database", format!("role {:?} is not on the destination", database.owner));
+        let owner = for_people(database.owner.as_str());
+        match options.standing(&database.owner) {
+            Standing::Ours => {
+                made.push(sql!("ALTER DATABASE {on} OWNER TO {owner}", on = on, owner = database.owner));
+            }
+            Standing::Absent => {
+                to.skip("owner of the database", format!("role {owner} is not on the destination"));
+            }
+            Standing::Other => to.skip(
+                "owner of the database",
+                format!("our role on the destination is not a member of role {owner}"),
+            ),
         }
     }
     if options.privileges {
