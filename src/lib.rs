@@ -20,6 +20,7 @@ pub mod tasks;
 pub mod pg;
 
 // Layer 2: models, values only.
+pub mod change;
 pub mod progress;
 pub mod safety;
 pub mod schema;

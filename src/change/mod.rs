@@ -1,0 +1,18 @@
+//! What happened on the source, as values: changes, the tables that they speak of, whole transactions in commit order,
+//! and how far what came in is safe.
+//!
+//! ```text
+//! frames ─▶ assemble ─▶ Piece ─▶ (the applier)
+//!              │  ▲                    │
+//!       spill ─┘  └─ read back     positions ─▶ what may be confirmed
+//! ```
+
+pub mod assemble;
+mod relation;
+mod row;
+mod transaction;
+
+pub use crate::pg::pgoutput::{Column, Old, ReplicaIdentity, Tuple, Value};
+pub use relation::{Relation, Version};
+pub use row::Change;
+pub use transaction::{Head, Piece, Transaction};
