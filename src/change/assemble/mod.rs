@@ -335,7 +335,10 @@ impl Assembler {
         } else if let Some(held) = self.streams.get_mut(&xid) {
             let before = held.memory_bytes();
             if held.roll_back(subxid) {
-                self.steps.push_back(Step::Cut { xid, length: held.spilled() });
+                self.steps.push_back(match held.spilled() {
+                    0 => Step::Remove { xid },
+                    length => Step::Cut { xid, length },
+                });
             }
             self.memory_bytes = self.memory_bytes.saturating_add(held.memory_bytes()).saturating_sub(before);
         }

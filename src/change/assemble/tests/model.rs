@@ -1,0 +1,188 @@
+//! A source in small: sessions with savepoints, altered tables and rollbacks, decoded as a server decodes them. What is
+//! assembled must be what was committed, whatever was streamed, spilled and cut into pieces.
+
+use std::collections::{HashMap, HashSet};
+
+use proptest::prelude::*;
+
+use super::{Message, abort, assemble, begin, commit, row, start, stream_commit, table, told, within};
+use crate::change::assemble::Limits;
+use crate::pg::Xid;
+
+/// A row as it is written: by whom, its number, and how many columns its table had then.
+type Written = (Xid, u64, usize);
+
+#[derive(Default)]
+struct Source {
+    next_xid: Xid,
+    next_row: u64,
+    next_lsn: u64,
+    /// Columns of each session's own table as committed, and as last described outside of streams.
+    columns: HashMap<u32, usize>,
+    described: HashMap<u32, usize>,
+    sent: Vec<Message>,
+    committed: Vec<String>,
+}
+
+/// One level: the transaction or a savepoint within it.
+struct Level {
+    xid: Option<Xid>,
+    /// Of those let go within it.
+    merged: Vec<Xid>,
+    rows_before: usize,
+    columns_before: usize,
+}
+
+struct Session {
+    table: u32,
+    columns: usize,
+    levels: Vec<Level>,
+    rows: Vec<Written>,
+    /// Not streamed yet.
+    pending: Vec<Written>,
+    streamed: bool,
+    streamed_xids: HashSet<Xid>,
+    /// As last described in this stream.
+    told: Option<usize>,
+}
+
+impl Session {
+    fn new(source: &Source, table: u32) -> Self {
+        let columns = source.columns.get(&table).copied().unwrap_or(1);
+        let (levels, told) = (Vec::new(), None);
+        let (rows, pending, streamed_xids) = (Vec::new(), Vec::new(), HashSet::new());
+        let mut new = Self { table, columns, levels, rows, pending, streamed: false, streamed_xids, told };
+        new.savepoint();
+        new
+    }
+
+    fn savepoint(&mut self) {
+        let (rows_before, columns_before) = (self.rows.len(), self.columns);
+        self.levels.push(Level { xid: None, merged: Vec::new(), rows_before, columns_before });
+    }
+
+    fn write(&mut self, source: &mut Source) {
+        for level in &mut self.levels {
+            level.xid.get_or_insert_with(|| {
+                source.next_xid = source.next_xid.wrapping_add(1);
+                source.next_xid
+            });
+        }
+        source.next_row += 1;
+        let written = (self.levels.last().unwrap().xid.unwrap(), source.next_row, self.columns);
+        self.rows.push(written);
+        self.pending.push(written);
+    }
+
+    fn release(&mut self) {
+        if self.levels.len() > 1 {
+            let over = self.levels.pop().unwrap();
+            let around = self.levels.last_mut().unwrap();
+            around.merged.extend(over.merged);
+            around.merged.extend(over.xid);
+        }
+    }
+
+    fn roll_back(&mut self, source: &mut Source) {
+        if self.levels.len() > 1 {
+            let over = self.levels.pop().unwrap();
+            self.rows.truncate(over.rows_before);
+            self.columns = over.columns_before;
+            let gone: Vec<Xid> = over.merged.into_iter().chain(over.xid).collect();
+            self.pending.retain(|(xid, ..)| !gone.contains(xid));
+            let top = self.levels[0].xid;
+            for xid in gone.into_iter().filter(|xid| self.streamed_xids.remove(xid)) {
+                source.sent.push(abort(top.unwrap(), xid));
+                self.told = None;
+            }
+        }
+    }
+
+    fn stream(&mut self, source: &mut Source) {
+        if self.pending.is_empty() {
+            return;
+        }
+        source.sent.push(start(self.levels[0].xid.unwrap(), !std::mem::replace(&mut self.streamed, true)));
+        for (xid, number, columns) in std::mem::take(&mut self.pending) {
+            if self.told.replace(columns) != Some(columns) {
+                source.sent.push(within(Some(xid), table(self.table, columns)));
+            }
+            source.sent.push(within(Some(xid), row(self.table, number, columns)));
+            self.streamed_xids.insert(xid);
+        }
+        source.sent.push(Message::StreamStop);
+    }
+
+    fn commit(mut self, source: &mut Source) {
+        source.columns.insert(self.table, self.columns);
+        let Some(xid) = self.levels[0].xid else { return };
+        source.next_lsn += 10 + source.next_lsn % 3;
+        let at = source.next_lsn;
+        let rows = self.rows.iter().map(|(_, number, columns)| format!(" {}:{number}/{columns}", self.table));
+        source.committed.push(format!("{xid}{}", rows.collect::<String>()));
+        if self.streamed {
+            self.stream(source);
+            source.sent.push(stream_commit(xid, at));
+            if let Some(told) = self.told {
+                source.described.insert(self.table, told);
+            }
+            return;
+        }
+        source.sent.push(begin(xid, at));
+        for (_, number, columns) in self.pending {
+            if source.described.insert(self.table, columns) != Some(columns) {
+                source.sent.push(within(None, table(self.table, columns)));
+            }
+            source.sent.push(within(None, row(self.table, number, columns)));
+        }
+        source.sent.push(Message::Commit(commit(at)));
+    }
+
+    fn abort(self, source: &mut Source) {
+        if self.streamed {
+            let top = self.levels[0].xid.unwrap();
+            source.sent.push(abort(top, top));
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_assembled_is_what_was_committed(
+        acts in prop::collection::vec((0_u32..3, 0_u8..16), 1..120),
+        in_progress_bytes in prop_oneof![Just(0_usize), Just(5_000), Just(10_000), Just(1 << 30)],
+        piece_bytes in prop_oneof![Just(1_usize), Just(500), Just(1 << 30)],
+        // Numbers come round on the way.
+        next_xid in prop_oneof![Just(5_u32), Just(u32::MAX - 10)],
+    ) {
+        let mut source = Source { next_xid, ..Source::default() };
+        let mut sessions: HashMap<u32, Session> = HashMap::new();
+        for (number, act) in acts {
+            let mut session =
+                sessions.remove(&number).unwrap_or_else(|| Session::new(&source, number));
+            match act {
+                0..=4 => session.write(&mut source),
+                5..=6 => session.savepoint(),
+                7..=8 => session.release(),
+                9..=10 => session.roll_back(&mut source),
+                11..=12 => session.stream(&mut source),
+                13 => session.columns += 1,
+                14 => {
+                    session.commit(&mut source);
+                    continue;
+                }
+                _ => {
+                    session.abort(&mut source);
+                    continue;
+                }
+            }
+            sessions.insert(number, session);
+        }
+        for (_, session) in sessions {
+            session.commit(&mut source);
+        }
+        let out = assemble(0, Limits { in_progress_bytes, piece_bytes }, &source.sent).unwrap();
+        prop_assert_eq!(told(&out.transactions), source.committed);
+        prop_assert!(out.files.is_empty());
+    }
+}
