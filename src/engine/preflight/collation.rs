@@ -219,7 +219,7 @@ pub fn same(collations: &[Collation], source: &[Answer], destination: &[Answer])
 fn how(one: &Collation, here: &Answer, there: &Answer) -> Option<String> {
     let made_by = one.noted.as_ref().or(here.version.as_ref());
     let what = format!("{} {}", provider_word(&one.provider), one.locale);
-    // Without a version on either side both order by bytes, whoever does it.
+    // Without a version on either side both order by bytes, whoever does it, or nobody can tell.
     if made_by.is_none() && there.version.is_none() {
         return None;
     }
@@ -269,7 +269,7 @@ pub fn missing(differences: &[Difference]) -> Vec<Finding> {
         code: "collation_missing",
         message: format!("{}: {}", one.object, one.how),
         hint: "install its locale on the destination's machine (of those in pg_catalog a new cluster takes over what is \
-               there), or leave out what uses it with --exclude"
+               there), or leave out what uses it with --exclude; for the database's own name another with --locale"
             .to_owned(),
     });
     findings.collect()

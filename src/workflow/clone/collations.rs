@@ -21,8 +21,8 @@ pub(super) struct Told {
     pub(super) lines: Vec<Skipped>,
 }
 
-/// Asks both servers: `holder` is the session under the snapshot, `there` one of the destination's maintenance database. A collation that a clone does not make and the destination
-/// lacks is an error in preflight where everything comes that may need it.
+/// Asks both servers: `holder` is the session under the snapshot, `there` one of the destination's maintenance database. A
+/// collation that the destination can neither have nor make is an error in preflight where everything comes that may need it.
 pub(super) async fn compare(
     request: &Request,
     holder: &Client,
