@@ -8,6 +8,7 @@
 //! ```
 
 pub mod assemble;
+pub mod positions;
 mod relation;
 mod row;
 mod transaction;

@@ -5,5 +5,6 @@ pub mod copy;
 pub mod introspect;
 pub mod preflight;
 pub mod replicate;
+pub mod spill;
 pub mod stage;
 pub mod verify;

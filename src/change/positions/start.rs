@@ -1,0 +1,171 @@
+//! From where a session may start, decided before START_REPLICATION: that silently moves an older start forward to what
+//! the slot confirmed, and so would skip what the destination does not have.
+
+use crate::pg::Lsn;
+
+/// `pg_replication_slots.wal_status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WalStatus {
+    /// The log it needs is there.
+    Reserved,
+    /// There, and more than `max_wal_size`.
+    Extended,
+    /// It may be removed at the next checkpoint of the server.
+    Unreserved,
+    /// Gone.
+    Lost,
+}
+
+/// The source as it is now (IDENTIFY_SYSTEM).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// `systemid`.
+    pub system_identifier: u64,
+    /// `timeline`.
+    pub timeline: u32,
+    /// `xlogpos`: what is flushed.
+    pub flushed_lsn: Lsn,
+}
+
+/// The slot as the source shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// `confirmed_flush_lsn`.
+    pub confirmed_lsn: Option<Lsn>,
+    /// `restart_lsn`; nothing: invalidated.
+    pub restart_lsn: Option<Lsn>,
+    /// `wal_status`; nothing before the slot reserved any log.
+    pub wal_status: Option<WalStatus>,
+    /// `plugin = 'pgoutput'`, in the mirror's database, `two_phase` off, not temporary.
+    pub is_as_made: bool,
+}
+
+/// What the destination holds, durably.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Everything committed up to here is in the destination.
+    pub lsn: Lsn,
+    /// The slot's name.
+    pub slot: String,
+    /// The source's cluster.
+    pub system_identifier: u64,
+    /// Its timeline.
+    pub timeline: u32,
+}
+
+/// May it start?
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// At the checkpoint.
+    Start {
+        /// Where.
+        lsn: Lsn,
+        /// The source may soon remove the log that the slot needs.
+        at_risk: bool,
+    },
+    /// Only a new copy helps.
+    ResyncRequired(Reason),
+}
+
+/// Why only a new copy helps.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// Never copied, or restored to before.
+    #[error("the destination has no checkpoint")]
+    NoCheckpoint,
+    /// Another slot's.
+    #[error("the destination's checkpoint is of slot {found}, not {expected}")]
+    OtherSlot {
+        /// The checkpoint's.
+        found: String,
+        /// The mirror's.
+        expected: String,
+    },
+    /// Positions of two clusters mean nothing to each other.
+    #[error("the source is another cluster: system identifier {found}, not {expected}")]
+    OtherCluster {
+        /// The source's.
+        found: u64,
+        /// The checkpoint's.
+        expected: u64,
+    },
+    /// A failover, or a restore to a point in time.
+    #[error("the source's timeline is {found}, and was {expected}")]
+    OtherTimeline {
+        /// The source's.
+        found: u32,
+        /// The checkpoint's.
+        expected: u32,
+    },
+    /// A source set back without a new timeline.
+    #[error("the source's log ends at {flushed}, before the checkpoint {checkpoint}: it was set back")]
+    SourceSetBack {
+        /// Where it ends.
+        flushed: Lsn,
+        /// What the destination has.
+        checkpoint: Lsn,
+    },
+    /// Dropped.
+    #[error("the source has no slot {0}")]
+    NoSlot(String),
+    /// Made again by someone else.
+    #[error("the slot {0} is not the one that was made for this mirror")]
+    SlotChanged(String),
+    /// Invalidated.
+    #[error("the source has removed the log that slot {0} needs")]
+    SlotLost(String),
+    /// Recreated, or the destination was set back.
+    #[error("slot {slot} begins at {confirmed}, past the checkpoint {checkpoint}: changes between are gone")]
+    Gap {
+        /// Which.
+        slot: String,
+        /// What it confirmed.
+        confirmed: Lsn,
+        /// What the destination has.
+        checkpoint: Lsn,
+    },
+}
+
+/// Decides for the mirror's slot `name`. Whatever does not fit asks for a new copy: never a skip.
+pub fn start(name: &str, source: &Source, slot: Option<&Slot>, checkpoint: Option<&Checkpoint>) -> Decision {
+    match fit(name, source, slot, checkpoint) {
+        Ok((lsn, at_risk)) => Decision::Start { lsn, at_risk },
+        Err(reason) => Decision::ResyncRequired(reason),
+    }
+}
+
+fn fit(
+    name: &str,
+    source: &Source,
+    slot: Option<&Slot>,
+    checkpoint: Option<&Checkpoint>,
+) -> Result<(Lsn, bool), Reason> {
+    let checkpoint = checkpoint.filter(|checkpoint| !checkpoint.lsn.is_zero()).ok_or(Reason::NoCheckpoint)?;
+    if checkpoint.system_identifier != source.system_identifier {
+        let (found, expected) = (source.system_identifier, checkpoint.system_identifier);
+        return Err(Reason::OtherCluster { found, expected });
+    }
+    if checkpoint.timeline != source.timeline {
+        let (found, expected) = (source.timeline, checkpoint.timeline);
+        return Err(Reason::OtherTimeline { found, expected });
+    }
+    if checkpoint.slot != name {
+        return Err(Reason::OtherSlot { found: checkpoint.slot.clone(), expected: name.to_owned() });
+    }
+    let slot = slot.ok_or_else(|| Reason::NoSlot(name.to_owned()))?;
+    if !slot.is_as_made {
+        return Err(Reason::SlotChanged(name.to_owned()));
+    }
+    let lost = slot.wal_status == Some(WalStatus::Lost) || slot.restart_lsn.is_none();
+    let Some(confirmed) = slot.confirmed_lsn.filter(|_| !lost) else {
+        return Err(Reason::SlotLost(name.to_owned()));
+    };
+    if confirmed > checkpoint.lsn {
+        return Err(Reason::Gap { slot: name.to_owned(), confirmed, checkpoint: checkpoint.lsn });
+    }
+    if source.flushed_lsn < checkpoint.lsn {
+        let (flushed, checkpoint) = (source.flushed_lsn, checkpoint.lsn);
+        return Err(Reason::SourceSetBack { flushed, checkpoint });
+    }
+    Ok((checkpoint.lsn, slot.wal_status == Some(WalStatus::Unreserved)))
+}
