@@ -122,7 +122,13 @@ async fn changes_of_every_kind_arrive_once_over_a_stop() {
             pair.from.execute(changes).await;
         }
         pair.same(&running).await;
-        stop(running).await.expect_code(0);
+        let outcome = stop(running).await.expect_code(0);
+        let sequences = async |database: &Database<'_>| {
+            let mut lines = checksum::of(database).await;
+            lines.retain(|line| line.starts_with("sequence"));
+            lines
+        };
+        assert_eq!(sequences(&pair.to).await, sequences(&pair.from).await, "{}", outcome.text());
         // What happens while it is away comes when it is back.
         pair.from
             .execute(

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Request;
 use super::gather::Gather;
+use super::sequences;
 use crate::connect::{RawConnection, Settings};
 use crate::engine::apply::checkpoint::{self, Checkpoint};
 use crate::engine::apply::writer::Writer;
@@ -88,7 +89,14 @@ async fn once(
         reading_stops.cancel();
         applied
     });
-    match tasks.join().await {
+    let over = tokio_util::sync::CancellationToken::new();
+    let streaming = async {
+        let ended = tasks.join().await;
+        over.cancel();
+        ended
+    };
+    let (ended, ()) = tokio::join!(streaming, sequences::follow(context, source, destination, &over));
+    match ended {
         Ok(_) => Ok(()),
         Err(Ended::Failed(error)) => Err(error),
         Err(Ended::Panicked(text)) => Err(Error::Defect(text)),

@@ -11,6 +11,7 @@ mod beginning;
 pub mod drop;
 mod follow;
 mod gather;
+mod sequences;
 mod start;
 
 use super::party::{Destination, Source};

@@ -1,0 +1,15 @@
+-- Sequences of users whose values our role may read, those behind identity columns too; not of extensions. Run on both sides.
+SELECT n.nspname::pg_catalog.text AS schema,
+       c.relname::pg_catalog.text AS name
+  FROM pg_catalog.pg_class AS c
+  JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+ WHERE c.relkind = 'S'
+   AND c.relpersistence = 'p'
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'multiboard_sync')
+   AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+   -- Asked of a table it is an error, and conditions have no order.
+   AND CASE WHEN c.relkind = 'S' THEN pg_catalog.has_sequence_privilege(c.oid, 'SELECT') END
+   AND NOT EXISTS (
+       SELECT FROM pg_catalog.pg_depend AS m
+        WHERE m.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND m.objid = c.oid AND m.deptype = 'e')
+ ORDER BY 1, 2
