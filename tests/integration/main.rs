@@ -21,6 +21,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod change_assembled;
 mod cli;
 mod clone_access;
 mod clone_collations;

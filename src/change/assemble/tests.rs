@@ -80,14 +80,22 @@ struct Out {
     most_in_memory: usize,
 }
 
+fn wire(message: &Message) -> Bytes {
+    let mut wire = BytesMut::new();
+    encode(message, &mut wire);
+    wire.freeze()
+}
+
 fn assemble(from: u64, limits: Limits, messages: &[Message]) -> Result<Out, Error> {
+    assemble_frames(from, limits, messages.iter().map(wire))
+}
+
+fn assemble_frames(from: u64, limits: Limits, frames: impl IntoIterator<Item = Bytes>) -> Result<Out, Error> {
     let mut assembler = Assembler::new(lsn(from), Dialect::default(), limits);
     let mut out = Out::default();
     let mut open: Option<Transaction> = None;
-    for message in messages {
-        let mut wire = BytesMut::new();
-        encode(message, &mut wire);
-        assembler.receive(wire.freeze())?;
+    for frame in frames {
+        assembler.receive(frame)?;
         while let Some(step) = assembler.step()? {
             match step {
                 Step::Piece(Piece::Whole(whole)) => {

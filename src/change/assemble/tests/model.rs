@@ -3,9 +3,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::{Message, abort, assemble, begin, commit, row, start, stream_commit, table, told, within};
+use super::{
+    Message, abort, assemble, assemble_frames, begin, commit, row, start, stream_commit, table, told, wire,
+    within,
+};
 use crate::change::assemble::Limits;
 use crate::pg::Xid;
 
@@ -146,6 +150,36 @@ impl Session {
     }
 }
 
+/// What the sessions do, one act after the other; those that are left commit.
+fn play(acts: Vec<(u32, u8)>, next_xid: Xid) -> Source {
+    let mut source = Source { next_xid, ..Source::default() };
+    let mut sessions: HashMap<u32, Session> = HashMap::new();
+    for (number, act) in acts {
+        let mut session = sessions.remove(&number).unwrap_or_else(|| Session::new(&source, number));
+        match act {
+            0..=4 => session.write(&mut source),
+            5..=6 => session.savepoint(),
+            7..=8 => session.release(),
+            9..=10 => session.roll_back(&mut source),
+            11..=12 => session.stream(&mut source),
+            13 => session.columns += 1,
+            14 => {
+                session.commit(&mut source);
+                continue;
+            }
+            _ => {
+                session.abort(&mut source);
+                continue;
+            }
+        }
+        sessions.insert(number, session);
+    }
+    for (_, session) in sessions {
+        session.commit(&mut source);
+    }
+    source
+}
+
 proptest! {
     #[test]
     fn what_is_assembled_is_what_was_committed(
@@ -155,34 +189,30 @@ proptest! {
         // Numbers come round on the way.
         next_xid in prop_oneof![Just(5_u32), Just(u32::MAX - 10)],
     ) {
-        let mut source = Source { next_xid, ..Source::default() };
-        let mut sessions: HashMap<u32, Session> = HashMap::new();
-        for (number, act) in acts {
-            let mut session =
-                sessions.remove(&number).unwrap_or_else(|| Session::new(&source, number));
-            match act {
-                0..=4 => session.write(&mut source),
-                5..=6 => session.savepoint(),
-                7..=8 => session.release(),
-                9..=10 => session.roll_back(&mut source),
-                11..=12 => session.stream(&mut source),
-                13 => session.columns += 1,
-                14 => {
-                    session.commit(&mut source);
-                    continue;
-                }
-                _ => {
-                    session.abort(&mut source);
-                    continue;
-                }
-            }
-            sessions.insert(number, session);
-        }
-        for (_, session) in sessions {
-            session.commit(&mut source);
-        }
+        let source = play(acts, next_xid);
         let out = assemble(0, Limits { in_progress_bytes, piece_bytes }, &source.sent).unwrap();
         prop_assert_eq!(told(&out.transactions), source.committed);
         prop_assert!(out.files.is_empty());
+    }
+    /// Frames with a byte changed: transactions come out in good order or it is an error, never a panic.
+    #[test]
+    fn a_damaged_stream_is_read_or_refused(
+        acts in prop::collection::vec((0_u32..3, 0_u8..16), 1..60),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>()), 1..3),
+        in_progress_bytes in prop_oneof![Just(0_usize), Just(5_000)],
+    ) {
+        let source = play(acts, 5);
+        let mut frames: Vec<Vec<u8>> = source.sent.iter().map(|message| wire(message).to_vec()).collect();
+        prop_assume!(!frames.is_empty());
+        for (frame, at, byte) in damage {
+            let frame = frame.index(frames.len());
+            let at = at.index(frames[frame].len());
+            frames[frame][at] = byte;
+        }
+        let limits = Limits { in_progress_bytes, piece_bytes: 500 };
+        if let Ok(out) = assemble_frames(0, limits, frames.into_iter().map(Bytes::from)) {
+            let ends: Vec<_> = out.transactions.iter().map(|transaction| transaction.end_lsn).collect();
+            prop_assert!(ends.is_sorted());
+        }
     }
 }
