@@ -27,6 +27,8 @@ const AHEAD: usize = 4096;
 /// What comes out of the stream, in the order of the log.
 #[derive(Clone, Debug)]
 pub enum Received {
+    /// The server has begun to stream.
+    Begun,
     /// A message, with how many bytes it took.
     Message { message: Message, bytes: usize },
     /// Everything before this position has been received; nothing of it is for us but what came.
@@ -99,7 +101,7 @@ impl Reading {
         let mut copy = walsender.copy_both(&start).await.map_err(failed)?;
         let mut decoder = Decoder::new(Dialect::default());
         let mut reached = *confirmed.borrow();
-        let mut waiting: Option<Received> = None;
+        let mut waiting = Some(Received::Begun);
         let mut signs = tokio::time::interval(SIGN_OF_LIFE);
         loop {
             tokio::select! {

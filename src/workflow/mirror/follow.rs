@@ -12,7 +12,7 @@ use crate::engine::replicate::stream::{self, Received, Stream};
 use crate::engine::replicate::{self, slot};
 use crate::failure::{Classify, Next, chain};
 use crate::pg::Lsn;
-use crate::progress::Warning;
+use crate::progress::{Phase, Warning};
 use crate::tasks::{Ended, TaskGroup};
 use crate::workflow::party::{Destination, Source};
 use crate::workflow::{Error, Result, clone, stoppable};
@@ -157,6 +157,7 @@ async fn apply(
         let mut next = Some(first);
         while let Some(received) = next {
             match received {
+                Received::Begun => reporter.phase(Phase::Streaming),
                 Received::Message { message, bytes } => gather.add(message, bytes, &writer).await?,
                 Received::Reached(lsn) if gather.is_empty() => idle.reached = idle.reached.max(lsn),
                 Received::Reached(_) => {}

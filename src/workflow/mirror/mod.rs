@@ -19,7 +19,7 @@ use super::{Result, clone, stoppable};
 use crate::connect::Settings;
 use crate::engine::replicate::{publication, slot};
 use crate::pg::Ident;
-use crate::progress::{Phase, Report};
+use crate::progress::Report;
 use crate::workflow::party::Party;
 
 pub use beginning::Beginning;
@@ -63,7 +63,7 @@ fn slot_of(mirror: &str, installation: &str) -> Ident {
 
 /// Clones unless the destination has this mirror's checkpoint, then follows. Ends well only by being stopped.
 pub async fn run(request: &Request, context: &clone::Context) -> Result<Option<Report>> {
-    let (reporter, stop) = (&context.reporter, &context.stop);
+    let stop = &context.stop;
     let stopped = "the mirror stopped where its checkpoint stands";
     let source = stoppable(stop, stopped, Source::open(&request.clone.source)).await?;
     let mut cloned = None;
@@ -71,7 +71,6 @@ pub async fn run(request: &Request, context: &clone::Context) -> Result<Option<R
         cloned = Some(begin(request, context, &source).await?);
     }
     let destination = stoppable(stop, stopped, follower(request, context, &source)).await?;
-    reporter.phase(Phase::Streaming);
     follow::follow(request, context, &source, &destination).await?;
     Ok(cloned)
 }
