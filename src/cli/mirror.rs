@@ -77,6 +77,7 @@ pub(super) async fn run(context: &Context, arguments: Mirror) -> Outcome {
         name,
         accept_unbounded_wal: arguments.accept_unbounded_wal,
         installation: store.installation().to_owned(),
+        spill: context.config.data_dir.join("spill"),
     };
     let watched = Watched::start(context, record, store.clone(), arguments.clone.terminate_sessions)?;
     let run = cloning::Context {

@@ -46,6 +46,13 @@ pub enum Error {
     #[error(transparent)]
     Apply(#[from] crate::engine::apply::Error),
     #[error(transparent)]
+    Assemble(#[from] crate::change::assemble::Error),
+    #[error(transparent)]
+    Spill(#[from] crate::engine::spill::Error),
+    /// What the mirror needs of its source is gone, or never was.
+    #[error("{0}")]
+    Resync(#[from] crate::change::positions::Reason),
+    #[error(transparent)]
     Verify(#[from] crate::engine::verify::Error),
     #[error(transparent)]
     Registry(#[from] stage::registry::RegistryError),
@@ -163,6 +170,9 @@ impl Classify for Error {
             Self::Stage(error) => error.classify(),
             Self::Replicate(error) => error.classify(),
             Self::Apply(error) => error.classify(),
+            Self::Assemble(error) => error.classify(),
+            Self::Spill(error) => error.classify(),
+            Self::Resync(reason) => reason.classify(),
             Self::Verify(error) => error.classify(),
             Self::At { of, .. } => of.classify(),
             Self::Registry(_) => Failure::operator("store_failed", Exit::Failed).hint(

@@ -105,6 +105,16 @@ impl Positions {
         Some(self.keepalive)
     }
 
+    /// Handed to the applier up to here.
+    pub fn handed_lsn(&self) -> Lsn {
+        self.handed
+    }
+
+    /// The last keepalive's: everything committed up to here has been received.
+    pub fn keepalive_lsn(&self) -> Lsn {
+        self.keepalive
+    }
+
     /// Received up to here: for status updates, frees nothing.
     pub fn received_lsn(&self) -> Lsn {
         self.received

@@ -1,10 +1,14 @@
 //! From where a session may start, decided before START_REPLICATION: that silently moves an older start forward to what
 //! the slot confirmed, and so would skip what the destination does not have.
 
+use serde::{Deserialize, Serialize};
+
+use crate::failure::{Classify, Exit, Failure};
 use crate::pg::Lsn;
 
 /// `pg_replication_slots.wal_status`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum WalStatus {
     /// The log it needs is there.
     Reserved,
@@ -20,9 +24,9 @@ pub enum WalStatus {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     /// `systemid`.
-    pub system_identifier: u64,
+    pub system_identifier: String,
     /// `timeline`.
-    pub timeline: u32,
+    pub timeline: i64,
     /// `xlogpos`: what is flushed.
     pub flushed_lsn: Lsn,
 }
@@ -48,9 +52,9 @@ pub struct Checkpoint {
     /// The slot's name.
     pub slot: String,
     /// The source's cluster.
-    pub system_identifier: u64,
+    pub system_identifier: String,
     /// Its timeline.
-    pub timeline: u32,
+    pub timeline: i64,
 }
 
 /// May it start?
@@ -85,17 +89,17 @@ pub enum Reason {
     #[error("the source is another cluster: system identifier {found}, not {expected}")]
     OtherCluster {
         /// The source's.
-        found: u64,
+        found: String,
         /// The checkpoint's.
-        expected: u64,
+        expected: String,
     },
     /// A failover, or a restore to a point in time.
     #[error("the source's timeline is {found}, and was {expected}")]
     OtherTimeline {
         /// The source's.
-        found: u32,
+        found: i64,
         /// The checkpoint's.
-        expected: u32,
+        expected: i64,
     },
     /// A source set back without a new timeline.
     #[error("the source's log ends at {flushed}, before the checkpoint {checkpoint}: it was set back")]
@@ -126,6 +130,14 @@ pub enum Reason {
     },
 }
 
+impl Classify for Reason {
+    fn classify(&self) -> Failure {
+        Failure::operator("resync_required", Exit::ResyncRequired).hint(
+            "what happened on the source since cannot be had any more: drop the mirror and set it up again",
+        )
+    }
+}
+
 /// Decides for the mirror's slot `name`. Whatever does not fit asks for a new copy: never a skip.
 pub fn start(name: &str, source: &Source, slot: Option<&Slot>, checkpoint: Option<&Checkpoint>) -> Decision {
     match fit(name, source, slot, checkpoint) {
@@ -142,7 +154,7 @@ fn fit(
 ) -> Result<(Lsn, bool), Reason> {
     let checkpoint = checkpoint.filter(|checkpoint| !checkpoint.lsn.is_zero()).ok_or(Reason::NoCheckpoint)?;
     if checkpoint.system_identifier != source.system_identifier {
-        let (found, expected) = (source.system_identifier, checkpoint.system_identifier);
+        let (found, expected) = (source.system_identifier.clone(), checkpoint.system_identifier.clone());
         return Err(Reason::OtherCluster { found, expected });
     }
     if checkpoint.timeline != source.timeline {

@@ -14,14 +14,14 @@ fn lsn(position: u64) -> Lsn {
 
 fn case() -> (Source, Slot, Checkpoint) {
     (
-        Source { system_identifier: 1, timeline: 1, flushed_lsn: lsn(100) },
+        Source { system_identifier: "1".to_owned(), timeline: 1, flushed_lsn: lsn(100) },
         Slot {
             confirmed_lsn: Some(lsn(50)),
             restart_lsn: Some(lsn(40)),
             wal_status: Some(WalStatus::Reserved),
             is_as_made: true,
         },
-        Checkpoint { lsn: lsn(50), slot: "s".to_owned(), system_identifier: 1, timeline: 1 },
+        Checkpoint { lsn: lsn(50), slot: "s".to_owned(), system_identifier: "1".to_owned(), timeline: 1 },
     )
 }
 
@@ -44,8 +44,8 @@ fn starts_at_the_checkpoint_or_says_why_only_a_new_copy_helps() {
     assert_eq!(check(|_, slot, _| slot.wal_status = Some(WalStatus::Lost)), lost);
     assert_eq!(check(|_, slot, _| slot.restart_lsn = None), lost);
     assert_eq!(check(|_, slot, _| slot.is_as_made = false), Err(Reason::SlotChanged("s".to_owned())));
-    let other = Reason::OtherCluster { found: 2, expected: 1 };
-    assert_eq!(check(|source, _, _| source.system_identifier = 2), Err(other));
+    let other = Reason::OtherCluster { found: "2".to_owned(), expected: "1".to_owned() };
+    assert_eq!(check(|source, _, _| source.system_identifier = "2".to_owned()), Err(other));
     let other = Reason::OtherTimeline { found: 2, expected: 1 };
     assert_eq!(check(|source, _, _| source.timeline = 2), Err(other));
     let back = Reason::SourceSetBack { flushed: lsn(49), checkpoint: lsn(50) };

@@ -1,7 +1,5 @@
 //! How far a mirror has come, kept on the destination in the transactions that bring the rows.
 
-use std::time::SystemTime;
-
 use tokio_postgres::Client;
 
 use super::{Error, Result};
@@ -84,21 +82,12 @@ async fn is_there(client: &Client) -> std::result::Result<bool, tokio_postgres::
     client.query_one(there, &[]).await?.try_get(0)
 }
 
-/// Moves it on, in whatever transaction is open. False where it is not where it was left.
-pub async fn advance(
-    client: &Client,
-    mirror: &str,
-    from: Lsn,
-    to: Lsn,
-    committed_at: Option<SystemTime>,
-) -> std::result::Result<bool, tokio_postgres::Error> {
-    let update = "UPDATE multiboard_sync.checkpoint \
-                     SET lsn = $3::pg_catalog.text::pg_catalog.pg_lsn, \
-                         committed_at = COALESCE($4, committed_at), written_at = pg_catalog.now() \
-                   WHERE mirror = $1 AND lsn = $2::pg_catalog.text::pg_catalog.pg_lsn";
-    let (from, to) = (from.to_string(), to.to_string());
-    client.execute(update, &[&mirror, &from, &to, &committed_at]).await.map(|rows| rows == 1)
-}
+/// Moves it on where it is where it was left: `$1` mirror, `$2` from, `$3` to, `$4` when that was committed on the source,
+/// NULL where it is known no better than before.
+pub(super) const ADVANCE: &str = "UPDATE multiboard_sync.checkpoint \
+        SET lsn = $3::pg_catalog.text::pg_catalog.pg_lsn, \
+            committed_at = COALESCE($4, committed_at), written_at = pg_catalog.now() \
+      WHERE mirror = $1 AND lsn = $2::pg_catalog.text::pg_catalog.pg_lsn";
 
 /// Removes a mirror's checkpoint, and with the last one our schema.
 pub async fn remove(client: &Client, mirror: &str) -> Result<()> {

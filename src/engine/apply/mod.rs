@@ -1,7 +1,7 @@
 //! Writes a source's transactions to the destination: in commit order, exactly once, many at a time.
 //!
 //! ```text
-//! whole transactions ─▶ order (net effect a row) ─▶ statement (many rows each) ─▶ writer ══▶ destination
+//! whole transactions ─▶ tables ─▶ order (net effect a row) ─▶ statement (many rows each) ─▶ writer ══▶ destination
 //!                                                                                   └─ checkpoint in the same transaction
 //! ```
 //!
@@ -15,9 +15,11 @@ mod full;
 pub mod net;
 pub mod order;
 mod rows;
+pub mod session;
 mod statement;
 mod step;
 pub mod table;
+mod tables;
 pub mod writer;
 
 use crate::connect;
@@ -46,6 +48,9 @@ pub enum Error {
     /// The destination does not hold what the source's change needs, or does not take it.
     #[error("{conflict} (transaction that ends at {lsn})")]
     Conflict { conflict: Box<Conflict>, lsn: Lsn },
+    /// Pieces came in an order that makes no transaction: a defect.
+    #[error("changes came out of turn: {0}")]
+    Turn(&'static str),
     /// Another session applies it.
     #[error("mirror \"{mirror}\" is applied by another session on the destination")]
     AppliedElsewhere { mirror: String },
@@ -100,6 +105,7 @@ impl Classify for Error {
                 )),
             Self::Conflict { .. } => Failure::operator("mirror_conflict", Exit::Failed)
                 .hint("nothing of the transaction is here: mend the row on the destination and resume, or copy the table again"),
+            Self::Turn(_) => Failure::bug("apply_turn"),
             // It may be one of ours whose connection broke: it ends by itself.
             Self::AppliedElsewhere { .. } => Failure::retry("mirror_applied_elsewhere"),
             Self::CheckpointMoved { .. } => Failure::operator("checkpoint_moved", Exit::ResyncRequired)

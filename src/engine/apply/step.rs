@@ -8,7 +8,6 @@ use std::time::SystemTime;
 
 use tokio_postgres::types::ToSql;
 
-use super::checkpoint;
 use super::rows::Rows;
 use super::table::Table;
 use crate::pg::{Lsn, Sql};
@@ -20,12 +19,13 @@ pub(super) type Answer = std::result::Result<Option<u64>, tokio_postgres::Error>
 /// A statement of a batch.
 pub(super) enum Step {
     Fixed(Sql),
-    /// Moves the checkpoint.
+    /// Moves the checkpoint, by a statement of [`super::checkpoint::ADVANCE`].
     Advance {
+        statement: tokio_postgres::Statement,
         mirror: String,
         from: Lsn,
         to: Lsn,
-        committed_at: SystemTime,
+        committed_at: Option<SystemTime>,
     },
     Rows {
         statement: tokio_postgres::Statement,
@@ -42,9 +42,9 @@ impl Step {
             Self::Fixed(sql) => {
                 Box::pin(async move { client.batch_execute(sql.as_str()).await.map(|()| None) })
             }
-            Self::Advance { mirror, from, to, committed_at } => Box::pin(async move {
-                let moved = checkpoint::advance(client, mirror, *from, *to, Some(*committed_at)).await?;
-                Ok(Some(u64::from(moved)))
+            Self::Advance { statement, mirror, from, to, committed_at } => Box::pin(async move {
+                let (from, to) = (from.to_string(), to.to_string());
+                client.execute(statement, &[mirror, &from, &to, committed_at]).await.map(Some)
             }),
             Self::Rows { statement, rows } => Box::pin(async move {
                 let parameters: Vec<&(dyn ToSql + Sync)> =

@@ -3,7 +3,7 @@
 use tokio_postgres::{Client, Row};
 
 use super::{Error, Result};
-use crate::pg::pgoutput::{self, ReplicaIdentity};
+use crate::change::{Relation, ReplicaIdentity};
 use crate::pg::{Ident, QualifiedName, Sql};
 
 /// A column of the destination's table.
@@ -81,8 +81,8 @@ pub async fn read(client: &Client, name: &QualifiedName) -> Result<Option<Here>>
 ///
 /// # Errors
 /// The table or a column that the source sends is missing here: named, all of them.
-pub fn pair(relation: &pgoutput::Relation, here: Option<&Here>) -> Result<Table> {
-    let name = QualifiedName::new(relation.namespace.as_str(), relation.name.as_str());
+pub fn pair(relation: &Relation, here: Option<&Here>) -> Result<Table> {
+    let name = relation.name.clone();
     let Some(Here { partitioned, columns }) = here else { return Err(Error::TableMissing { table: name }) };
     let (mut sent, mut key, mut identity, mut missing) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (at, column) in relation.columns.iter().enumerate() {

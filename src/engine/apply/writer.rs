@@ -2,38 +2,43 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::net::RowChange;
 use super::order::{Change, Group, Order};
 use super::rows::{self, Rows};
+use super::session::{self, Log};
 use super::statement::Kind;
 use super::step::{Step, in_order, truncate};
 use super::table::Table;
+use super::tables::Tables;
 use super::{Conflict, Error, Result, checkpoint};
+use crate::change::{self, Transaction};
 use crate::connect::DestinationConnection;
-use crate::pg::{Lsn, QualifiedName, Sql, sqlstate};
+use crate::pg::{Lsn, QualifiedName, Sql, Timestamp, sqlstate};
 use crate::sql;
-
-/// A transaction of the source, whole.
-#[derive(Clone, Debug)]
-pub struct Transaction {
-    /// Where its commit ends in the source's log.
-    pub end_lsn: Lsn,
-    /// When it was committed there.
-    pub committed_at: SystemTime,
-    pub changes: Vec<Change>,
-}
 
 /// A session of a mirror on its destination.
 pub struct Writer {
     connection: DestinationConnection,
+    /// The `synchronous_commit` of what has to be durable.
+    durable: String,
     mirror: String,
     /// The checkpoint as it was last written.
     at: Lsn,
+    /// Moves it.
+    advance: tokio_postgres::Statement,
+    tables: Tables,
     prepared: HashMap<(QualifiedName, Kind), Prepared>,
-    /// Parts of a transaction have been written.
-    within: bool,
+    /// The transaction of which parts have been written.
+    within: Option<change::Head>,
+}
+
+/// A transaction whose tables are known here.
+struct Resolved {
+    end_lsn: Lsn,
+    committed_at: SystemTime,
+    changes: Vec<Change>,
 }
 
 struct Prepared {
@@ -50,78 +55,102 @@ enum Again {
 }
 
 impl Writer {
-    /// Takes over a session. Triggers and foreign keys are the source's affair (manual, `session_replication_role`). What is
-    /// committed is confirmed to the source, so it has to outlive a crash whatever the server's `synchronous_commit`.
+    /// Takes over a session. `at` is the checkpoint that was read in it: what an earlier session committed without waiting
+    /// for the disk is on disk when this returns.
     pub async fn new(connection: DestinationConnection, mirror: String, at: Lsn) -> Result<Self> {
-        let settings = Sql::fixed(
-            "SET session_replication_role = replica; \
-             SELECT pg_catalog.set_config('synchronous_commit', CASE c.value WHEN 'off' THEN 'local' ELSE c.value END, false) \
-               FROM pg_catalog.current_setting('synchronous_commit') AS c (value)",
-        );
-        connection.batch(&settings).await?;
-        Ok(Self { connection, mirror, at, prepared: HashMap::new(), within: false })
+        let durable = session::prepare(&connection).await?;
+        let advance = connection.client().prepare(checkpoint::ADVANCE).await.map_err(failed)?;
+        let (tables, prepared) = (Tables::default(), HashMap::new());
+        let mut writer = Self { connection, durable, mirror, at, advance, tables, prepared, within: None };
+        writer.move_to(at).await?;
+        Ok(writer)
     }
 
-    /// The checkpoint as it was last written; everything up to it is durable.
+    /// The checkpoint as it was last written.
     pub fn at(&self) -> Lsn {
         self.at
     }
 
-    /// The session, for reading.
-    pub fn connection(&self) -> &DestinationConnection {
-        &self.connection
-    }
-
-    /// Writes whole transactions, in this order, all or none of them; but where one of them meets a conflict those before it are
-    /// written, and [`Error::Conflict`] says which one was not.
-    pub async fn write(&mut self, batch: &[Transaction]) -> Result<()> {
-        let Some(last) = batch.last() else { return Ok(()) };
-        match self.at_once(batch, last).await {
-            Ok(()) => Ok(()),
-            Err(Again::Slowly) => self.one_by_one(batch).await,
+    /// Writes whole transactions, in this order, all or none of them; but where one of them cannot be written those before it
+    /// are, and [`Error::Conflict`], or what is missing here, says which one was not.
+    pub async fn write(&mut self, batch: Vec<Transaction>) -> Result<Log> {
+        let mut resolved = Vec::with_capacity(batch.len());
+        let mut missing = None;
+        for Transaction { head, end_lsn, changes } in batch {
+            let changes = match self.tables.resolve(self.connection.client(), changes).await {
+                Ok(changes) => changes,
+                Err(error) => {
+                    missing = Some(error);
+                    break;
+                }
+            };
+            resolved.push(Resolved { end_lsn, committed_at: time(head.committed_at), changes });
+        }
+        let log = match self.at_once(&resolved).await {
+            Ok(log) => log,
+            Err(Again::Slowly) => self.one_by_one(&resolved).await?,
             Err(Again::Failed(error)) => {
                 self.roll_back().await;
-                Err(error)
+                return Err(error);
             }
+        };
+        missing.map_or(Ok(log), Err)
+    }
+
+    /// Moves the checkpoint alone: the source has nothing for us up to there. When it returns everything that was written is
+    /// durable.
+    pub async fn move_to(&mut self, lsn: Lsn) -> Result<Log> {
+        let begin = sql!("BEGIN; SET LOCAL synchronous_commit = {d}", d = crate::pg::Literal(&self.durable));
+        match self.run(&[Step::Fixed(begin), self.advance(lsn, None)]).await {
+            Ok(()) => self.commit(lsn).await,
+            Err(Again::Failed(error)) => Err(error),
+            Err(Again::Slowly) => Err(self.checkpoint_moved()),
         }
     }
 
-    /// Moves the checkpoint alone: the source has nothing for us up to there.
-    pub async fn move_to(&mut self, lsn: Lsn) -> Result<()> {
-        let moved = checkpoint::advance(self.connection.client(), &self.mirror, self.at, lsn, None).await;
-        self.moved(moved.map_err(failed)?, lsn)
+    /// Where the destination's log stands.
+    pub async fn log(&self) -> Result<Log> {
+        session::log(self.connection.client()).await
     }
 
-    fn moved(&mut self, moved: bool, to: Lsn) -> Result<()> {
-        if !moved {
-            return Err(self.checkpoint_moved());
-        }
-        self.at = to;
-        Ok(())
+    async fn commit(&mut self, checkpoint: Lsn) -> Result<Log> {
+        let log = session::commit(self.connection.client()).await.map_err(failed)?;
+        self.at = checkpoint;
+        Ok(log)
     }
 
-    async fn at_once(&mut self, batch: &[Transaction], last: &Transaction) -> std::result::Result<(), Again> {
+    async fn at_once(&mut self, batch: &[Resolved]) -> std::result::Result<Log, Again> {
+        let Some(last) = batch.last() else { return Ok(Log::default()) };
         let mut steps = vec![Step::Fixed(sql!("BEGIN; SET CONSTRAINTS ALL DEFERRED; SAVEPOINT batch"))];
         let changes = batch.iter().flat_map(|transaction| &transaction.changes);
         self.steps(changes, &mut steps).await?;
-        steps.push(self.advance(last.end_lsn, last.committed_at));
+        steps.push(self.advance(last.end_lsn, Some(last.committed_at)));
         self.run(&steps).await?;
-        self.connection.client().batch_execute("COMMIT").await.map_err(again)?;
+        let log = session::commit(self.connection.client()).await.map_err(again)?;
         self.at = last.end_lsn;
+        Ok(log)
+    }
+
+    /// Begins a transaction that is too large to be held: all its parts are in one transaction of the destination, which
+    /// [`Writer::finish`] ends.
+    pub async fn begin(&mut self, head: change::Head) -> Result<()> {
+        self.execute("BEGIN; SET CONSTRAINTS ALL DEFERRED").await?;
+        self.within = Some(head);
         Ok(())
     }
 
-    /// Writes a part of a transaction that is too large to be held: all its parts are in one transaction of the destination,
-    /// which [`Writer::finish`] ends. After an error nothing of it is left.
-    pub async fn piece(&mut self, changes: &[Change], commit_lsn: Lsn) -> Result<()> {
-        let begin = if self.within {
-            "SAVEPOINT piece"
-        } else {
-            "BEGIN; SET CONSTRAINTS ALL DEFERRED; SAVEPOINT piece"
+    /// Writes the next part of it. After an error nothing of the transaction is left.
+    ///
+    /// # Errors
+    /// As of [`Writer::write`]; a defect where none began.
+    pub async fn piece(&mut self, changes: Vec<change::Change>) -> Result<()> {
+        let Some(head) = &self.within else {
+            return Err(Error::Turn("a part of a transaction that did not begin"));
         };
-        self.within = true;
-        let mut steps = vec![Step::Fixed(Sql::fixed(begin))];
-        let done = match self.steps(changes, &mut steps).await {
+        let commit_lsn = head.commit_lsn;
+        let mut steps = vec![Step::Fixed(Sql::fixed("SAVEPOINT piece"))];
+        let changes = self.tables.resolve(self.connection.client(), changes).await?;
+        let done = match self.steps(&changes, &mut steps).await {
             Ok(()) => self.run(&steps).await,
             Err(error) => Err(error),
         };
@@ -130,21 +159,26 @@ impl Writer {
             Err(Again::Failed(error)) => error,
             Err(Again::Slowly) => {
                 self.execute("ROLLBACK TO SAVEPOINT piece").await?;
-                match self.changes(changes).await? {
+                match self.changes(&changes).await? {
                     Ok(()) => return self.execute("RELEASE SAVEPOINT piece").await,
                     Err(found) => Error::Conflict { conflict: Box::new(found), lsn: commit_lsn },
                 }
             }
         };
-        self.within = false;
+        self.within = None;
         self.roll_back().await;
         Err(failed)
     }
 
     /// Ends the transaction whose parts were written.
-    pub async fn finish(&mut self, end_lsn: Lsn, committed_at: SystemTime) -> Result<()> {
-        self.within = false;
-        match self.run(&[self.advance(end_lsn, committed_at)]).await {
+    ///
+    /// # Errors
+    /// As of [`Writer::write`]; a defect where none began.
+    pub async fn finish(&mut self, end_lsn: Lsn) -> Result<Log> {
+        let Some(head) = self.within.take() else {
+            return Err(Error::Turn("the end of a transaction that did not begin"));
+        };
+        match self.run(&[self.advance(end_lsn, Some(time(head.committed_at)))]).await {
             Ok(()) => {}
             Err(Again::Failed(error)) => {
                 self.roll_back().await;
@@ -155,9 +189,7 @@ impl Writer {
                 return Err(self.checkpoint_moved());
             }
         }
-        self.execute("COMMIT").await?;
-        self.at = end_lsn;
-        Ok(())
+        self.commit(end_lsn).await
     }
 
     /// The statements that changes come down to, in their order.
@@ -189,8 +221,9 @@ impl Writer {
         Ok(())
     }
 
-    fn advance(&self, to: Lsn, committed_at: SystemTime) -> Step {
-        Step::Advance { mirror: self.mirror.clone(), from: self.at, to, committed_at }
+    fn advance(&self, to: Lsn, committed_at: Option<SystemTime>) -> Step {
+        let statement = self.advance.clone();
+        Step::Advance { statement, mirror: self.mirror.clone(), from: self.at, to, committed_at }
     }
 
     fn checkpoint_moved(&self) -> Error {
@@ -215,9 +248,9 @@ impl Writer {
     }
 
     /// The same change by change, to find the one that does not go or to get past a clash that is none at the end.
-    async fn one_by_one(&mut self, batch: &[Transaction]) -> Result<()> {
+    async fn one_by_one(&mut self, batch: &[Resolved]) -> Result<Log> {
         self.execute("ROLLBACK TO SAVEPOINT batch").await?;
-        let mut done: Option<&Transaction> = None;
+        let mut done: Option<&Resolved> = None;
         let mut conflict = None;
         for transaction in batch {
             self.execute("SAVEPOINT one").await?;
@@ -229,22 +262,17 @@ impl Writer {
             self.execute("RELEASE SAVEPOINT one").await?;
             done = Some(transaction);
         }
+        let mut log = Log::default();
         if let Some(done) = done {
-            let client = self.connection.client();
-            let when = Some(done.committed_at);
-            let moved = checkpoint::advance(client, &self.mirror, self.at, done.end_lsn, when)
-                .await
-                .map_err(failed)?;
-            let before = self.at;
-            self.moved(moved, done.end_lsn)?;
-            if let Err(error) = self.execute("COMMIT").await {
-                self.at = before;
-                return Err(error);
+            match self.run(&[self.advance(done.end_lsn, Some(done.committed_at))]).await {
+                Ok(()) => log = self.commit(done.end_lsn).await?,
+                Err(Again::Failed(error)) => return Err(error),
+                Err(Again::Slowly) => return Err(self.checkpoint_moved()),
             }
         } else {
             self.execute("ROLLBACK").await?;
         }
-        conflict.map_or(Ok(()), Err)
+        conflict.map_or(Ok(log), Err)
     }
 
     async fn changes(&mut self, changes: &[Change]) -> Result<std::result::Result<(), Conflict>> {
@@ -324,6 +352,10 @@ impl Writer {
         self.prepared.insert(key, prepared);
         Ok(statement)
     }
+}
+
+fn time(stamp: Timestamp) -> SystemTime {
+    UNIX_EPOCH + Duration::from_micros(u64::try_from(stamp.unix_micros()).unwrap_or_default())
 }
 
 fn failed(source: tokio_postgres::Error) -> Error {

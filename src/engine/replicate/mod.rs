@@ -35,9 +35,6 @@ pub enum Error {
     /// Somebody else uses it.
     #[error("slot \"{slot}\" is in use by another process of the source: {who}")]
     InUse { slot: String, who: String },
-    /// The slot is not what the checkpoint needs.
-    #[error("slot \"{slot}\": {why}")]
-    Unfit { slot: String, why: String },
 }
 
 /// Shorthand for this module.
@@ -49,10 +46,9 @@ impl Classify for Error {
             Self::Source { source, .. } => source.classify(),
             Self::Answer { .. } | Self::Malformed(_) => Failure::bug("replication_protocol"),
             Self::Ended { .. } => Failure::retry("replication_ended"),
-            Self::InUse { .. } => Failure::operator("slot_in_use", Exit::Failed)
-                .hint("the mirror runs already, in another process or on another machine: one of them has to end"),
-            Self::Unfit { .. } => Failure::operator("resync_required", Exit::ResyncRequired)
-                .hint("what happened on the source since cannot be had any more: drop the mirror and set it up again"),
+            Self::InUse { .. } => Failure::operator("slot_in_use", Exit::Failed).hint(
+                "the mirror runs already, in another process or on another machine: one of them has to end",
+            ),
         }
     }
 }

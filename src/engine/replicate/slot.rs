@@ -1,6 +1,7 @@
 //! The slot on the source: it keeps the log that we have not confirmed, and nobody may wait for it for ever.
 
 use super::{Error, Result};
+use crate::change::positions::{Slot, Source, WalStatus};
 use crate::connect::raw::Answer;
 use crate::connect::{Connection, RawConnection};
 use crate::pg::{Ident, Lsn, Sql};
@@ -15,37 +16,35 @@ pub struct Created {
     pub snapshot: String,
 }
 
-/// Who a walsender speaks for (manual, `IDENTIFY_SYSTEM`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct System {
-    pub identifier: String,
-    pub timeline: i64,
-    pub flushed: Lsn,
-}
-
 /// A slot as the server shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
-    pub confirmed: Lsn,
+    pub slot: Slot,
     /// The walsender that uses it.
     pub active_pid: Option<i32>,
     pub active_application: Option<String>,
-    /// `reserved`, `extended`, `unreserved`, `lost`.
-    pub wal_status: String,
     /// Bytes of log that are kept because of it.
     pub retained: i64,
+    /// Bytes of log until it may be lost; nothing where no bound is set.
+    pub safe: Option<i64>,
 }
 
 /// Asks who the server is.
-pub async fn identify(walsender: &mut RawConnection) -> Result<System> {
+///
+/// Manual, "Streaming Replication Protocol", `IDENTIFY_SYSTEM`.
+pub async fn identify(walsender: &mut RawConnection) -> Result<Source> {
     let doing = "asking the source who it is";
     let answers = walsender.simple(&Sql::fixed("IDENTIFY_SYSTEM")).await;
     let answers = answers.map_err(|source| Error::Source { doing, source })?;
     let read = || {
         let row = answers.first()?.rows.first()?;
         let text = |at: usize| row.get(at)?.clone();
-        let (identifier, timeline, flushed) = (text(0)?, text(1)?, text(2)?);
-        Some(System { identifier, timeline: timeline.parse().ok()?, flushed: flushed.parse().ok()? })
+        let (system_identifier, timeline, flushed) = (text(0)?, text(1)?, text(2)?);
+        Some(Source {
+            system_identifier,
+            timeline: timeline.parse().ok()?,
+            flushed_lsn: flushed.parse().ok()?,
+        })
     };
     read().ok_or_else(|| unexpected(doing, &answers))
 }
@@ -78,16 +77,33 @@ pub async fn look(connection: &Connection, name: &str) -> Result<Option<Standing
     let query = Sql::fixed(include_str!("../../../sql/source/slot.sql"));
     let Some(row) = connection.query_opt(&query, &[&name]).await.map_err(failed)? else { return Ok(None) };
     let read = || {
-        let confirmed: String = row.try_get("confirmed")?;
+        let lsn = |name| -> std::result::Result<Option<Lsn>, tokio_postgres::Error> {
+            Ok(row.try_get::<_, Option<&str>>(name)?.and_then(|text| text.parse().ok()))
+        };
         Ok(Standing {
-            confirmed: confirmed.parse().unwrap_or(Lsn::ZERO),
+            slot: Slot {
+                confirmed_lsn: lsn("confirmed")?,
+                restart_lsn: lsn("restart")?,
+                wal_status: row.try_get::<_, Option<&str>>("wal_status")?.map(wal_status),
+                is_as_made: row.try_get("is_as_made")?,
+            },
             active_pid: row.try_get("active_pid")?,
             active_application: row.try_get("active_application")?,
-            wal_status: row.try_get("wal_status")?,
             retained: row.try_get("retained")?,
+            safe: row.try_get("safe")?,
         })
     };
     read().map(Some).map_err(|error| failed(connection.error(error)))
+}
+
+/// A word that is not known is one of a newer server: what it keeps is not to be relied on.
+fn wal_status(word: &str) -> WalStatus {
+    match word {
+        "reserved" => WalStatus::Reserved,
+        "extended" => WalStatus::Extended,
+        "unreserved" => WalStatus::Unreserved,
+        _ => WalStatus::Lost,
+    }
 }
 
 /// Ends the walsender that uses the slot where it is one of ours, left by a connection that broke. False where it is somebody

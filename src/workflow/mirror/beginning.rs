@@ -3,6 +3,7 @@
 
 use tokio::sync::Mutex;
 
+use crate::change::positions;
 use crate::connect::{Connection, DestinationConnection, Options, RawConnection, Settings};
 use crate::engine::apply::checkpoint::{self, Checkpoint};
 use crate::engine::replicate::slot;
@@ -24,7 +25,7 @@ struct Made {
     /// Nothing is asked of it: the snapshot lives until the next command.
     walsender: RawConnection,
     created: slot::Created,
-    system: slot::System,
+    system: positions::Source,
 }
 
 impl Beginning {
@@ -55,7 +56,7 @@ impl Beginning {
         };
         let begins = Checkpoint {
             mirror: self.mirror.clone(),
-            system_identifier: made.system.identifier,
+            system_identifier: made.system.system_identifier,
             timeline: made.system.timeline,
             slot: self.slot.as_str().to_owned(),
             lsn: made.created.consistent_point,

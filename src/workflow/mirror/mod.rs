@@ -9,10 +9,12 @@
 
 mod beginning;
 pub mod drop;
+mod feed;
 mod follow;
-mod gather;
+mod queue;
 mod sequences;
 mod start;
+mod write;
 
 use super::party::{Destination, Source};
 use super::{Result, clone, stoppable};
@@ -23,6 +25,7 @@ use crate::progress::Report;
 use crate::workflow::party::Party;
 
 pub use beginning::Beginning;
+pub use queue::Hold;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -35,6 +38,8 @@ pub struct Request {
     pub accept_unbounded_wal: bool,
     /// Tells this installation's slots from others': 8 hex digits.
     pub installation: String,
+    /// Under this folder each mirror keeps the changes of large transactions that are not over.
+    pub spill: std::path::PathBuf,
 }
 
 impl Request {

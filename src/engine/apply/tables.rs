@@ -1,0 +1,62 @@
+//! The destination's tables for the source's descriptions of them: each is looked up when the first change speaks of it, so
+//! what a source added and nobody made here stops the changes of it, and nothing that came before.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio_postgres::Client;
+
+use super::Result;
+use super::net::RowChange;
+use super::order::Change;
+use super::table::{self, Table};
+use crate::change::{self, Relation, Version};
+
+/// What is known of one session's tables.
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    by_version: HashMap<Version, Arc<Table>>,
+}
+
+impl Tables {
+    /// A transaction's changes as they are to be done here. Messages are nothing to do.
+    ///
+    /// # Errors
+    /// A table, or a column of it, is not here.
+    pub(super) async fn resolve(
+        &mut self,
+        client: &Client,
+        changes: Vec<change::Change>,
+    ) -> Result<Vec<Change>> {
+        let mut resolved = Vec::with_capacity(changes.len());
+        for change in changes {
+            let (relation, change) = match change {
+                change::Change::Insert { relation, new } => (relation, RowChange::Insert { new }),
+                change::Change::Update { relation, old, new } => (relation, RowChange::Update { old, new }),
+                change::Change::Delete { relation, old } => (relation, RowChange::Delete { old }),
+                change::Change::Truncate { relations, restart_identity, .. } => {
+                    let mut tables = Vec::with_capacity(relations.len());
+                    for relation in &relations {
+                        tables.push(self.table(client, relation).await?);
+                    }
+                    resolved.push(Change::Truncate { tables, restart_identity });
+                    continue;
+                }
+                change::Change::Message { .. } => continue,
+            };
+            let table = self.table(client, &relation).await?;
+            resolved.push(Change::Row { table, change });
+        }
+        Ok(resolved)
+    }
+
+    async fn table(&mut self, client: &Client, relation: &Relation) -> Result<Arc<Table>> {
+        if let Some(known) = self.by_version.get(&relation.version) {
+            return Ok(Arc::clone(known));
+        }
+        let here = table::read(client, &relation.name).await?;
+        let table = Arc::new(table::pair(relation, here.as_ref())?);
+        self.by_version.insert(relation.version, Arc::clone(&table));
+        Ok(table)
+    }
+}

@@ -1,0 +1,278 @@
+//! Between the stream and the destination: puts transactions together, hands them on while the destination has room, and
+//! tells the stream what is durable.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::queue::{Hold, Queue, Work};
+use super::write::Written;
+use crate::change::assemble::{Assembler, InProgress, Limits, Step};
+use crate::change::positions::Positions;
+use crate::engine::replicate::stream::{Received, Stream};
+use crate::engine::spill::Spill;
+use crate::pg::Lsn;
+use crate::pg::pgoutput::Dialect;
+use crate::workflow::Result;
+
+/// How often it is looked whether the checkpoint is to be moved alone.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How far a session has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// The server has begun to stream.
+    pub(super) begun: bool,
+    /// Received up to here.
+    pub(super) received: Lsn,
+    /// Written to the destination.
+    pub(super) applied: Lsn,
+    /// Durable there, and told to the source.
+    pub(super) confirmed: Lsn,
+    /// Everything up to the position at which transactions are held has been written.
+    pub(super) held: bool,
+    /// Transactions written by this session.
+    pub(super) transactions: u64,
+    /// Transactions that are not committed on the source yet.
+    pub(super) in_progress: InProgress,
+}
+
+/// One session's way from frames to work.
+pub(super) struct Feed {
+    stream: Stream,
+    assembler: Assembler,
+    spill: Spill,
+    queue: Queue,
+    positions: Positions,
+    began: Instant,
+    hold: watch::Receiver<Hold>,
+    standing: watch::Sender<Standing>,
+}
+
+/// The way to the destination and back.
+pub(super) struct Destination {
+    pub(super) work: mpsc::Sender<Work>,
+    pub(super) written: mpsc::UnboundedReceiver<Written>,
+}
+
+/// Whether to go on.
+#[derive(PartialEq, Eq)]
+enum Then {
+    GoOn,
+    End,
+}
+
+impl Feed {
+    /// For a session that starts at the durable checkpoint `at`.
+    pub(super) fn new(
+        stream: Stream,
+        spill: Spill,
+        at: Lsn,
+        hold: watch::Receiver<Hold>,
+        standing: watch::Sender<Standing>,
+    ) -> Self {
+        standing.send_replace(Standing { received: at, applied: at, confirmed: at, ..Standing::default() });
+        let assembler = Assembler::new(
+            at,
+            Dialect::default(),
+            Limits { in_progress_bytes: 24 << 20, ..Limits::default() },
+        );
+        let (queue, positions, began) = (Queue::default(), Positions::new(at), Instant::now());
+        Self { stream, assembler, spill, queue, positions, began, hold, standing }
+    }
+
+    /// Feeds until stopped, or until the stream or the destination has ended; both say by themselves why.
+    pub(super) async fn run(mut self, destination: Destination, stop: &CancellationToken) -> Result<()> {
+        let Destination { work, mut written } = destination;
+        let mut look = tokio::time::interval(LOOK);
+        self.queue.hold(*self.hold.borrow_and_update());
+        loop {
+            let then = tokio::select! {
+                biased;
+                () = stop.cancelled() => Then::End,
+                done = written.recv() => self.written(done),
+                room = work.reserve(), if self.queue.has_next() => self.hand(room.ok()),
+                changed = self.hold.changed() => self.take_hold(changed.is_ok()),
+                _ = look.tick() => {
+                    self.move_checkpoint(&work, false).await;
+                    Then::GoOn
+                }
+                received = self.stream.next(), if !self.queue.is_full() => match received {
+                    Some(received) => self.receive(received, &work, &mut written, stop).await?,
+                    None => Then::End,
+                },
+            };
+            self.tell();
+            if then == Then::End {
+                break;
+            }
+        }
+        if stop.is_cancelled() {
+            self.settle(work, written).await;
+        }
+        Ok(())
+    }
+
+    /// Takes in what came, and whatever is there already behind it.
+    async fn receive(
+        &mut self,
+        first: Received,
+        work: &mpsc::Sender<Work>,
+        written: &mut mpsc::UnboundedReceiver<Written>,
+        stop: &CancellationToken,
+    ) -> Result<Then> {
+        let mut next = Some(first);
+        while let Some(received) = next {
+            match received {
+                Received::Begun => self.standing.send_modify(|standing| standing.begun = true),
+                Received::Reached(lsn) => self.positions.keepalive(lsn),
+                Received::Message(frame) => {
+                    self.positions.received(frame.wal_start);
+                    self.assembler.receive(frame.data)?;
+                    if self.steps(work, written, stop).await? == Then::End {
+                        return Ok(Then::End);
+                    }
+                }
+            }
+            next = if self.queue.is_full() { None } else { self.stream.ready() };
+        }
+        Ok(Then::GoOn)
+    }
+
+    /// Does what the assembler says. A transaction that is read back from its file is handed on in parts meanwhile.
+    async fn steps(
+        &mut self,
+        work: &mpsc::Sender<Work>,
+        written: &mut mpsc::UnboundedReceiver<Written>,
+        stop: &CancellationToken,
+    ) -> Result<Then> {
+        while let Some(step) = self.assembler.step()? {
+            match step {
+                Step::Piece(piece) => self.queue.add(piece),
+                Step::Append { xid, bytes } => self.spill.append(xid, bytes).await?,
+                Step::Cut { xid, length } => self.spill.cut(xid, length).await?,
+                Step::Read { xid, at, length } => {
+                    let bytes = self.spill.read(xid, at, length).await?;
+                    self.assembler.give(bytes)?;
+                }
+                Step::Remove { xid } => self.spill.remove(xid).await?,
+                // Others' messages are none of ours.
+                Step::Message { .. } => {}
+            }
+            while self.queue.is_full() {
+                let then = tokio::select! {
+                    biased;
+                    () = stop.cancelled() => Then::End,
+                    done = written.recv() => self.written(done),
+                    changed = self.hold.changed() => self.take_hold(changed.is_ok()),
+                    room = work.reserve(), if self.queue.has_next() => self.hand(room.ok()),
+                };
+                self.tell();
+                if then == Then::End {
+                    return Ok(Then::End);
+                }
+            }
+        }
+        Ok(Then::GoOn)
+    }
+
+    /// Takes over whether transactions are kept back; nobody can say so any more: the mirror has ended.
+    fn take_hold(&mut self, somebody_says: bool) -> Then {
+        let hold = *self.hold.borrow_and_update();
+        self.queue.hold(hold);
+        if somebody_says { Then::GoOn } else { Then::End }
+    }
+
+    /// Hands the next work on.
+    fn hand(&mut self, room: Option<mpsc::Permit<'_, Work>>) -> Then {
+        let Some(room) = room else { return Then::End };
+        if let Some(work) = self.queue.take() {
+            match &work {
+                Work::Batch(batch) => {
+                    if let Some(last) = batch.last() {
+                        self.positions.handed(last.end_lsn);
+                    }
+                }
+                Work::Commit { end_lsn } => self.positions.handed(*end_lsn),
+                Work::Begin(_) | Work::Changes(_) | Work::Move(_) => {}
+            }
+            room.send(work);
+        }
+        Then::GoOn
+    }
+
+    /// Takes in what the destination has done; nothing: it has ended.
+    fn written(&mut self, written: Option<Written>) -> Then {
+        let Some(written) = written else { return Then::End };
+        if let Some(checkpoint) = written.checkpoint {
+            self.positions.committed(checkpoint, written.log.written);
+        }
+        self.positions.flushed(written.log.flushed);
+        self.stream.confirm(self.positions.confirmed_lsn());
+        self.standing.send_modify(|standing| standing.transactions += written.transactions);
+        Then::GoOn
+    }
+
+    /// Moves the checkpoint alone where that is due: nothing has room before it, so it is handed on at once.
+    async fn move_checkpoint(&mut self, work: &mpsc::Sender<Work>, stopping: bool) {
+        let between = self.is_between();
+        let moved = self.positions.move_checkpoint(between, self.began.elapsed(), stopping);
+        // At a clean stop what is written is made durable too.
+        let to = moved.or_else(|| (stopping && between).then(|| self.positions.applied_lsn()));
+        if let Some(to) = to {
+            // A destination that has ended says why by itself.
+            drop(work.send(Work::Move(to)).await);
+        }
+    }
+
+    /// Before the goodbye: what is being written is waited for, then all of it is made durable and told. A transaction of which
+    /// only parts were handed on is given up: the source sends it again.
+    async fn settle(&mut self, work: mpsc::Sender<Work>, mut written: mpsc::UnboundedReceiver<Written>) {
+        if self.is_between() {
+            while self.positions.applied_lsn() < self.positions.handed_lsn() {
+                let done = written.recv().await;
+                if self.written(done) == Then::End {
+                    return;
+                }
+            }
+            self.move_checkpoint(&work, true).await;
+        }
+        drop(work);
+        while let Some(last) = written.recv().await {
+            self.written(Some(last));
+        }
+        self.tell();
+    }
+
+    /// Whether everything that was committed and came in has been handed on, whole.
+    fn is_between(&self) -> bool {
+        self.assembler.is_between_transactions() && self.queue.is_empty()
+    }
+
+    fn tell(&self) {
+        let positions = &self.positions;
+        let waits = !self.queue.has_next() && positions.applied_lsn() >= positions.handed_lsn();
+        let held = waits
+            && match self.queue.holds() {
+                Hold::Off => false,
+                Hold::Now => !self.queue.is_within(),
+                Hold::At(position) => {
+                    self.queue.is_held() || (self.is_between() && positions.keepalive_lsn() >= position)
+                }
+            };
+        self.standing.send_if_modified(|standing| {
+            let new = Standing {
+                received: positions.received_lsn(),
+                applied: positions.applied_lsn(),
+                confirmed: positions.confirmed_lsn(),
+                held,
+                in_progress: self.assembler.in_progress(),
+                ..*standing
+            };
+            let changed = new != *standing;
+            *standing = new;
+            changed
+        });
+    }
+}

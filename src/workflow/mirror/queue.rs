@@ -1,0 +1,227 @@
+//! What has been assembled and not been handed to the destination: batches grow while it is busy. Values in, values out.
+
+use std::collections::VecDeque;
+
+use crate::change::{Change, Head, Piece, Transaction};
+use crate::pg::Lsn;
+
+/// A batch is at most so many changes, or bytes of them ([`Change::memory_bytes`]).
+const CHANGES: usize = 20_000;
+const BYTES: usize = 8 << 20;
+
+/// What the destination is to do, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    /// Write whole transactions.
+    Batch(Vec<Transaction>),
+    /// Begin a transaction that is too large to be held.
+    Begin(Head),
+    /// Write the next part of it.
+    Changes(Vec<Change>),
+    /// End it.
+    Commit { end_lsn: Lsn },
+    /// Move the checkpoint alone, durably.
+    Move(Lsn),
+}
+
+/// Whether transactions are kept back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hold {
+    /// None.
+    #[default]
+    Off,
+    /// All of them.
+    Now,
+    /// Those that end past this position.
+    At(Lsn),
+}
+
+/// Pieces in their order.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    pieces: VecDeque<Piece>,
+    changes: usize,
+    bytes: usize,
+    /// The beginning of a transaction was taken, and its end not yet: it is never kept back.
+    within: bool,
+    hold: Hold,
+}
+
+impl Queue {
+    /// Adds the next piece.
+    pub(super) fn add(&mut self, piece: Piece) {
+        let (changes, bytes) = size(&piece);
+        self.changes += changes;
+        self.bytes += bytes;
+        self.pieces.push_back(piece);
+    }
+
+    /// Keeps transactions back from now on, or no longer.
+    pub(super) fn hold(&mut self, hold: Hold) {
+        self.hold = hold;
+    }
+
+    /// Whether they are.
+    pub(super) fn holds(&self) -> Hold {
+        self.hold
+    }
+
+    /// Whether a transaction is half taken.
+    pub(super) fn is_within(&self) -> bool {
+        self.within
+    }
+
+    /// Whether nothing more is taken in before something is taken out.
+    pub(super) fn is_full(&self) -> bool {
+        self.changes >= CHANGES || self.bytes >= BYTES
+    }
+
+    /// Whether nothing waits, and no transaction is half taken.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pieces.is_empty() && !self.within
+    }
+
+    /// Whether [`Queue::take`] has something.
+    pub(super) fn has_next(&self) -> bool {
+        match self.pieces.front() {
+            None => false,
+            Some(Piece::Whole(transaction)) => self.goes(transaction.end_lsn),
+            // Where it ends is not known yet; a position to hold at is the end of a record, so no commit lies across it.
+            Some(Piece::Begin(head)) => self.goes(head.commit_lsn.plus(1)),
+            Some(Piece::Changes(_) | Piece::Commit { .. }) => true,
+        }
+    }
+
+    /// Whether what waits is kept back.
+    pub(super) fn is_held(&self) -> bool {
+        !self.pieces.is_empty() && !self.has_next()
+    }
+
+    /// The next thing to do: as many whole transactions as wait, or a piece of a large one.
+    pub(super) fn take(&mut self) -> Option<Work> {
+        if !self.has_next() {
+            return None;
+        }
+        let mut whole = Vec::new();
+        while self.has_next() {
+            match self.pieces.pop_front() {
+                Some(Piece::Whole(transaction)) => whole.push(transaction),
+                Some(other) => {
+                    self.pieces.push_front(other);
+                    break;
+                }
+                None => break,
+            }
+        }
+        let work = if whole.is_empty() {
+            match self.pieces.pop_front()? {
+                Piece::Whole(transaction) => Work::Batch(vec![transaction]),
+                Piece::Begin(head) => {
+                    self.within = true;
+                    Work::Begin(head)
+                }
+                Piece::Changes(changes) => Work::Changes(changes),
+                Piece::Commit { end_lsn } => {
+                    self.within = false;
+                    Work::Commit { end_lsn }
+                }
+            }
+        } else {
+            Work::Batch(whole)
+        };
+        let sizes = self.pieces.iter().map(size);
+        (self.changes, self.bytes) = sizes.fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1));
+        Some(work)
+    }
+
+    fn goes(&self, end: Lsn) -> bool {
+        match self.hold {
+            Hold::Off => true,
+            Hold::Now => self.within,
+            Hold::At(position) => end <= position,
+        }
+    }
+}
+
+/// A transaction without changes counts too: it is a step of the checkpoint.
+fn size(piece: &Piece) -> (usize, usize) {
+    let of = |changes: &[Change]| (changes.len().max(1), changes.iter().map(Change::memory_bytes).sum());
+    match piece {
+        Piece::Whole(transaction) => of(&transaction.changes),
+        Piece::Changes(changes) => of(changes),
+        Piece::Begin(_) | Piece::Commit { .. } => (1, 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::{BYTES, CHANGES, Hold, Queue, Work};
+    use crate::change::{Change, Head, Piece, Transaction};
+    use crate::pg::{Lsn, Timestamp};
+
+    fn lsn(at: u64) -> Lsn {
+        Lsn::from_u64(at)
+    }
+
+    fn head(commit: u64) -> Head {
+        Head { xid: 7, commit_lsn: lsn(commit), committed_at: Timestamp::default(), origin: None }
+    }
+
+    fn change(bytes: usize) -> Change {
+        Change::Message { lsn: Lsn::ZERO, prefix: String::new(), content: Bytes::from(vec![0; bytes]) }
+    }
+
+    fn transaction(end: u64, changes: usize) -> Transaction {
+        Transaction { head: head(end - 1), end_lsn: lsn(end), changes: vec![change(1); changes] }
+    }
+
+    #[test]
+    fn what_waits_is_one_batch_and_a_large_transaction_is_for_itself() {
+        let mut queue = Queue::default();
+        assert!(queue.is_empty() && queue.take().is_none());
+        queue.add(Piece::Whole(transaction(10, 2)));
+        queue.add(Piece::Whole(transaction(20, 0)));
+        queue.add(Piece::Begin(head(25)));
+        queue.add(Piece::Changes(vec![change(3)]));
+        assert_eq!(queue.take(), Some(Work::Batch(vec![transaction(10, 2), transaction(20, 0)])));
+        assert_eq!(queue.take(), Some(Work::Begin(head(25))));
+        queue.hold(Hold::Now);
+        assert_eq!(queue.take(), Some(Work::Changes(vec![change(3)])));
+        assert!(!queue.is_empty() && !queue.has_next() && !queue.is_held(), "half of it was taken");
+        queue.add(Piece::Commit { end_lsn: lsn(30) });
+        queue.add(Piece::Whole(transaction(40, 1)));
+        assert_eq!(queue.take(), Some(Work::Commit { end_lsn: lsn(30) }));
+        assert!(queue.take().is_none() && queue.is_held());
+        queue.hold(Hold::Off);
+        assert_eq!(queue.take(), Some(Work::Batch(vec![transaction(40, 1)])));
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn exactly_what_ends_up_to_the_position_goes() {
+        let mut queue = Queue::default();
+        queue.hold(Hold::At(lsn(20)));
+        for end in [10, 20, 21] {
+            queue.add(Piece::Whole(transaction(end, 1)));
+        }
+        assert_eq!(queue.take(), Some(Work::Batch(vec![transaction(10, 1), transaction(20, 1)])));
+        assert!(queue.is_held());
+        queue.hold(Hold::At(lsn(21)));
+        assert!(queue.take().is_some() && !queue.is_held());
+        queue.add(Piece::Begin(head(21)));
+        assert!(queue.take().is_none());
+    }
+
+    #[test]
+    fn it_is_full_by_changes_and_by_bytes_and_not_after_they_were_taken() {
+        let mut queue = Queue::default();
+        queue.add(Piece::Whole(transaction(10, CHANGES)));
+        assert!(queue.is_full());
+        queue.take();
+        assert!(!queue.is_full());
+        queue.add(Piece::Changes(vec![change(BYTES)]));
+        assert!(queue.is_full());
+    }
+}

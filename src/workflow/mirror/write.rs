@@ -1,0 +1,75 @@
+//! The destination's side of a session: does the work in its order, and says what is written and how far it is on disk.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::queue::Work;
+use crate::engine::apply::session::Log;
+use crate::engine::apply::writer::Writer;
+use crate::pg::Lsn;
+use crate::workflow::Result;
+
+/// What was done.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written {
+    /// The checkpoint that was committed; nothing where it was only looked how far the log is on disk.
+    pub(super) checkpoint: Option<Lsn>,
+    /// How many transactions of the source that were.
+    pub(super) transactions: u64,
+    /// Where the destination's log stood after it.
+    pub(super) log: Log,
+}
+
+/// How long after the last write it is looked whether that is on disk: the server sees to it within three times its
+/// `wal_writer_delay` (manual, "Asynchronous Commit"), 200 ms by default.
+const ON_DISK: Duration = Duration::from_millis(200);
+
+/// Works until nothing more can come. What is half done then is rolled back by the session's end.
+pub(super) async fn write(
+    mut writer: Writer,
+    mut work: mpsc::Receiver<Work>,
+    written: mpsc::UnboundedSender<Written>,
+) -> Result<()> {
+    let mut unsettled = None;
+    loop {
+        let next = match unsettled {
+            None => work.recv().await,
+            Some(end) => match tokio::time::timeout(ON_DISK, work.recv()).await {
+                Ok(next) => next,
+                Err(_) => {
+                    let log = writer.log().await?;
+                    if log.flushed >= end {
+                        unsettled = None;
+                    }
+                    tell(&written, Written { checkpoint: None, transactions: 0, log });
+                    continue;
+                }
+            },
+        };
+        let Some(next) = next else { return Ok(()) };
+        let (log, transactions) = match next {
+            Work::Batch(batch) => {
+                let transactions = batch.len() as u64;
+                (writer.write(batch).await?, transactions)
+            }
+            Work::Begin(head) => {
+                writer.begin(head).await?;
+                continue;
+            }
+            Work::Changes(changes) => {
+                writer.piece(changes).await?;
+                continue;
+            }
+            Work::Commit { end_lsn } => (writer.finish(end_lsn).await?, 1),
+            Work::Move(lsn) => (writer.move_to(lsn).await?, 0),
+        };
+        unsettled = (log.flushed < log.written).then_some(log.written);
+        tell(&written, Written { checkpoint: Some(writer.at()), transactions, log });
+    }
+}
+
+/// Whoever does not listen any more has ended, and this ends with the channel of work.
+fn tell(written: &mpsc::UnboundedSender<Written>, what: Written) {
+    let _ = written.send(what);
+}
