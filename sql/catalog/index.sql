@@ -7,6 +7,7 @@ SELECT i.indexrelid AS oid,
        t.relname AS table_name,
        n.nspname AS schema,
        c.relname AS name,
+       am.amname AS method,
        CASE WHEN con.oid IS NULL OR con.conexclop IS NOT NULL OR c.relkind OPERATOR(pg_catalog.=) 'I'
             THEN pg_catalog.pg_get_indexdef(i.indexrelid) END AS definition,
        con.oid AS constraint,
@@ -23,6 +24,7 @@ SELECT i.indexrelid AS oid,
   JOIN pg_catalog.pg_class AS t ON t.oid OPERATOR(pg_catalog.=) i.indrelid
   JOIN pg_catalog.pg_namespace AS tn ON tn.oid OPERATOR(pg_catalog.=) t.relnamespace
   JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+  JOIN pg_catalog.pg_am AS am ON am.oid OPERATOR(pg_catalog.=) c.relam
   LEFT JOIN pg_catalog.pg_tablespace AS ts ON ts.oid OPERATOR(pg_catalog.=) c.reltablespace
   LEFT JOIN pg_catalog.pg_inherits AS inh ON inh.inhrelid OPERATOR(pg_catalog.=) i.indexrelid
   LEFT JOIN pg_catalog.pg_constraint AS con

@@ -36,6 +36,14 @@ pub const DISK_FULL: &str = "53100";
 pub const QUERY_CANCELED: &str = "57014";
 /// `duplicate_database`.
 pub const DUPLICATE_DATABASE: &str = "42P04";
+/// `duplicate_object`.
+pub const DUPLICATE_OBJECT: &str = "42710";
+/// `duplicate_schema`.
+pub const DUPLICATE_SCHEMA: &str = "42P06";
+/// `duplicate_table`: also of a view, a sequence or an index.
+pub const DUPLICATE_TABLE: &str = "42P07";
+/// `duplicate_function`.
+pub const DUPLICATE_FUNCTION: &str = "42723";
 /// `syntax_error`.
 pub const SYNTAX_ERROR: &str = "42601";
 /// `internal_error`: also "tuple concurrently updated", of a catalog row that two sessions change.

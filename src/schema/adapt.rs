@@ -1,5 +1,7 @@
 //! What the destination's server cannot have is taken out of the catalog before it is rendered, with a line for the report.
 
+pub mod parameter;
+
 use crate::pg::name::for_people;
 use crate::schema::model::Catalog;
 use crate::schema::model::column::NotNull;

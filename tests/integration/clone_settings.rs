@@ -80,6 +80,56 @@ async fn those_newer_than_the_server_are_named_and_the_rest_is_kept() {
     }
 }
 
+/// Of every access method, of keys and exclusions, on a partitioned table too.
+const INDEXES: &str = "CREATE TABLE t (id int, p point, w tsvector, b box, CONSTRAINT key PRIMARY KEY (id) WITH (fillfactor = 60),
+        CONSTRAINT ex EXCLUDE USING gist (b WITH &&) WITH (fillfactor = 60) WHERE (id > 0));
+    INSERT INTO t SELECT g, point(g, g), 'a b', box(point(g, g), point(g, g)) FROM generate_series(1, 50) g;
+    CREATE INDEX of_btree ON t (id) INCLUDE (p) WITH (fillfactor = 60) WHERE id > 1; CREATE INDEX of_hash ON t USING hash (id);
+    CREATE INDEX of_gin ON t USING gin (w) WITH (fastupdate = off); CREATE INDEX of_gist ON t USING gist (w tsvector_ops (siglen = 100));
+    CREATE INDEX of_spgist ON t USING spgist (p); CREATE INDEX of_brin ON t USING brin (id) WITH (pages_per_range = 8);
+    CREATE TABLE parted (id int) PARTITION BY RANGE (id); CREATE TABLE part PARTITION OF parted FOR VALUES FROM (0) TO (9);
+    CREATE INDEX of_parted ON parted (id) WITH (fillfactor = 60);
+    UPDATE pg_class SET reloptions = reloptions || '{of_the_future=on}' WHERE relname IN ('key', 'ex') OR relname ~ '^(of|part)_'";
+
+#[tokio::test]
+async fn those_of_indexes_are_known_before_anything_is_made() {
+    for (from_major, to_major) in [(15, 15), (15, 18), (18, 18)] {
+        let (Some(on_source), Some(on_destination)) = (source(from_major), destination(to_major)) else {
+            return;
+        };
+        let (from, to) = (on_source.database("indexes").await, on_destination.absent_database("indexes"));
+        from.execute(INDEXES).await;
+        to.announce("unrecognized parameter \"of_the_future\"");
+
+        let strict = clone(&Binary::new(), &from.url(), &to.url(), &["--strict"]).await.expect_code(3);
+
+        strict.expect_error(&["10 of the source", "index public.key", "unrecognized parameter"]);
+        assert_eq!(strict.phases(), ["preflight", "plan"]);
+        assert_eq!(to.related_databases().await, [""; 0]);
+        let outcome = clone_of(&from, &to, &["--verify", "checksum"]).await;
+        let mut skipped = outcome.skipped();
+        skipped.sort_unstable();
+        let named =
+            ["ex", "key", "of_brin", "of_btree", "of_gin", "of_gist", "of_hash", "of_parted", "of_spgist"];
+        let named = [&named[..], &["part_id_idx"]].concat();
+        let expected: Vec<String> = named
+            .iter()
+            .map(|name| format!("storage parameter of_the_future of index public.{name}"))
+            .collect();
+        assert_eq!(skipped, expected);
+        let all = "SELECT string_agg(pg_get_indexdef(indexrelid), E'\\n' ORDER BY indexrelid::regclass::text) FROM pg_index WHERE indrelid::regclass::text IN ('t', 'part', 'parted')";
+        let known = from.query_text(all).await;
+        assert!(known.contains("(fillfactor='60', of_the_future='on') WHERE"), "{known}");
+        let kept = known.replace(", of_the_future='on'", "").replace(" WITH (of_the_future='on')", "");
+        assert_eq!(to.query_text(all).await, kept);
+        let constraint = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ex'";
+        assert_eq!(
+            to.query_text(constraint).await,
+            "EXCLUDE USING gist (b WITH &&) WITH (fillfactor='60') WHERE ((id > 0))"
+        );
+    }
+}
+
 #[tokio::test]
 async fn those_that_our_role_may_not_set_are_named() {
     for major in [15, 18] {

@@ -47,6 +47,7 @@ mod clone_progress;
 mod clone_races;
 mod clone_reach;
 mod clone_refusals;
+mod clone_rehearsed;
 mod clone_roles;
 mod clone_select;
 mod clone_settings;

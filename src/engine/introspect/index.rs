@@ -2,7 +2,7 @@
 
 use tokio_postgres::{Client, Row};
 
-use crate::engine::introspect::{Error, get, qualified, query};
+use crate::engine::introspect::{Error, get, ident, qualified, query};
 use crate::pg::{Ident, Sql};
 use crate::schema::model::index::Index;
 
@@ -18,6 +18,7 @@ fn index(row: &Row) -> Result<Index, Error> {
         table: get(row, "table")?,
         table_name: qualified(row, "table_schema", "table_name")?,
         name: qualified(row, "schema", "name")?,
+        method: ident(row, "method")?,
         definition: get::<Option<String>>(row, "definition")?.map(Sql::printed_by_server),
         constraint: get(row, "constraint")?,
         partitioned: get(row, "partitioned")?,

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod collation;
 pub mod destination;
+pub mod extension;
 pub mod role;
 pub mod source;
 

@@ -100,6 +100,7 @@ pub(in crate::schema) fn index(oid: Oid, on: &Table, named: &str, definition: &s
         table: on.oid,
         table_name: on.name.clone(),
         name: name(named),
+        method: Ident::from("btree"),
         definition: Some(printed(definition)),
         constraint: None,
         partitioned: false,

@@ -10,6 +10,8 @@ pub struct Index {
     pub table: Oid,
     pub table_name: QualifiedName,
     pub name: QualifiedName,
+    /// Its access method.
+    pub method: Ident,
     /// The whole CREATE INDEX, as `pg_get_indexdef` prints it. `None` for the index of a plain primary key or unique
     /// constraint, whose definition says it.
     pub definition: Option<Sql>,

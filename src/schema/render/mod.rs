@@ -29,11 +29,9 @@ mod view;
 
 use std::collections::HashMap;
 
-use crate::pg::Sql;
 use crate::schema::model::{Address, Catalog};
 use crate::schema::options::Options;
 use crate::schema::script::{Piece, Skipped};
-use crate::sql;
 
 /// What a catalog is made of, before ordering.
 #[derive(Clone, Debug, Default)]
@@ -63,15 +61,6 @@ impl Rendering {
 /// What is said of an object that needs one that has no piece of its own.
 fn for_dependents(object: &str, reason: &str) -> String {
     [object, reason].join(": ")
-}
-
-/// A statement by which a server tells whether it takes a storage parameter (`name=value`) of a table, to be taken back.
-pub fn trial_of_parameter(option: &str) -> Sql {
-    let option = column::parameters(std::slice::from_ref(&option.to_owned()));
-    sql!(
-        "CREATE TABLE pg_temp.mbs_tried (text pg_catalog.text) WITH ({option}); DROP TABLE pg_temp.mbs_tried",
-        option = option
-    )
 }
 
 /// Renders every object of the catalog.

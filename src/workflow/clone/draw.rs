@@ -3,12 +3,14 @@
 use std::collections::{HashMap, HashSet};
 
 use super::part::{self, Chosen};
-use super::{Context, Request, neutralize, settings};
+use super::{Context, Request, neutralize, rehearse, settings};
 use crate::engine::copy::plan as chunks;
 use crate::engine::copy::sequences::Wanted;
 use crate::engine::copy::snapshot::Measure;
 use crate::pg::{Ident, Oid, QualifiedName, Sql};
 use crate::progress::{Skipped, Warning};
+use crate::schema::adapt::parameter;
+use crate::schema::model::extension::Configuration;
 use crate::schema::model::{self, Address, Catalog};
 use crate::schema::script::{self, Script};
 use crate::schema::{self, order, parse, render};
@@ -42,7 +44,42 @@ pub(super) struct Drawn {
     pub(super) jobs: Option<QualifiedName>,
 }
 
-/// Draws it up; nothing is changed anywhere. With `--strict` whatever is skipped is an error.
+impl Ground {
+    /// Takes in what a rehearsal has found.
+    pub(super) fn learn(&mut self, found: rehearse::Found) {
+        self.adapted.extend(parameter::without(&mut self.catalog, &found.parameters));
+        self.options.refused_extensions.extend(found.extensions);
+        self.forget_rows_of(&found.members);
+        self.options.lost_members.extend(found.members);
+    }
+
+    /// Rows that have no table there, or no column.
+    fn forget_rows_of(&mut self, lost: &HashMap<Address, bool>) {
+        let catalog = &mut self.catalog;
+        catalog.configurations.retain(|one| !lost.contains_key(&one.table.address()));
+        for Configuration { table, .. } in &mut catalog.configurations {
+            let oid = table.oid;
+            table.columns.retain(|column| !lost.contains_key(&Address::column(oid, column.number)));
+        }
+        for extension in &mut catalog.extensions {
+            let there = |oid: Oid| !lost.contains_key(&Address::new(model::class::RELATION, oid));
+            extension.sequences.retain(|(oid, _)| there(*oid));
+        }
+    }
+}
+
+impl Drawn {
+    /// What `--strict` asks for: nothing is skipped.
+    pub(super) fn is_whole(&self) -> Result<()> {
+        if self.skipped.is_empty() {
+            return Ok(());
+        }
+        let lines = self.skipped.iter().map(|one| format!("{} ({})", one.object, one.reason));
+        Err(Error::Strict(lines.collect()))
+    }
+}
+
+/// Draws it up; nothing is changed anywhere.
 pub(super) fn draw(
     request: &Request,
     context: &Context,
@@ -65,10 +102,6 @@ pub(super) fn draw(
         .filter(|one| one.reason != part::BY_SELECTION)
         .map(|one| Skipped { object: one.object.clone(), reason: one.reason.clone() })
         .collect();
-    if request.strict && !skipped.is_empty() {
-        let lines = skipped.iter().map(|one| format!("{} ({})", one.object, one.reason));
-        return Err(Error::Strict(lines.collect()));
-    }
     let none = HashSet::new();
     let data = if request.schema_only { &none } else { &chosen.with_data };
     let tables = tables(catalog, &script, data, measures, options.superuser);

@@ -7,7 +7,7 @@ use super::draw::{self, Drawn, Ground};
 use super::hold;
 use super::part;
 use super::unlogged::Life;
-use super::{Context, Request, collations, look, losses, platform, refused, roles, waiters};
+use super::{Context, Request, collations, look, losses, platform, refused, rehearse, roles, waiters};
 use crate::engine::copy::holder::Holder;
 use crate::engine::copy::schedule::Tree;
 use crate::engine::copy::{lanes, large_objects, snapshot};
@@ -15,9 +15,8 @@ use crate::engine::preflight::{self, check, source as readable};
 use crate::pg::name::for_people;
 use crate::pg::{Ident, Oid, QualifiedName};
 use crate::progress::{IndexWork, Level, TableWork, Update, VerifyMode, Warning, Work};
+use crate::schema::model::Catalog;
 use crate::schema::model::database::{Database, LocaleProvider};
-use crate::schema::model::extension::Configuration;
-use crate::schema::model::{Address, Catalog, class};
 use crate::schema::script::{self, Phase};
 use crate::schema::{Options, adapt, placing, render};
 use crate::workflow::Result;
@@ -91,8 +90,16 @@ pub(super) async fn plan(
     there.close().await;
     let comment = catalog.database.comment.take();
     let (left_out, unread) = (of_platform.reasons, of_platform.unread_sequences);
-    let ground = Ground { catalog, options, adapted, left_out, unread, chosen: held.chosen, measures };
-    let drawn = draw::draw(request, context, destination, &ground)?;
+    let mut ground = Ground { catalog, options, adapted, left_out, unread, chosen: held.chosen, measures };
+    let mut drawn = draw::draw(request, context, destination, &ground)?;
+    if request.strict {
+        let found = rehearse::before_any_change(context, &ground, &drawn, destination).await?;
+        if !found.is_nothing() {
+            ground.learn(found);
+            drawn = draw::draw(request, context, destination, &ground)?;
+        }
+        drawn.is_whole()?;
+    }
     let like = like(request, &ground);
     let mut around = roles::statements(request, &roles, &ground.options);
     let name = Ident::new(destination.grant.database());
@@ -143,38 +150,23 @@ impl Plan {
         trees.into_values().collect()
     }
 
-    /// Draws the plan again for a destination that can do less than it said: each extension that it cannot make, with the
-    /// server's reason, and members that extensions do not have there.
+    /// Draws the plan again for a destination that can do less than it said.
     pub(super) fn without(
         &mut self,
-        extensions: HashMap<String, String>,
-        members: HashMap<Address, bool>,
+        found: rehearse::Found,
         request: &Request,
         context: &Context,
         destination: &Destination,
     ) -> Result<()> {
-        self.ground.options.refused_extensions = extensions;
-        self.forget_rows_of(&members);
-        self.ground.options.lost_members = members;
+        self.ground.learn(found);
         let before = std::mem::take(&mut self.drawn);
         self.drawn = draw::draw(request, context, destination, &self.ground)?;
+        if request.strict {
+            self.drawn.is_whole()?;
+        }
         self.say(context, &before);
         announce(request, context, self);
         Ok(())
-    }
-
-    /// Rows that have no table there, or no column.
-    fn forget_rows_of(&mut self, lost: &HashMap<Address, bool>) {
-        let catalog = &mut self.ground.catalog;
-        catalog.configurations.retain(|one| !lost.contains_key(&one.table.address()));
-        for Configuration { table, .. } in &mut catalog.configurations {
-            let oid = table.oid;
-            table.columns.retain(|column| !lost.contains_key(&Address::column(oid, column.number)));
-        }
-        for extension in &mut catalog.extensions {
-            let there = |oid: Oid| !lost.contains_key(&Address::new(class::RELATION, oid));
-            extension.sequences.retain(|(oid, _)| there(*oid));
-        }
     }
 
     /// What is skipped and switched off, but for what `before` has said.

@@ -9,10 +9,10 @@ use crate::engine::stage::tried::{Refusal, tried};
 use crate::pg::name::for_people;
 use crate::pg::{Ident, Sql, sqlstate};
 use crate::schema::Options;
+use crate::schema::adapt::parameter::{self, Parameter};
 use crate::schema::model::Catalog;
 use crate::schema::model::database::Setting;
 use crate::schema::render::database::{setting_of, trial};
-use crate::schema::render::trial_of_parameter;
 use crate::schema::script::Skipped;
 use crate::workflow::Result;
 use crate::workflow::party::Destination;
@@ -28,7 +28,9 @@ pub(super) async fn settings(
 ) -> Result<Vec<Skipped>> {
     let of_functions: BTreeSet<(String, String)> =
         catalog.functions.iter().flat_map(|function| function.settings.iter().cloned()).collect();
-    let parameters = parameters(catalog);
+    // Methods of extensions are not there yet: their parameters are tried with the extensions.
+    let parameters: Vec<Parameter> =
+        parameter::all(catalog).into_iter().filter(|one| !one.is_of_extension()).collect();
     if catalog.database.settings.is_empty() && of_functions.is_empty() && parameters.is_empty() {
         return Ok(Vec::new());
     }
@@ -43,7 +45,7 @@ pub(super) async fn settings(
         trial(&Setting { role: None, name: name.clone(), value: value.clone() })
     };
     let functions = refusals(there, of_functions.iter().map(as_setting).collect()).await?;
-    let tables = refusals(there, parameters.iter().map(|one| trial_of_parameter(one)).collect()).await?;
+    let of_relations = parameters_of(there, parameters).await?;
     let mut lines = Vec::new();
     let mut refused = of_database.into_iter();
     catalog.database.settings.retain(|setting| {
@@ -57,11 +59,7 @@ pub(super) async fn settings(
     });
     let refused = of_functions.into_iter().zip(functions);
     options.refused_settings = refused.filter_map(|(setting, why)| Some((setting, why?))).collect();
-    let refused: HashMap<String, String> =
-        parameters.into_iter().zip(tables).filter_map(|(parameter, why)| Some((parameter, why?))).collect();
-    if !refused.is_empty() {
-        lines.extend(without_parameters(catalog, &refused));
-    }
+    lines.extend(parameter::without(catalog, &of_relations));
     Ok(lines)
 }
 
@@ -69,32 +67,10 @@ fn line(object: String, why: &str) -> Skipped {
     Skipped { object, reason: format!("the destination does not take it: {why}") }
 }
 
-/// The storage parameters of tables and materialized views, each once. Those of indexes belong to a method, which knows them.
-fn parameters(catalog: &Catalog) -> BTreeSet<String> {
-    let tables =
-        catalog.tables.iter().filter(|table| table.access_method.is_none() && table.foreign.is_none());
-    let tables = tables.flat_map(|table| &table.options);
-    let views = catalog.views.iter().filter(|view| view.materialized.is_some());
-    tables.chain(views.flat_map(|view| &view.options)).cloned().collect()
-}
-
-fn without_parameters(catalog: &mut Catalog, refused: &HashMap<String, String>) -> Vec<Skipped> {
-    let mut lines = Vec::new();
-    let mut lose = |options: &mut Vec<String>, of: String| {
-        options.retain(|option| {
-            let Some(why) = refused.get(option) else { return true };
-            let name = option.split('=').next().unwrap_or_default();
-            lines.push(line(format!("storage parameter {name} of {of}"), why));
-            false
-        });
-    };
-    for table in &mut catalog.tables {
-        lose(&mut table.options, format!("table {}", table.name));
-    }
-    for view in catalog.views.iter_mut().filter(|view| view.materialized.is_some()) {
-        lose(&mut view.options, format!("materialized view {}", view.name));
-    }
-    lines
+/// Those of the parameters that the server does not take, each with its reason.
+async fn parameters_of(there: &Client, parameters: Vec<Parameter>) -> Result<HashMap<Parameter, String>> {
+    let refused = refusals(there, parameters.iter().map(Parameter::trial).collect()).await?;
+    Ok(parameters.into_iter().zip(refused).filter_map(|(parameter, why)| Some((parameter, why?))).collect())
 }
 
 /// For each statement why the server does not take it. That our role may make no temporary table says nothing of a parameter,

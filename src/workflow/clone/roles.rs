@@ -16,7 +16,7 @@ pub(super) use crate::engine::stage::roles::Wanted;
 use crate::engine::stage::roles::{self as made, Group};
 use crate::failure::chain;
 use crate::pg::name::for_people;
-use crate::pg::{Ident, Sql, Version};
+use crate::pg::{Ident, Sql, Version, sqlstate};
 use crate::platform::Profile;
 use crate::progress::{Level, Warning};
 use crate::schema::Options;
@@ -24,9 +24,6 @@ use crate::schema::model::Catalog;
 use crate::schema::script::Skipped;
 use crate::workflow::Result;
 use crate::workflow::party::Destination;
-
-/// `duplicate_object`.
-const ALREADY_THERE: &str = "42710";
 
 /// What both clusters say of the roles that the source's objects name.
 pub(super) struct Known {
@@ -162,7 +159,7 @@ impl Staging {
             if error.server().is_some_and(|server| server.severity == "ERROR") {
                 registry.forget_role(&self.job, &self.cluster, role.name.as_str())?;
             }
-            if error.sqlstate() != Some(ALREADY_THERE) {
+            if error.sqlstate() != Some(sqlstate::DUPLICATE_OBJECT) {
                 return Err(error.into());
             }
         }

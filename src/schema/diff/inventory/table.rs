@@ -275,6 +275,7 @@ fn of_index(index: &Index, names: &HashMap<Oid, &Index>, to: &mut Inventory) {
         table: _,
         table_name,
         name,
+        method: _,
         definition,
         constraint,
         partitioned,
