@@ -15,12 +15,14 @@ mod full;
 pub mod net;
 pub mod order;
 mod rows;
-pub mod session;
+mod session;
 mod statement;
 mod step;
 pub mod table;
 mod tables;
 pub mod writer;
+
+pub use session::Log;
 
 use crate::connect;
 use crate::failure::{Classify, Exit, Failure};

@@ -1,13 +1,34 @@
-//! The session that applies: how it is set up, and how far the destination's own log has reached its disk.
+//! The session that applies: how it is set up, and how changes are written in whatever transaction is open there, all at
+//! once or, to find the one that does not go, one by one.
 //!
 //! Commits do not wait for the disk where nobody asked for more than that: what is confirmed to the source is what the
 //! destination's log has on disk (manual, "Asynchronous Commit"), and that is known a moment later.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use tokio_postgres::SimpleQueryMessage;
 
-use super::{Error, Result};
+use super::net::RowChange;
+use super::order::{Change, Group, Order};
+use super::rows::{self, Rows};
+use super::statement::Kind;
+use super::step::{Step, in_order, truncate};
+use super::table::Table;
+use super::tables::Tables;
+use super::{Conflict, Error, Result};
+use crate::change;
 use crate::connect::DestinationConnection;
-use crate::pg::{Lsn, Sql};
+use crate::pg::{Lsn, QualifiedName, Sql, sqlstate};
+
+/// A session that applies.
+pub(super) struct Session {
+    connection: DestinationConnection,
+    /// The `synchronous_commit` of a transaction that has to be durable when it ends.
+    pub(super) durable: String,
+    tables: Tables,
+    prepared: HashMap<(QualifiedName, Kind), Prepared>,
+}
 
 /// Positions of the destination's own log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,39 +39,186 @@ pub struct Log {
     pub flushed: Lsn,
 }
 
+struct Prepared {
+    statement: tokio_postgres::Statement,
+    /// For what columns of the table.
+    of: Arc<Table>,
+}
+
+/// Why a batch could not be written at once.
+pub(super) enum Again {
+    /// Change by change it will show which one it is.
+    Slowly,
+    /// The checkpoint is not where it was left.
+    Moved,
+    Failed(Error),
+}
+
 /// What a commit that has to be durable says; a server with synchronous standbys is left as it is.
 const WAITS: &str = "SELECT CASE WHEN c.value = 'off' THEN 'local' ELSE c.value END AS durable, \
     CASE WHEN c.value IN ('off', 'local') OR pg_catalog.current_setting('synchronous_standby_names') = '' THEN 'off' ELSE c.value END AS usual \
       FROM pg_catalog.current_setting('synchronous_commit') AS c (value)";
 
-/// Sets it up: triggers and foreign keys are the source's affair (manual, `session_replication_role`). What is answered is
-/// the `synchronous_commit` of a transaction that has to be durable when it ends.
-pub(super) async fn prepare(connection: &DestinationConnection) -> Result<String> {
-    connection.batch(&Sql::fixed("SET session_replication_role = replica")).await?;
-    let row = connection.query_one(&Sql::fixed(WAITS), &[]).await?;
-    let read = |name| row.try_get::<_, String>(name).map_err(|error| connection.error(error));
-    let (durable, usual) = (read("durable")?, read("usual")?);
-    let set = "SELECT pg_catalog.set_config('synchronous_commit', $1, false)";
-    connection.query_one(&Sql::fixed(set), &[&usual]).await?;
-    Ok(durable)
-}
+impl Session {
+    /// Sets it up: triggers and foreign keys are the source's affair (manual, `session_replication_role`).
+    pub(super) async fn new(connection: DestinationConnection) -> Result<Self> {
+        connection.batch(&Sql::fixed("SET session_replication_role = replica")).await?;
+        let row = connection.query_one(&Sql::fixed(WAITS), &[]).await?;
+        let read = |name| row.try_get::<_, String>(name).map_err(|error| connection.error(error));
+        let (durable, usual) = (read("durable")?, read("usual")?);
+        let set = "SELECT pg_catalog.set_config('synchronous_commit', $1, false)";
+        connection.query_one(&Sql::fixed(set), &[&usual]).await?;
+        Ok(Self { connection, durable, tables: Tables::default(), prepared: HashMap::new() })
+    }
 
-/// Ends the open transaction well, and says where the log stands after it.
-pub(super) async fn commit(
-    client: &tokio_postgres::Client,
-) -> std::result::Result<Log, tokio_postgres::Error> {
-    let commit = concat!(
-        "COMMIT; ",
-        "SELECT pg_catalog.pg_current_wal_insert_lsn(), pg_catalog.pg_current_wal_flush_lsn()"
-    );
-    Ok(positions(&client.simple_query(commit).await?))
-}
+    /// The client library's part of it.
+    pub(super) fn client(&self) -> &tokio_postgres::Client {
+        self.connection.client()
+    }
 
-/// Where the log stands.
-pub(super) async fn log(client: &tokio_postgres::Client) -> Result<Log> {
-    let query = "SELECT pg_catalog.pg_current_wal_insert_lsn(), pg_catalog.pg_current_wal_flush_lsn()";
-    let failed = |source| Error::Destination { doing: "asking how far the log is on disk", source };
-    Ok(positions(&client.simple_query(query).await.map_err(failed)?))
+    /// Changes as they are to be done here.
+    pub(super) async fn resolve(&mut self, changes: Vec<change::Change>) -> Result<Vec<Change>> {
+        self.tables.resolve(self.connection.client(), changes).await
+    }
+
+    /// Ends the open transaction well, and says where the log stands after it.
+    pub(super) async fn commit(&self) -> std::result::Result<Log, tokio_postgres::Error> {
+        let commit =
+            "COMMIT; SELECT pg_catalog.pg_current_wal_insert_lsn(), pg_catalog.pg_current_wal_flush_lsn()";
+        Ok(positions(&self.client().simple_query(commit).await?))
+    }
+
+    /// Where the log stands.
+    pub(super) async fn log(&self) -> Result<Log> {
+        let query = "SELECT pg_catalog.pg_current_wal_insert_lsn(), pg_catalog.pg_current_wal_flush_lsn()";
+        let failed = |source| Error::Destination { doing: "asking how far the log is on disk", source };
+        Ok(positions(&self.client().simple_query(query).await.map_err(failed)?))
+    }
+
+    /// The statements that changes come down to, in their order.
+    pub(super) async fn steps<'c>(
+        &mut self,
+        changes: impl IntoIterator<Item = &'c Change>,
+        steps: &mut Vec<Step>,
+    ) -> std::result::Result<(), Again> {
+        let mut order = Order::default();
+        for change in changes {
+            order.add(change.clone());
+        }
+        for group in order.finish() {
+            match group {
+                Group::Truncate { tables, restart_identity } => {
+                    steps.push(Step::Fixed(truncate(&tables, restart_identity)));
+                }
+                Group::Rows(tables) => {
+                    for (table, work) in tables {
+                        for rows in work.into_iter().flat_map(|work| rows::of(&table, work)) {
+                            let prepared = self.prepare(&rows).await;
+                            let statement = prepared.map_err(|source| Again::Failed(failed(source)))?;
+                            steps.push(Step::Rows { statement, rows });
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends statements one after the other and then looks at the answers: each has to touch exactly its rows.
+    pub(super) async fn run(&self, steps: &[Step]) -> std::result::Result<(), Again> {
+        let client = self.connection.client();
+        let answers = in_order(steps.iter().map(|step| step.send(client)).collect()).await;
+        for (step, answer) in steps.iter().zip(answers) {
+            let touched = answer.map_err(again)?;
+            match step {
+                Step::Fixed(_) => {}
+                Step::Rows { rows, .. } if touched == Some(rows.count) => {}
+                Step::Rows { .. } => return Err(Again::Slowly),
+                Step::Advance { .. } if touched == Some(1) => {}
+                Step::Advance { .. } => return Err(Again::Moved),
+            }
+        }
+        Ok(())
+    }
+
+    /// Change by change, up to the one that does not go: that is a conflict.
+    pub(super) async fn changes(&mut self, changes: &[Change]) -> Result<std::result::Result<(), Conflict>> {
+        for change in changes {
+            let outcome = match change {
+                Change::Row { table, change } => self.one(table, change).await?,
+                Change::Truncate { tables, restart_identity } => {
+                    self.truncate_one(tables, *restart_identity).await?
+                }
+            };
+            if outcome.is_err() {
+                return Ok(outcome);
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    async fn one(
+        &mut self,
+        table: &Arc<Table>,
+        change: &RowChange,
+    ) -> Result<std::result::Result<(), Conflict>> {
+        let Some(rows) = rows::of_one(table, change) else { return Ok(Ok(())) };
+        let statement = self.prepare(&rows).await.map_err(failed)?;
+        let step = Step::Rows { statement, rows };
+        let why = match step.send(self.connection.client()).await {
+            Ok(Some(1)) => return Ok(Ok(())),
+            Ok(Some(0)) => "the destination has no such row".to_owned(),
+            Ok(rows) => format!("the destination has {} such rows", rows.unwrap_or_default()),
+            Err(source) => reason(source)?,
+        };
+        let what = match change {
+            RowChange::Insert { .. } => "INSERT into",
+            RowChange::Update { .. } => "UPDATE of",
+            RowChange::Delete { .. } => "DELETE from",
+        };
+        Ok(Err(Conflict { what, table: table.name.clone(), key: rows::described(table, change), why }))
+    }
+
+    async fn truncate_one(
+        &mut self,
+        tables: &[Arc<Table>],
+        restart_identity: bool,
+    ) -> Result<std::result::Result<(), Conflict>> {
+        let truncate = truncate(tables, restart_identity);
+        let Err(source) = self.connection.client().batch_execute(truncate.as_str()).await else {
+            return Ok(Ok(()));
+        };
+        let Some(table) = tables.first() else { return Ok(Ok(())) };
+        let why = reason(source)?;
+        Ok(Err(Conflict { what: "TRUNCATE of", table: table.name.clone(), key: "all".to_owned(), why }))
+    }
+
+    pub(super) async fn execute(&self, statement: &'static str) -> Result<()> {
+        self.connection.client().batch_execute(statement).await.map_err(failed)
+    }
+
+    /// Where the connection is gone too, so is the transaction.
+    pub(super) async fn roll_back(&self) {
+        if let Err(error) = self.connection.client().batch_execute("ROLLBACK").await {
+            tracing::debug!(%error, "could not roll a batch back");
+        }
+    }
+
+    async fn prepare(
+        &mut self,
+        rows: &Rows,
+    ) -> std::result::Result<tokio_postgres::Statement, tokio_postgres::Error> {
+        let key = (rows.table.name.clone(), rows.kind.clone());
+        if let Some(prepared) = self.prepared.get(&key)
+            && Arc::ptr_eq(&prepared.of, &rows.table)
+        {
+            return Ok(prepared.statement.clone());
+        }
+        let statement = self.connection.client().prepare(rows.statement.sql.as_str()).await?;
+        let prepared = Prepared { statement: statement.clone(), of: Arc::clone(&rows.table) };
+        self.prepared.insert(key, prepared);
+        Ok(statement)
+    }
 }
 
 /// The server printed them: both are there, or the answer is that nothing is known to be on disk.
@@ -61,4 +229,33 @@ fn positions(answers: &[SimpleQueryMessage]) -> Log {
     });
     let lsn = |at| row.and_then(|row| row.get(at)).and_then(|text| text.parse().ok());
     Log { written: lsn(0).unwrap_or(Lsn::from_u64(u64::MAX)), flushed: lsn(1).unwrap_or(Lsn::ZERO) }
+}
+
+/// What a failed statement says of its row; an error where it is not about the row: the connection, a deadlock.
+fn reason(source: tokio_postgres::Error) -> Result<String> {
+    match source.as_db_error() {
+        Some(server) if !sqlstate::is_transient(server.code().code()) && !is_over(server) => {
+            Ok(match server.detail() {
+                Some(detail) => format!("{} ({detail})", server.message()),
+                None => server.message().to_owned(),
+            })
+        }
+        _ => Err(failed(source)),
+    }
+}
+
+fn is_over(server: &tokio_postgres::error::DbError) -> bool {
+    use tokio_postgres::error::Severity;
+    matches!(server.parsed_severity(), Some(Severity::Fatal | Severity::Panic))
+}
+
+pub(super) fn again(source: tokio_postgres::Error) -> Again {
+    match source.as_db_error() {
+        Some(server) if !sqlstate::is_transient(server.code().code()) && !is_over(server) => Again::Slowly,
+        _ => Again::Failed(failed(source)),
+    }
+}
+
+pub(super) fn failed(source: tokio_postgres::Error) -> Error {
+    Error::Destination { doing: "applying changes", source }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::queue::Work;
-use crate::engine::apply::session::Log;
+use crate::engine::apply::Log;
 use crate::engine::apply::writer::Writer;
 use crate::pg::Lsn;
 use crate::workflow::Result;
