@@ -1,10 +1,11 @@
 -- Tables whose changes a publication can give out: ordinary tables and partitions that are logged, of no extension and not
 -- the server's own, with whether our role owns each and whether updates and deletes name their row: by a primary key, a
--- chosen index or all columns. An identity over a generated column is not sent (before 18): it names nothing.
+-- chosen index or all columns. A generated column is not sent: an identity that has one names nothing, and from 18 on the
+-- application's own updates and deletes of such a table fail once it is published, all columns as its identity included.
 SELECT n.nspname::pg_catalog.text AS schema,
        c.relname::pg_catalog.text AS name,
        pg_catalog.pg_has_role(c.relowner, 'USAGE') AS owned,
-       c.relreplident = 'f'
+       c.relreplident = 'f' AND NOT f.generated
        OR EXISTS (
           SELECT FROM pg_catalog.pg_index AS i
            WHERE i.indrelid = c.oid AND i.indisvalid
@@ -12,9 +13,15 @@ SELECT n.nspname::pg_catalog.text AS schema,
              AND NOT EXISTS (
                  SELECT FROM pg_catalog.unnest(i.indkey::pg_catalog.int2[]) AS k (attnum)
                    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = k.attnum
-                  WHERE a.attgenerated <> '')) AS identified
+                  WHERE a.attgenerated <> '')) AS identified,
+       c.relreplident = 'f' AND f.generated AS generated_in_full
   FROM pg_catalog.pg_class AS c
   JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+ CROSS JOIN LATERAL (
+       SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 180000
+              AND EXISTS (SELECT FROM pg_catalog.pg_attribute AS a
+                           WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attgenerated <> '' AND NOT a.attisdropped)
+       ) AS f (generated)
  WHERE c.relkind = 'r'
    AND c.relpersistence = 'p'
    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'multiboard_sync')

@@ -179,6 +179,11 @@ impl Running {
         kill_process(self.pid, Signal::KILL).unwrap();
     }
 
+    /// Whether it has ended. Then no signal is to be sent any more: its number may be another's.
+    pub fn is_over(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Waits for its end. 3 minutes without one fail the test.
     pub async fn finish(mut self) -> Output {
         let Ok(status) = tokio::time::timeout(PATIENCE, self.child.wait()).await else {

@@ -15,6 +15,8 @@ pub struct Table {
     /// Whether updates and deletes name their row. **A table without, published for updates, makes the application's own
     /// UPDATEs fail** (manual, `CREATE PUBLICATION`, notes).
     pub identified: bool,
+    /// All columns identify a row, one of them is generated, and the server (18 or newer) would refuse updates.
+    pub generated_in_full: bool,
 }
 
 /// The tables of the source that changes can come from: ordinary ones and partitions, logged, not of extensions.
@@ -28,6 +30,7 @@ pub async fn tables(connection: &Connection) -> Result<Vec<Table>> {
             name: QualifiedName::new(row.try_get::<_, &str>("schema")?, row.try_get::<_, &str>("name")?),
             owned: row.try_get("owned")?,
             identified: row.try_get("identified")?,
+            generated_in_full: row.try_get("generated_in_full")?,
         })
     });
     tables.collect::<std::result::Result<_, _>>().map_err(|error| failed(connection.error(error)))

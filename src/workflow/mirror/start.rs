@@ -40,6 +40,10 @@ pub(super) async fn publish(request: &Request, context: &clone::Context, source:
         }
         let why_not = match table {
             publication::Table { owned: false, .. } => "our role does not own it, so it cannot publish it",
+            publication::Table { generated_in_full: true, .. } => {
+                "all of its columns identify a row, and one of them is a generated column: published, the application's own \
+                 updates of it would fail. Give it a primary key, and REPLICA IDENTITY DEFAULT"
+            }
             publication::Table { identified: false, .. } => {
                 "nothing identifies its rows: published, the application's own updates of it would fail. \
                  Give it a primary key, or REPLICA IDENTITY FULL"

@@ -1,0 +1,91 @@
+//! 013_partition: rows in partitions that are alike on both sides, and in partitions that are not.
+
+use super::scenario;
+
+const PARTED: &str = "CREATE TABLE p (id int, at int, v text, PRIMARY KEY (id, at)) PARTITION BY LIST (at);
+    CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1, 2); CREATE TABLE p2 PARTITION OF p FOR VALUES IN (3, 4) PARTITION BY RANGE (id);
+    CREATE TABLE p2a PARTITION OF p2 FOR VALUES FROM (0) TO (100); CREATE TABLE p2b PARTITION OF p2 DEFAULT;
+    INSERT INTO p SELECT g, g % 4 + 1, 'v' FROM generate_series(1, 200) g";
+
+#[tokio::test]
+async fn s013_partition_rows_that_move() {
+    scenario("move", PARTED, async |mirror| {
+        mirror.source("UPDATE p SET at = 3 WHERE at = 1 AND id < 20; UPDATE p SET id = id + 1000 WHERE at = 4; UPDATE p SET v = 'w' WHERE id % 7 = 0").await;
+        mirror.source("BEGIN; UPDATE p SET at = 1 WHERE at = 3 AND id < 10; UPDATE p SET v = 'back' WHERE at = 1 AND id < 10; DELETE FROM p WHERE at = 2; COMMIT").await;
+        mirror.same().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s013_partition_of_another_kind_on_the_destination() {
+    scenario("otherwise", PARTED, async |mirror| {
+        mirror.stop().await;
+        // A partition of the source is a partitioned table here, and another one a plain table.
+        mirror
+            .destination(
+                "CREATE TABLE n (id int, at int, v text, PRIMARY KEY (id, at)) PARTITION BY HASH (id); CREATE TABLE n0 PARTITION OF n FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+                 CREATE TABLE n1 PARTITION OF n FOR VALUES WITH (MODULUS 2, REMAINDER 1); INSERT INTO n SELECT * FROM p1; DROP TABLE p1; ALTER TABLE n RENAME TO p1;
+                 ALTER TABLE p2 DETACH PARTITION p2a",
+            )
+            .await;
+        mirror.start().await;
+        mirror.source("UPDATE p SET id = id + 1 WHERE at = 1 AND id = 100; UPDATE p SET at = 3 WHERE at = 1 AND id < 20; UPDATE p SET at = 2 WHERE at = 4 AND id < 20; UPDATE p1 SET v = 'w'; DELETE FROM p WHERE id % 5 = 0; INSERT INTO p VALUES (5, 1, 'i'), (5, 3, 'i')").await;
+        mirror.caught_up().await;
+        for table in ["p1", "p2a", "p2b"] {
+            let all = format!("SELECT count(*) || ' ' || sum(hashtext(t::text)::bigint) FROM {table} t");
+            assert_eq!(mirror.here(&all).await, mirror.from.query_text(&all).await, "{table}");
+        }
+        // Emptied, it is emptied in all of its parts.
+        mirror.source("TRUNCATE p1").await;
+        mirror.caught_up().await;
+        assert_eq!(mirror.here("SELECT count(*) FROM p1").await, "0");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s013_partition_with_columns_in_another_order_and_one_that_was_dropped() {
+    let schema = "CREATE TABLE p (id int, gone text, at int, v text, PRIMARY KEY (id, at)) PARTITION BY LIST (at); ALTER TABLE p DROP gone;
+        CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1);
+        CREATE TABLE p2 (v text, x int, at int NOT NULL, id int NOT NULL, PRIMARY KEY (id, at)); ALTER TABLE p2 DROP x; ALTER TABLE p ATTACH PARTITION p2 FOR VALUES IN (2);
+        CREATE TABLE p3 (at int NOT NULL, v text, id int NOT NULL); ALTER TABLE p ATTACH PARTITION p3 FOR VALUES IN (3); ALTER TABLE p3 REPLICA IDENTITY FULL;
+        INSERT INTO p SELECT g, g % 3 + 1, 'v' || g FROM generate_series(1, 30) g";
+    scenario("leaf_order", schema, async |mirror| {
+        mirror.source("UPDATE p SET v = 'w' WHERE id < 10; DELETE FROM p WHERE id % 5 = 0; UPDATE p SET at = at % 3 + 1 WHERE id % 4 = 0; INSERT INTO p VALUES (100, 1, 'a'), (101, 2, 'b'), (102, 3, 'c')").await;
+        mirror.same().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s013_partition_with_a_trigger_of_the_destination_s() {
+    let schema = "CREATE TABLE p (id int PRIMARY KEY, v int) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10); CREATE TABLE p2 PARTITION OF p DEFAULT";
+    scenario("leaf_trigger", schema, async |mirror| {
+        mirror
+            .destination(
+                "CREATE TABLE noticed (what text); CREATE FUNCTION notice() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.noticed VALUES (TG_TABLE_NAME || NEW.id); RETURN NEW; END';
+                 CREATE TRIGGER of_leaf AFTER INSERT ON p1 FOR EACH ROW EXECUTE FUNCTION notice(); ALTER TABLE p1 ENABLE REPLICA TRIGGER of_leaf;
+                 CREATE TRIGGER of_other AFTER INSERT ON p2 FOR EACH ROW EXECUTE FUNCTION notice()",
+            )
+            .await;
+        mirror.source("INSERT INTO p VALUES (1, 1), (11, 1)").await;
+        mirror.caught_up().await;
+        assert_eq!(mirror.here("SELECT string_agg(what, ',') FROM noticed").await, "p11");
+        mirror.destination("DROP TABLE noticed CASCADE; DROP FUNCTION notice CASCADE").await;
+    })
+    .await;
+}
+
+/// A partition that is made later takes rows that belong to a mirrored table: they come, or the mirror says what is missing.
+#[tokio::test]
+async fn s013_partition_that_is_made_later() {
+    scenario("later", PARTED, async |mirror| {
+        mirror.source("CREATE TABLE p3 PARTITION OF p FOR VALUES IN (5); INSERT INTO p VALUES (1, 1000 % 4 + 2, 'x') ON CONFLICT DO NOTHING; INSERT INTO p VALUES (1, 5, 'new')").await;
+        mirror.fails(&["public.p3", "CREATE TABLE"]).await;
+        mirror.destination("CREATE TABLE p3 PARTITION OF p FOR VALUES IN (5)").await;
+        mirror.start().await;
+        mirror.same().await;
+    })
+    .await;
+}
