@@ -15,6 +15,8 @@ SELECT
 FROM pg_catalog.pg_publication AS p
 CROSS JOIN LATERAL (SELECT pg_catalog.to_jsonb(p) AS row) AS j
 WHERE p.oid >= 16384
+  -- A mirror's own, whose name ends in an installation's eight digits.
+  AND p.pubname !~ '^mbs_[a-z0-9_]+_[0-9a-f]{8}$'
   AND NOT EXISTS (
       SELECT 1 FROM pg_catalog.pg_depend AS d
       WHERE d.classid = 6104 AND d.objid = p.oid AND d.deptype = 'e')

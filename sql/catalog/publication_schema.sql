@@ -13,4 +13,6 @@ FROM pg_catalog.pg_publication_namespace AS s
 JOIN pg_catalog.pg_publication AS p ON p.oid = s.pnpubid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = s.pnnspid
 WHERE p.oid >= 16384
+  -- A mirror's own, whose name ends in an installation's eight digits.
+  AND p.pubname !~ '^mbs_[a-z0-9_]+_[0-9a-f]{8}$'
 ORDER BY p.pubname, n.nspname;

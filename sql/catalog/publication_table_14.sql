@@ -14,4 +14,6 @@ JOIN pg_catalog.pg_publication AS p ON p.oid = r.prpubid
 JOIN pg_catalog.pg_class AS c ON c.oid = r.prrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE p.oid >= 16384
+  -- A mirror's own, whose name ends in an installation's eight digits.
+  AND p.pubname !~ '^mbs_[a-z0-9_]+_[0-9a-f]{8}$'
 ORDER BY p.pubname, n.nspname, c.relname;

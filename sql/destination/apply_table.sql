@@ -1,7 +1,9 @@
 -- A table as changes are written to it: its columns in their order, with what each one's type and value need; one row of
 -- NULLs where it has none. $1 schema, $2 table.
 -- The equality operator is that of a valid unique index over whole columns that has the column as a key; `search_path` is
--- empty, so operators of extensions have to be named. NULL where no such index has it.
+-- empty, so operators of extensions have to be named. NULL where no such index has it. A key WITHOUT OVERLAPS is a GiST
+-- index, in which the numbers of a family's operators mean what each family likes (3 is && of ranges): there it is the one
+-- named =.
 SELECT c.relkind::pg_catalog.text AS kind,
        a.attname::pg_catalog.text AS name,
        pg_catalog.quote_ident(tn.nspname) || '.' || pg_catalog.quote_ident(t.typname) AS type,
@@ -15,9 +17,11 @@ SELECT c.relkind::pg_catalog.text AS kind,
          CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(i.indkey::pg_catalog.int2[]), pg_catalog.unnest(i.indclass::pg_catalog.oid[]))
                WITH ORDINALITY AS k (attnum, class, at)
           JOIN pg_catalog.pg_opclass AS oc ON oc.oid = k.class
-          JOIN pg_catalog.pg_amop AS ao ON ao.amopfamily = oc.opcfamily AND ao.amopstrategy = 3
+          JOIN pg_catalog.pg_am AS am ON am.oid = oc.opcmethod
+          JOIN pg_catalog.pg_amop AS ao ON ao.amopfamily = oc.opcfamily AND ao.amoppurpose = 's'
                                        AND ao.amoplefttype = oc.opcintype AND ao.amoprighttype = oc.opcintype
           JOIN pg_catalog.pg_operator AS o ON o.oid = ao.amopopr
+                                          AND CASE am.amname WHEN 'btree' THEN ao.amopstrategy = 3 ELSE o.oprname = '=' END
           JOIN pg_catalog.pg_namespace AS o_n ON o_n.oid = o.oprnamespace
          WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
            AND k.at <= i.indnkeyatts AND k.attnum = a.attnum

@@ -10,6 +10,10 @@ use crate::sql;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
     pub name: QualifiedName,
+    /// It has partitions and no rows of its own.
+    pub partitioned: bool,
+    /// Of a partition, the table that it is a part of in the end.
+    pub root: Option<QualifiedName>,
     /// Whether our role owns it: only owners may publish.
     pub owned: bool,
     /// Whether updates and deletes name their row. **A table without, published for updates, makes the application's own
@@ -19,15 +23,70 @@ pub struct Table {
     pub generated_in_full: bool,
 }
 
-/// The tables of the source that changes can come from: ordinary ones and partitions, logged, not of extensions.
+/// What is published, and what is not with the reason, for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    pub published: Vec<QualifiedName>,
+    pub left_out: Vec<(QualifiedName, &'static str)>,
+}
+
+/// Chooses among the tables that the caller keeps. A partitioned table is published whole where that can be, so that partitions
+/// made later belong to it; its changes come under the partitions' names all the same.
+pub fn choose(tables: &[Table], kept: impl Fn(&QualifiedName) -> bool) -> Choice {
+    let mut choice = Choice::default();
+    let mut whole: Vec<&QualifiedName> = Vec::new();
+    for root in tables.iter().filter(|table| table.partitioned && kept(&table.name)) {
+        let mut parts = tables.iter().filter(|table| table.root.as_ref() == Some(&root.name));
+        let why_not = match root {
+            Table { owned: false, .. } => "our role does not own it",
+            Table { identified: false, .. } => "it has no primary key that they would get",
+            _ if parts.all(|part| kept(&part.name) && why_not(part).is_none()) => {
+                whole.push(&root.name);
+                choice.published.push(root.name.clone());
+                continue;
+            }
+            _ => "some of its partitions cannot be followed",
+        };
+        choice.left_out.push((root.name.clone(), why_not));
+    }
+    for table in tables.iter().filter(|table| !table.partitioned && kept(&table.name)) {
+        match why_not(table) {
+            Some(why_not) => choice.left_out.push((table.name.clone(), why_not)),
+            None if table.root.as_ref().is_some_and(|root| whole.contains(&root)) => {}
+            None => choice.published.push(table.name.clone()),
+        }
+    }
+    choice
+}
+
+fn why_not(table: &Table) -> Option<&'static str> {
+    match table {
+        Table { owned: false, .. } => Some("our role does not own it, so it cannot publish it"),
+        Table { generated_in_full: true, .. } => Some(
+            "all of its columns identify a row, and one of them is a generated column: published, the application's own \
+             updates of it would fail. Give it a primary key, and REPLICA IDENTITY DEFAULT",
+        ),
+        Table { identified: false, .. } => Some(
+            "nothing identifies its rows: published, the application's own updates of it would fail. Give it a primary key, \
+             or REPLICA IDENTITY FULL",
+        ),
+        _ => None,
+    }
+}
+
+/// The tables of the source that changes can come from: ordinary ones and partitions, logged, not of extensions; and
+/// partitioned ones that are no partitions themselves.
 pub async fn tables(connection: &Connection) -> Result<Vec<Table>> {
     let doing = "reading the tables to publish";
     let failed = |source| Error::Source { doing, source };
     let query = Sql::fixed(include_str!("../../../sql/source/publishable_tables.sql"));
     let rows = connection.query(&query, &[]).await.map_err(failed)?;
     let tables = rows.iter().map(|row| {
+        let root = row.try_get::<_, Option<&str>>("root_schema")?.zip(row.try_get("root_name")?);
         Ok(Table {
             name: QualifiedName::new(row.try_get::<_, &str>("schema")?, row.try_get::<_, &str>("name")?),
+            partitioned: row.try_get("partitioned")?,
+            root: root.map(|(schema, name): (&str, &str)| QualifiedName::new(schema, name)),
             owned: row.try_get("owned")?,
             identified: row.try_get("identified")?,
             generated_in_full: row.try_get("generated_in_full")?,
@@ -38,7 +97,7 @@ pub async fn tables(connection: &Connection) -> Result<Vec<Table>> {
 
 /// Creates it, in the one kind of write transaction that a source sees from us. Each table is locked for a moment in SHARE
 /// UPDATE EXCLUSIVE, which is waited for no longer than five seconds.
-pub async fn create(connection: &Connection, name: &Ident, tables: &[&QualifiedName]) -> Result<()> {
+pub async fn create(connection: &Connection, name: &Ident, tables: &[QualifiedName]) -> Result<()> {
     let doing = "creating the publication";
     let mut statement = sql!(
         "BEGIN READ WRITE; SET LOCAL lock_timeout = '5s'; CREATE PUBLICATION {p} WITH (publish = 'insert, update, delete, truncate')",
@@ -49,7 +108,7 @@ pub async fn create(connection: &Connection, name: &Ident, tables: &[&QualifiedN
         add = sql!(
             "; ALTER PUBLICATION {p} ADD TABLE {t}",
             p = name,
-            t = Sql::join(tables.iter().map(|table| sql!("ONLY {t}", t = **table)), ", ")
+            t = Sql::join(tables.iter().map(|table| sql!("ONLY {t}", t = *table)), ", ")
         );
     }
     statement.push(&add);
@@ -73,5 +132,53 @@ pub async fn drop(connection: &Connection, name: &Ident) -> Result<()> {
 async fn roll_back(connection: &Connection) {
     if let Err(error) = connection.batch(&Sql::fixed("ROLLBACK")).await {
         tracing::debug!(%error, "could not end a failed transaction on the source");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Choice, Table, choose};
+    use crate::pg::QualifiedName;
+
+    fn name(text: &str) -> QualifiedName {
+        QualifiedName::new("s", text)
+    }
+
+    fn table(text: &str, root: Option<&str>) -> Table {
+        Table {
+            name: name(text),
+            partitioned: text.ends_with("_root"),
+            root: root.map(name),
+            owned: true,
+            identified: true,
+            generated_in_full: false,
+        }
+    }
+
+    #[test]
+    fn a_partitioned_table_is_published_whole_or_by_its_partitions() {
+        let all = [
+            table("plain", None),
+            table("a_root", None),
+            table("a1", Some("a_root")),
+            table("a2", Some("a_root")),
+            Table { identified: false, ..table("b_root", None) },
+            table("b1", Some("b_root")),
+            table("c_root", None),
+            table("c1", Some("c_root")),
+            Table { identified: false, ..table("c2", Some("c_root")) },
+            table("empty_root", None),
+            Table { owned: false, ..table("theirs", None) },
+            Table { identified: false, generated_in_full: true, ..table("full", None) },
+        ];
+        let Choice { published, left_out } = choose(&all, |_| true);
+        let expected = ["a_root", "empty_root", "plain", "b1", "c1"];
+        assert_eq!(published, expected.map(name));
+        let left_out: Vec<&str> = left_out.iter().map(|(table, _)| table.name.as_str()).collect();
+        assert_eq!(left_out, ["b_root", "c_root", "c2", "theirs", "full"]);
+        // What is not wanted is neither published nor spoken of, and with it no whole.
+        let Choice { published, left_out } = choose(&all[1..4], |table| table.name.as_str() != "a2");
+        assert_eq!(published, [name("a1")]);
+        assert_eq!(left_out.len(), 1);
     }
 }

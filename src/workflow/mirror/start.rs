@@ -33,28 +33,15 @@ pub(super) async fn publish(request: &Request, context: &clone::Context, source:
     fit(request, &session).await?;
     let tables = publication::tables(&session).await?;
     let selection = &request.clone.selection;
-    let mut published: Vec<&QualifiedName> = Vec::new();
-    for table in &tables {
-        if selection.matches(&table.name) != crate::schema::select::Choice::Kept {
-            continue;
-        }
-        let why_not = match table {
-            publication::Table { owned: false, .. } => "our role does not own it, so it cannot publish it",
-            publication::Table { generated_in_full: true, .. } => {
-                "all of its columns identify a row, and one of them is a generated column: published, the application's own \
-                 updates of it would fail. Give it a primary key, and REPLICA IDENTITY DEFAULT"
-            }
-            publication::Table { identified: false, .. } => {
-                "nothing identifies its rows: published, the application's own updates of it would fail. \
-                 Give it a primary key, or REPLICA IDENTITY FULL"
-            }
-            _ => {
-                published.push(&table.name);
-                continue;
-            }
+    let kept = |table: &QualifiedName| selection.matches(table) == crate::schema::select::Choice::Kept;
+    let publication::Choice { published, left_out } = publication::choose(&tables, kept);
+    for (table, why_not) in &left_out {
+        let whole = tables.iter().any(|one| one.partitioned && one.name == *table);
+        let message = match whole {
+            true => format!("partitions that are made later are not followed: {why_not}"),
+            false => format!("copied once and not followed: {why_not}"),
         };
-        let warning = Warning::new("not_mirrored", format!("copied once and not followed: {why_not}"));
-        context.reporter.warn(warning.about(&table.name));
+        context.reporter.warn(Warning::new("not_mirrored", message).about(table));
     }
     publication::create(&session, &request.slot(), &published).await?;
     session.close().await;

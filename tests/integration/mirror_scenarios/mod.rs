@@ -130,13 +130,16 @@ impl Mirror {
     async fn same(&mut self) {
         self.caught_up().await;
         let (from, to) = (rows_of(&self.from).await, rows_of(&self.to).await);
-        let differs = from.iter().find(|line| !to.contains(line)).or(to.iter().find(|line| !from.contains(line)));
+        let differs =
+            from.iter().find(|line| !to.contains(line)).or(to.iter().find(|line| !from.contains(line)));
         let Some(differs) = differs else { return };
         let mut name = differs.trim_start_matches("table ").split(':').next().unwrap().split('.');
         let mut part = || name.next().unwrap().trim_matches('"').to_owned();
         let (schema, table) = (part(), part());
-        let (there, here) =
-            (checksum::rows_of(&self.from, &schema, &table).await, checksum::rows_of(&self.to, &schema, &table).await);
+        let (there, here) = (
+            checksum::rows_of(&self.from, &schema, &table).await,
+            checksum::rows_of(&self.to, &schema, &table).await,
+        );
         panic!("{} differs: {}\nsource: {there:#?}\ndestination: {here:#?}", self.major(), differs);
     }
 
@@ -154,7 +157,11 @@ impl Mirror {
         self.program.run(&["mirror", "drop", "m", "--from", &from, "--to", &to]).await.expect_code(0);
         let slots = "SELECT count(*) FROM pg_replication_slots WHERE database = current_database()";
         assert_eq!(self.from.query_text(slots).await, "0");
-        assert_eq!(self.from.query_text("SELECT count(*) FROM pg_publication WHERE pubname ~ '^mbs_'").await, "0");
+        let publications = "SELECT count(*) FROM pg_publication WHERE pubname ~ '^mbs_'";
+        assert_eq!(
+            (self.from.query_text(publications).await, self.here(publications).await),
+            ("0".into(), "0".into())
+        );
     }
 }
 
@@ -168,6 +175,7 @@ async fn rows_of(database: &Database<'_>) -> Vec<String> {
 /// What it printed last, without its progress.
 fn said(running: &Running) -> String {
     let printed = running.printed();
-    let lines: Vec<&str> = printed.lines().rev().filter(|line| !line.contains("\"progress\"")).take(12).collect();
+    let lines: Vec<&str> =
+        printed.lines().rev().filter(|line| !line.contains("\"progress\"")).take(12).collect();
     lines.into_iter().rev().collect::<Vec<_>>().join("\n")
 }

@@ -26,11 +26,14 @@ async fn s001_rep_changes_full_with_duplicates() {
 
 #[tokio::test]
 async fn s001_rep_changes_without_an_identity_is_not_published() {
-    let schema = "CREATE TABLE nothing (id int PRIMARY KEY, v int); ALTER TABLE nothing REPLICA IDENTITY NOTHING;
+    let schema =
+        "CREATE TABLE nothing (id int PRIMARY KEY, v int); ALTER TABLE nothing REPLICA IDENTITY NOTHING;
         CREATE TABLE no_key (a int); INSERT INTO nothing VALUES (1, 1); INSERT INTO no_key VALUES (1)";
     scenario("nothing", schema, async |mirror| {
         // The application goes on as before.
-        mirror.source("UPDATE nothing SET v = 2; DELETE FROM no_key; INSERT INTO no_key VALUES (2), (3)").await;
+        mirror
+            .source("UPDATE nothing SET v = 2; DELETE FROM no_key; INSERT INTO no_key VALUES (2), (3)")
+            .await;
         mirror.caught_up().await;
         assert_eq!(mirror.here("SELECT string_agg(v::text, ',') FROM nothing").await, "1");
         assert_eq!(mirror.here("SELECT string_agg(a::text, ',') FROM no_key").await, "1");
@@ -142,7 +145,9 @@ async fn s001_rep_changes_a_walsender_that_is_ended() {
 async fn s001_rep_changes_a_source_that_does_not_log_for_mirrors() {
     for (major, level) in [(15, "replica"), (18, "minimal")] {
         let settings = Settings::new().set("wal_level", level).set("max_wal_senders", "0");
-        let (Some(source), Some(destination)) = (Server::with(major, settings), destination(major)) else { return };
+        let (Some(source), Some(destination)) = (Server::with(major, settings), destination(major)) else {
+            return;
+        };
         let (from, to) = (source.database("level").await, destination.absent_database("level"));
         let program = crate::support::Binary::new();
         let arguments = ["mirror", "--json", "--no-input", "--from", &from.url(), "--to", &to.url()];
@@ -158,8 +163,17 @@ async fn s001_rep_changes_a_mirror_under_another_name() {
         mirror.start().await;
         let second = mirror.to.server().absent_database("second");
         let (from, to) = (mirror.from.url(), second.url());
-        let mut other =
-            mirror.program.start(&["mirror", "--json", "--no-input", "--name", "Other ÄÖ-1", "--from", &from, "--to", &to]);
+        let mut other = mirror.program.start(&[
+            "mirror",
+            "--json",
+            "--no-input",
+            "--name",
+            "Other ÄÖ-1",
+            "--from",
+            &from,
+            "--to",
+            &to,
+        ]);
         other.event("that it streams", |line| line["data"]["phase"] == "streaming").await;
         mirror.source("INSERT INTO t VALUES (1)").await;
         mirror.same().await;
@@ -170,7 +184,11 @@ async fn s001_rep_changes_a_mirror_under_another_name() {
         eventually("the row in the second copy", count).await;
         other.interrupt();
         other.finish().await.expect_code(0);
-        mirror.program.run(&["mirror", "drop", "Other ÄÖ-1", "--from", &from, "--to", &to]).await.expect_code(0);
+        mirror
+            .program
+            .run(&["mirror", "drop", "Other ÄÖ-1", "--from", &from, "--to", &to])
+            .await
+            .expect_code(0);
         mirror.source("INSERT INTO t VALUES (2)").await;
         mirror.same().await;
         assert_eq!(second.query_text("SELECT count(*) FROM t").await, "1");

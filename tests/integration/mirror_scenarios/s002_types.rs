@@ -15,7 +15,8 @@ const TYPES: &str = r#"
 "#;
 
 fn types() -> String {
-    TYPES.to_owned() + r#"
+    TYPES.to_owned()
+        + r#"
     CREATE TABLE arrays (id int PRIMARY KEY, a int[], b text[][], c float8[], d int4range[], e "other s"."the type"[], f inner_pair[], g numeric[], h bytea[], i timestamptz[], j jsonb[], k bool[]);
     CREATE TABLE composites (id int PRIMARY KEY, a inner_pair, b nested, c nested[], d pair_domain);
     CREATE TABLE ranges (id int PRIMARY KEY, a int4range, b numrange, c tstzrange, d int4multirange, e text_range, f text_range[], g daterange);
@@ -122,11 +123,16 @@ async fn s003_constraints_are_the_source_s_affair_and_triggers_fire_where_they_s
 /// Gives the destination another encoding: what a clone makes has the source's.
 async fn in_another_encoding(mirror: &Mirror, encoding: &str, schema: &str) {
     let server = mirror.to.server();
-    let checkpoint = mirror.to.query_rows("SELECT mirror, system_identifier, timeline, slot, lsn FROM multiboard_sync.checkpoint").await;
+    let checkpoint = mirror
+        .to
+        .query_rows("SELECT mirror, system_identifier, timeline, slot, lsn FROM multiboard_sync.checkpoint")
+        .await;
     let text = |at: usize| checkpoint[0][at].clone().unwrap();
     let name = mirror.to.name();
     server.execute(&format!("DROP DATABASE {name}")).await;
-    server.execute(&format!("CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")).await;
+    server
+        .execute(&format!("CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0"))
+        .await;
     mirror.destination("CREATE TABLE fence (n int PRIMARY KEY)").await;
     mirror.destination(include_str!("../../../sql/destination/checkpoint.sql")).await;
     mirror.destination(schema).await;
@@ -160,12 +166,17 @@ async fn s005_encoding_of_another_kind_on_the_destination() {
 async fn s005_encoding_of_a_source_that_is_not_utf8() {
     for encoding in ["LATIN1", "SQL_ASCII"] {
         let on = async |major| {
-            let (Some(source), Some(destination)) = (crate::support::source(major), crate::support::destination(major)) else { return };
+            let (Some(source), Some(destination)) =
+                (crate::support::source(major), crate::support::destination(major))
+            else {
+                return;
+            };
             let options = format!("ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0");
             let from = source.database_with("latin", &options).await;
             let to = destination.absent_database("latin");
             from.execute("CREATE TABLE fence (n int PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'before')").await;
-            let mut mirror = Mirror { from, to, program: crate::support::Binary::new(), running: None, fences: 0 };
+            let mut mirror =
+                Mirror { from, to, program: crate::support::Binary::new(), running: None, fences: 0 };
             mirror.start().await;
             let text = if encoding == "LATIN1" { "ÿ façade" } else { "plain" };
             mirror.source(&format!("INSERT INTO t VALUES (2, '{text}'); UPDATE t SET v = v || '!'")).await;
@@ -219,7 +230,11 @@ async fn s011_generated_columns_of_a_table_that_all_columns_identify() {
         INSERT INTO f (a, c) VALUES (1, 1), (2, 2), (3, 3)";
     scenario("generated_full", schema, async |mirror| {
         // From 18 on the application's own update would fail, were the table published.
-        mirror.source("UPDATE f SET c = 10 WHERE a = 1; DELETE FROM f WHERE a = 2; UPDATE f SET a = 30 WHERE a = 3").await;
+        mirror
+            .source(
+                "UPDATE f SET c = 10 WHERE a = 1; DELETE FROM f WHERE a = 2; UPDATE f SET a = 30 WHERE a = 3",
+            )
+            .await;
         if mirror.major() < 18 {
             return mirror.same().await;
         }
@@ -227,7 +242,10 @@ async fn s011_generated_columns_of_a_table_that_all_columns_identify() {
         let outcome = mirror.stop().await;
         let warnings = outcome.warnings("not_mirrored");
         let text = warnings[0].to_string();
-        assert!(warnings.len() == 1 && text.contains("public.f") && text.contains("generated column"), "{text}");
+        assert!(
+            warnings.len() == 1 && text.contains("public.f") && text.contains("generated column"),
+            "{text}"
+        );
     })
     .await;
 }

@@ -46,12 +46,18 @@ async fn s010_truncate_of_tables_that_refer_to_each_other() {
         mirror.to.announce("current transaction is aborted");
         mirror.source("TRUNCATE a CASCADE").await;
         mirror.fails(&["TRUNCATE of", "public.a", "no_key"]).await;
-        assert_eq!(mirror.here("SELECT (SELECT count(*) FROM a) || ' ' || (SELECT count(*) FROM no_key)").await, "2 1");
+        assert_eq!(
+            mirror.here("SELECT (SELECT count(*) FROM a) || ' ' || (SELECT count(*) FROM no_key)").await,
+            "2 1"
+        );
         // Mended as the message has it, the mirror goes on.
         mirror.destination("ALTER TABLE no_key DROP CONSTRAINT no_key_id_fkey").await;
         mirror.start().await;
         mirror.caught_up().await;
-        assert_eq!(mirror.here("SELECT (SELECT count(*) FROM a) || ' ' || (SELECT count(*) FROM no_key)").await, "0 1");
+        assert_eq!(
+            mirror.here("SELECT (SELECT count(*) FROM a) || ' ' || (SELECT count(*) FROM no_key)").await,
+            "0 1"
+        );
         mirror.destination("TRUNCATE no_key").await;
     })
     .await;
@@ -65,7 +71,10 @@ async fn s010_truncate_cascade_empties_exactly_what_the_source_emptied() {
         mirror.destination("INSERT INTO only_here VALUES (1)").await;
         mirror.source("TRUNCATE a CASCADE; INSERT INTO a VALUES (5)").await;
         mirror.caught_up().await;
-        assert_eq!(mirror.here("SELECT (SELECT count(*) FROM a) || ' ' || (SELECT count(*) FROM b)").await, "1 0");
+        assert_eq!(
+            mirror.here("SELECT (SELECT count(*) FROM a) || ' ' || (SELECT count(*) FROM b)").await,
+            "1 0"
+        );
         // A table that only the destination has and that refers to a mirrored one is named, and never emptied.
         mirror.to.announce("cannot truncate a table referenced in a foreign key constraint");
         mirror.to.announce("current transaction is aborted");

@@ -85,10 +85,10 @@ async fn s034_temporal_keys_without_overlaps() {
         }
         mirror.same().await;
         // A row that the key does not name is not one that only overlaps with it.
-        mirror.destination("UPDATE t SET valid = '[2026-01-05,2026-01-10)' WHERE valid @> '2026-01-06'::date").await;
-        mirror.source("UPDATE t SET v = 'x' WHERE valid @> '2026-01-06'::date").await;
+        mirror.destination("UPDATE t SET valid = '[2026-01-05,2026-01-10)' WHERE id = '[1,2)' AND valid @> '2026-01-06'::date").await;
+        mirror.source("UPDATE t SET v = 'x' WHERE id = '[1,2)' AND valid @> '2026-01-06'::date").await;
         mirror.fails(&["UPDATE of public.t", "valid = [2026-01-01,2026-02-01)", "no such row"]).await;
-        mirror.destination("UPDATE t SET valid = '[2026-01-01,2026-02-01)' WHERE valid @> '2026-01-06'::date").await;
+        mirror.destination("UPDATE t SET valid = '[2026-01-01,2026-02-01)' WHERE id = '[1,2)' AND valid @> '2026-01-06'::date").await;
         mirror.start().await;
         mirror.same().await;
         mirror.end().await;

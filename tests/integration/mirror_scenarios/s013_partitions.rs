@@ -81,8 +81,10 @@ async fn s013_partition_with_a_trigger_of_the_destination_s() {
 #[tokio::test]
 async fn s013_partition_that_is_made_later() {
     scenario("later", PARTED, async |mirror| {
-        mirror.source("CREATE TABLE p3 PARTITION OF p FOR VALUES IN (5); INSERT INTO p VALUES (1, 1000 % 4 + 2, 'x') ON CONFLICT DO NOTHING; INSERT INTO p VALUES (1, 5, 'new')").await;
-        mirror.fails(&["public.p3", "CREATE TABLE"]).await;
+        mirror
+            .source("CREATE TABLE p3 PARTITION OF p FOR VALUES IN (5); INSERT INTO p VALUES (1, 5, 'new')")
+            .await;
+        mirror.fails(&["public.p3"]).await;
         mirror.destination("CREATE TABLE p3 PARTITION OF p FOR VALUES IN (5)").await;
         mirror.start().await;
         mirror.same().await;
