@@ -2,7 +2,7 @@
 //! missing, and grantors who cannot reach what they granted.
 
 use crate::support::cloning::clone_of;
-use crate::support::{Binary, Database, Server, clone, destination, source};
+use crate::support::{Binary, Database, Server, clone, destination, dump, source};
 
 /// Owner and privileges of each relation, with the names of the roles.
 async fn access(database: &Database<'_>, schema: &str) -> String {
@@ -96,24 +96,93 @@ async fn what_the_role_may_not_give_away_stays_its_own_and_is_said() {
     assert_eq!(to.query_text(owner_of_t).await, cloner.name());
 }
 
+/// Reached through what is lent to the grantor for one statement: a dump loses them.
 #[tokio::test]
-async fn a_grantor_who_cannot_reach_the_object_costs_its_grants_alone() {
+async fn a_grantor_who_cannot_reach_the_object_any_more_keeps_its_grants() {
+    for major in [15, 18] {
+        let (Some(on_source), Some(on_destination)) = (source(major), destination(major)) else { return };
+        let grantor = on_source.role("grantor", "").await;
+        let _there = grantor.on(on_destination, "").await;
+        let (from, to) = (on_source.database("reach").await, on_destination.absent_database("reach"));
+        from.execute(&format!(
+            "CREATE SCHEMA s; GRANT USAGE ON SCHEMA s TO {0}; CREATE TABLE s.t (id int, n int); GRANT SELECT ON s.t TO {0} WITH GRANT OPTION;
+             GRANT UPDATE (n) ON s.t TO {0} WITH GRANT OPTION; SET ROLE {0}; GRANT SELECT ON s.t TO PUBLIC; GRANT UPDATE (n) ON s.t TO PUBLIC;
+             RESET ROLE; REVOKE USAGE ON SCHEMA s FROM {0}",
+            grantor.name()
+        ))
+        .await;
+        let outcome = clone_of(&from, &to, &["--strict"]).await;
+        assert_eq!(outcome.warnings("not_created"), Vec::<&serde_json::Value>::new());
+        assert_eq!(access(&to, "s").await, access(&from, "s").await);
+        assert!(access(&to, "s").await.contains(&format!("=r/{}", grantor.name())));
+        let columns = "SELECT attacl::text FROM pg_attribute WHERE attname = 'n' AND attacl IS NOT NULL";
+        assert_eq!(to.query_text(columns).await, from.query_text(columns).await);
+        let may = format!("SELECT has_schema_privilege('{}', 's', 'USAGE')", grantor.name());
+        assert_eq!(to.query_text(&may).await, "f");
+    }
+}
+
+/// An owner needs CREATE on the schema when the object becomes its own, and not any more when it has it.
+#[tokio::test]
+async fn owners_without_a_right_to_create_get_their_objects_from_a_role_without_superuser() {
+    for major in [15, 18] {
+        let (Some(on_source), Some(on_destination)) = (source(major), destination(major)) else { return };
+        let (owner, other) = (on_source.role("owner", "").await, on_source.role("other", "").await);
+        let (owner_there, other_there) =
+            (owner.on(on_destination, "").await, other.on(on_destination, "").await);
+        let cloner = on_destination.role("cloner", "LOGIN CREATEDB").await;
+        on_destination
+            .execute(&format!("GRANT {}, {} TO {}", owner_there.name(), other_there.name(), cloner.name()))
+            .await;
+        let (from, to) = (on_source.database("lent").await, on_destination.absent_database("lent"));
+        // As an application has it that owns its database, and so may create in public; and schemas whose rights were taken.
+        from.execute(&format!(
+            "ALTER DATABASE {db} OWNER TO {owner}; SET ROLE {owner}; CREATE TABLE public.mine (id serial PRIMARY KEY); CREATE TYPE public.mood AS ENUM ('fine');
+             CREATE FUNCTION public.f() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE SCHEMA s; GRANT USAGE ON SCHEMA s TO {other}; RESET ROLE;
+             CREATE TABLE s.t (id int); ALTER TABLE s.t OWNER TO {other}; CREATE VIEW s.v AS SELECT 1 AS a; ALTER VIEW s.v OWNER TO {owner};
+             CREATE SCHEMA closed AUTHORIZATION {other}; REVOKE ALL ON SCHEMA closed FROM {other}; CREATE TABLE closed.t (id int); ALTER TABLE closed.t OWNER TO {owner}",
+            db = from.name(),
+            owner = owner.name(),
+            other = other.name()
+        ))
+        .await;
+        let url = to.url_as(cloner.name(), "x");
+        let outcome = clone(&Binary::new(), &from.url(), &url, &["--strict"]).await.expect_code(0);
+        assert_eq!(outcome.warnings("not_created"), Vec::<&serde_json::Value>::new());
+        for schema in ["public", "s", "closed"] {
+            assert_eq!(access(&to, schema).await, access(&from, schema).await, "{major}");
+        }
+        let others = "SELECT concat_ws(' ', (SELECT typowner::regrole FROM pg_type WHERE typname = 'mood'), (SELECT proowner::regrole FROM pg_proc WHERE proname = 'f'))";
+        assert_eq!(to.query_text(others).await, format!("{0} {0}", owner.name()));
+        let expected = dump::schema(major, &from.url()).unwrap_or_default();
+        dump::assert_same(&expected, &dump::schema(major, &to.url()).unwrap_or_default());
+        to.server().execute(&format!("DROP DATABASE {}", to.name())).await;
+    }
+}
+
+#[tokio::test]
+async fn an_owner_whom_no_right_can_be_lent_is_known_before_anything_is_made() {
     let Some((on_source, on_destination)) = servers().await else { return };
-    let grantor = on_source.role("grantor", "").await;
-    let _there = grantor.on(on_destination, "").await;
-    let (from, to) = (on_source.database("reach").await, on_destination.absent_database("reach"));
+    let owner = on_source.role("owner", "").await;
+    let there = owner.on(on_destination, "").await;
+    let cloner = on_destination.role("cloner", "LOGIN CREATEDB").await;
+    on_destination.execute(&format!("GRANT {} TO {}", there.name(), cloner.name())).await;
+    let (from, to) = (on_source.database("published").await, on_destination.absent_database("published"));
     from.execute(&format!(
-        "CREATE SCHEMA s; GRANT USAGE ON SCHEMA s TO {0}; CREATE TABLE s.t (id int); GRANT SELECT ON s.t TO {0} WITH GRANT OPTION;
-         SET ROLE {0}; GRANT SELECT ON s.t TO PUBLIC; RESET ROLE; REVOKE USAGE ON SCHEMA s FROM {0}",
-        grantor.name()
+        "ALTER DATABASE {} OWNER TO {owner}; SET ROLE {owner}; CREATE TABLE t (id int PRIMARY KEY); CREATE PUBLICATION p FOR TABLE t",
+        from.name(),
+        owner = owner.name()
     ))
     .await;
-    to.announce("permission denied for schema s");
-    let outcome = clone_of(&from, &to, &[]).await;
-    let warnings = outcome.warnings("not_created");
-    assert_eq!(warnings.len(), 1);
-    assert!(warnings[0].to_string().contains("privileges on TABLE s.t"), "{}", warnings[0]);
-    assert!(access(&to, "s").await.contains(&format!("{}=r*/", grantor.name())));
+    let url = to.url_as(cloner.name(), "x");
+    let strict = clone(&Binary::new(), &from.url(), &url, &["--strict"]).await.expect_code(3);
+    strict.expect_error(&["owner of PUBLICATION p (role", "would need CREATE on the database"]);
+    assert_eq!(strict.phases(), ["preflight", "plan"]);
+    assert_eq!(to.related_databases().await, [""; 0]);
+    let outcome = clone(&Binary::new(), &from.url(), &url, &[]).await.expect_code(0);
+    assert_eq!(outcome.skipped(), ["owner of PUBLICATION p"]);
+    assert_eq!(outcome.warnings("not_created"), Vec::<&serde_json::Value>::new());
+    to.server().execute(&format!("DROP DATABASE {}", to.name())).await;
 }
 
 #[tokio::test]

@@ -52,5 +52,5 @@ fn statements(default: &DefaultPrivilege, options: &Options, missing: &mut Missi
         all: word::all(default.kinds, default.objects == ObjectsToCome::Tables, options),
     };
     // Nobody but the role itself has granted them.
-    item::between(&default.was, &default.is, &words, options, missing).by_owner
+    item::between(&default.was, &default.is, &words, options, missing, |_, grants| grants).by_owner
 }

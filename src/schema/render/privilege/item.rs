@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::pg::Sql;
+use crate::pg::{Ident, Sql};
 use crate::schema::model::privilege::{Grant, Grantee, Grantor};
 use crate::schema::options::Options;
 use crate::schema::render::privilege::missing::Missing;
@@ -48,13 +48,15 @@ pub(super) struct Statements {
     pub(super) by_others: Vec<Sql>,
 }
 
-/// REVOKEs first, then GRANTs so that nobody grants what they do not have yet.
+/// REVOKEs first, then GRANTs so that nobody grants what they do not have yet. `enter` is given a grantor who is not the
+/// owner, and its statements, and gives them back in what lets it reach the object.
 pub(super) fn between(
     was: &[Grant],
     is: &[Grant],
     words: &Words<'_>,
     options: &Options,
     missing: &mut Missing,
+    enter: impl Fn(&Ident, Vec<Sql>) -> Vec<Sql>,
 ) -> Statements {
     let (was, is) = (items(was), items(is));
     let mut made = Statements::default();
@@ -80,9 +82,9 @@ pub(super) fn between(
                 if !missing.can_grant(role, options) {
                     continue;
                 }
-                made.by_others.push(sql!("SET ROLE {role}", role = role));
-                made.by_others.extend(grants);
-                made.by_others.push(Sql::fixed("RESET ROLE"));
+                let set = std::iter::once(sql!("SET ROLE {role}", role = role));
+                let as_the_role = set.chain(grants).chain([Sql::fixed("RESET ROLE")]).collect();
+                made.by_others.extend(enter(role, as_the_role));
             }
         }
     }

@@ -5,6 +5,7 @@
 //! an item of a freshly made object that is not there is revoked, one that is there and not in a fresh one granted.
 
 mod default;
+mod entry;
 mod item;
 mod missing;
 mod owner;
@@ -18,6 +19,7 @@ use crate::schema::render::Rendering;
 use crate::schema::render::attach::Attacher;
 use crate::schema::script::{Phase, Piece};
 use crate::sql;
+use entry::{Right, Schemas};
 use item::Statements;
 use missing::Missing;
 use word::Words;
@@ -28,14 +30,15 @@ const FIRST_OID_OF_USERS: u32 = 16384;
 /// To be called when the pieces of everything else are there.
 pub(super) fn render(catalog: &Catalog, options: &Options, to: &mut Rendering) {
     let attacher = Attacher::new(catalog, to);
+    let schemas = Schemas::new(catalog, options);
     let mut missing = Missing::default();
     if options.owners {
-        owner::render(catalog, options, &attacher, &mut missing, to);
+        owner::render(catalog, options, &attacher, &schemas, &mut missing, to);
     }
     if options.privileges {
         let objects = catalog.privileges.iter().filter(|privilege| privilege.of.class != class::DATABASE);
         for privilege in objects {
-            grant(privilege, options, &attacher, &mut missing, to);
+            grant(privilege, options, &attacher, &schemas, &mut missing, to);
         }
         default::render(catalog, options, &mut missing, to);
     }
@@ -46,10 +49,11 @@ fn grant(
     privilege: &Privilege,
     options: &Options,
     attacher: &Attacher,
+    schemas: &Schemas<'_>,
     missing: &mut Missing,
     to: &mut Rendering,
 ) {
-    let made = statements(privilege, options, missing);
+    let made = statements(privilege, options, schemas, missing);
     let of_the_system = of_the_system(privilege.of, to);
     if !options.superuser && of_the_system && !privilege.is_of_public() {
         if !(made.by_owner.is_empty() && made.by_others.is_empty()) {
@@ -72,25 +76,26 @@ fn grant(
     }
     later.extend(made.by_others);
     if !later.is_empty() {
-        // The rows are verified with the owner's privilege, where no superuser does it.
-        let phase = if options.superuser || !takes_select_from_owner(privilege) {
-            Phase::PostData
-        } else {
-            Phase::Last
-        };
-        to.push(Piece { phase, ..piece(privilege, later, of_the_system) });
+        let phase = if comes_last(privilege, options) { Phase::Last } else { Phase::PostData };
+        to.push(Piece { phase, ..piece(privilege, later, of_the_system, schemas) });
     }
 }
 
-fn takes_select_from_owner(privilege: &Privilege) -> bool {
+/// Whether it takes from the owner what the rows are verified with, where no superuser does it.
+fn comes_last(privilege: &Privilege, options: &Options) -> bool {
+    let needed = match privilege.of.class {
+        class::RELATION => "SELECT",
+        class::SCHEMA => "USAGE",
+        _ => return false,
+    };
     let owner = Grantee::Role(privilege.owner.clone());
     let has =
-        |grants: &[Grant]| grants.iter().any(|grant| grant.grantee == owner && grant.privilege == "SELECT");
-    privilege.of.class == class::RELATION && has(&privilege.was) && !has(&privilege.is)
+        |grants: &[Grant]| grants.iter().any(|grant| grant.grantee == owner && grant.privilege == needed);
+    !options.superuser && has(&privilege.was) && !has(&privilege.is)
 }
 
 /// A step of its own: a grantor may not be able to reach the object, so it may fail by itself.
-fn piece(privilege: &Privilege, sql: Vec<Sql>, of_the_system: bool) -> Piece {
+fn piece(privilege: &Privilege, sql: Vec<Sql>, of_the_system: bool, schemas: &Schemas<'_>) -> Piece {
     let whole = privilege.of.whole();
     let column = privilege.column.as_ref().map(|column| format!("column {} of ", column.quoted()));
     let label = format!("privileges on {}{}", column.unwrap_or_default(), privilege.subject);
@@ -101,7 +106,7 @@ fn piece(privilege: &Privilege, sql: Vec<Sql>, of_the_system: bool) -> Piece {
     };
     Piece {
         sql,
-        needs: if of_the_system { Vec::new() } else { vec![whole] },
+        needs: if of_the_system { Vec::new() } else { schemas.settled(whole).chain([whole]).collect() },
         part_of: (!of_the_system).then_some(whole),
         tolerated: crate::schema::script::Tolerated::Anything,
         ..Piece::new(makes, Rank::Grant, Phase::PostData, label)
@@ -116,7 +121,12 @@ fn of_the_system(object: Address, to: &Rendering) -> bool {
         && !to.left_out.contains_key(&object.whole())
 }
 
-fn statements(privilege: &Privilege, options: &Options, missing: &mut Missing) -> Statements {
+fn statements(
+    privilege: &Privilege,
+    options: &Options,
+    schemas: &Schemas<'_>,
+    missing: &mut Missing,
+) -> Statements {
     let fresh =
         if privilege.is_of_public() { fresh_public(privilege, options) } else { privilege.was.clone() };
     let words = Words {
@@ -125,7 +135,8 @@ fn statements(privilege: &Privilege, options: &Options, missing: &mut Missing) -
         column: privilege.column.as_ref(),
         all: word::all(privilege.kinds, privilege.of.class == class::RELATION, options),
     };
-    item::between(&fresh, &privilege.is, &words, options, missing)
+    let enter = |grantor: &Ident, grants| schemas.with(Right::Usage, privilege.of, grantor, grants);
+    item::between(&fresh, &privilege.is, &words, options, missing, enter)
 }
 
 /// What schema public of a new database has (manual, "Schemas and Privileges"): CREATE for all until PostgreSQL 14.
@@ -147,10 +158,11 @@ fn fresh_public(privilege: &Privilege, options: &Options) -> Vec<Grant> {
 /// Privileges of the database itself, for a database of the name `on`; the roles that it skips are in the report.
 pub(super) fn of_database(catalog: &Catalog, on: &Ident, options: &Options, to: &mut Rendering) -> Vec<Sql> {
     let mut missing = Missing::default();
+    let schemas = Schemas::new(catalog, options);
     let mut made = Vec::new();
     for privilege in catalog.privileges.iter().filter(|privilege| privilege.of.class == class::DATABASE) {
         let renamed = Privilege { subject: sql!("DATABASE {name}", name = on), ..privilege.clone() };
-        let statements = statements(&renamed, options, &mut missing);
+        let statements = statements(&renamed, options, &schemas, &mut missing);
         made.extend(statements.by_owner.into_iter().chain(statements.by_others));
     }
     missing.report(to);

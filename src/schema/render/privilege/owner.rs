@@ -1,12 +1,14 @@
 //! Owners: a superuser sets each with the object itself; any other role when the rows are in, since it gives away
 //! what it still needs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
+use crate::pg::name::for_people;
 use crate::schema::model::{Address, Catalog, Rank, class};
 use crate::schema::options::Options;
 use crate::schema::render::Rendering;
 use crate::schema::render::attach::Attacher;
+use crate::schema::render::privilege::entry::{Right, Schemas};
 use crate::schema::render::privilege::missing::Missing;
 use crate::schema::script::{Phase, Piece};
 use crate::sql;
@@ -15,13 +17,12 @@ pub(super) fn render(
     catalog: &Catalog,
     options: &Options,
     attacher: &Attacher,
+    schemas: &Schemas<'_>,
     missing: &mut Missing,
     to: &mut Rendering,
 ) {
     let sequences = catalog.sequences.iter().filter(|sequence| sequence.owned_by.is_some());
     let of_a_column: HashSet<Address> = sequences.map(|sequence| sequence.address()).collect();
-    let of_schemas = catalog.dependencies.iter().filter(|one| one.referenced.class == class::SCHEMA);
-    let schemas: HashMap<Address, Address> = of_schemas.map(|one| (one.dependent, one.referenced)).collect();
     for owner in &catalog.owners {
         let of_subscription = owner.of.class == class::SUBSCRIPTION;
         if of_subscription && !to.pieces.iter().any(|piece| piece.makes == owner.of) {
@@ -37,12 +38,18 @@ pub(super) fn render(
         } else if !of_a_column.contains(&owner.of) {
             // A column's sequence follows its table.
             let label = format!("owner of {}", owner.subject);
-            // An owner needs CREATE on the schema, by owning it or by a grant (manual, ALTER TABLE, "OWNER").
-            let schema = schemas.get(&owner.of).into_iter();
-            let of_schema = schema.flat_map(|schema| [schema.part(Rank::Owner), schema.part(Rank::Grant)]);
+            if owner.of.class == class::PUBLICATION {
+                // Nobody can give a right on the database that takes its name later (manual, ALTER PUBLICATION).
+                let role = for_people(owner.owner.as_str());
+                to.skip(
+                    label,
+                    format!("role {role} would need CREATE on the database, and our role is no superuser"),
+                );
+                continue;
+            }
             to.push(Piece {
-                sql: vec![text],
-                needs: std::iter::once(owner.of).chain(of_schema).collect(),
+                sql: schemas.with(Right::Create, owner.of, &owner.owner, vec![text]),
+                needs: std::iter::once(owner.of).chain(schemas.settled(owner.of)).collect(),
                 part_of: Some(owner.of),
                 tolerated: crate::schema::script::Tolerated::Anything,
                 ..Piece::new(owner.of.part(Rank::Owner), Rank::Owner, Phase::PostData, label)
