@@ -47,7 +47,7 @@ pub(super) struct Arguments {
     /// How much is compared at the end
     #[arg(long, value_enum, default_value = "counts")]
     pub(super) verify: Verify,
-    /// Fail in preflight where something could not be made, instead of leaving it out with a warning
+    /// Fail where something could not be made, in preflight if it can be foreseen, instead of leaving it out with a warning
     #[arg(long)]
     pub(super) strict: bool,
     /// Do not set owners: everything belongs to the connecting role

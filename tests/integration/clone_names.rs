@@ -2,7 +2,7 @@
 //! them is named and left, and the rest arrives.
 
 use crate::support::cloning::clone_of;
-use crate::support::{destination, source};
+use crate::support::{Binary, clone, destination, source};
 
 /// A function that reads a table by its bare name, in everything that is made after the rows. Only servers before 17 let
 /// one build an index with it.
@@ -60,4 +60,26 @@ async fn what_calls_a_function_that_needs_a_search_path_is_named_and_the_rest_ar
             "15150 2"
         );
     }
+}
+
+/// Nobody can foresee it, so it is no matter of preflight; with `--strict` the database that stands there stays.
+#[tokio::test]
+async fn with_strict_nothing_is_replaced_where_something_of_it_fails() {
+    let (Some(on_source), Some(on_destination)) = (source(15), destination(15)) else { return };
+    let (from, to) = (on_source.database("names").await, on_destination.database("names").await);
+    from.execute(
+        "CREATE TABLE rates (factor integer); INSERT INTO rates VALUES (3);
+         CREATE FUNCTION rate(n integer) RETURNS integer LANGUAGE plpgsql AS 'BEGIN RETURN n * (SELECT factor FROM rates); END';
+         CREATE MATERIALIZED VIEW m AS SELECT rate(7) AS r",
+    )
+    .await;
+    to.execute("CREATE TABLE old (a integer)").await;
+    to.announce("relation \"rates\" does not exist");
+
+    let more = ["--strict", "--confirm", to.name()];
+    let outcome = clone(&Binary::new(), &from.url(), &to.url(), &more).await.expect_code(1);
+
+    outcome.expect_error(&["rows of materialized view public.m", "does not exist", "server_error"]);
+    assert_eq!(to.related_databases().await, [to.name()]);
+    assert_eq!(to.query_text("SELECT count(*) FROM old").await, "0");
 }

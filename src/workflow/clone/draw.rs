@@ -12,7 +12,7 @@ use crate::progress::{Skipped, Warning};
 use crate::schema::adapt::parameter;
 use crate::schema::model::extension::Configuration;
 use crate::schema::model::{self, Address, Catalog};
-use crate::schema::script::{self, Script};
+use crate::schema::script::{self, Script, Tolerated};
 use crate::schema::{self, order, parse, render};
 use crate::workflow::party::Destination;
 use crate::workflow::{Error, Result};
@@ -92,7 +92,11 @@ pub(super) fn draw(
     let mut left_out = part::left_out(catalog, chosen, &request.selection);
     left_out.extend(rendering.left_out);
     left_out.extend(ground.left_out.iter().map(|(address, reason)| (*address, reason.clone())));
-    let script = order::arrange(rendering.pieces, &catalog.dependencies, &left_out);
+    let mut script = order::arrange(rendering.pieces, &catalog.dependencies, &left_out);
+    if request.strict {
+        // What could not be foreseen ends the clone too, while the old database is in its place.
+        script.steps.iter_mut().for_each(|step| step.tolerated = Tolerated::Nothing);
+    }
     let replaces = destination.database.is_some();
     let name = Ident::new(destination.grant.database());
     let (of_database, of_it) = settings::statements(catalog, options, &[], replaces, &name);
