@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::context::Context;
 use super::{Outcome, parties, print};
-use crate::failure::Exit;
+use crate::failure::{Exit, chain};
 use crate::pg::name::for_people;
 use crate::workflow::clean::{self, Found, Outcome as Became};
 
@@ -28,8 +28,10 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
         }
     };
     let (destinations, sources) = (&context.config.destinations, parties::sources(context));
+    let party = |reach: &str| parties::party(context, "--from", reach).map_err(|error| chain(error.as_ref()));
+    let mirrors = clean::Mirrors { records: store.as_ref(), party: &party };
     // A removal that is interrupted is done the next time: what is there then counts, not what was recorded.
-    let cleaning = clean::run(&destination, store.as_ref(), destinations, &sources, announce);
+    let cleaning = clean::run(&destination, store.as_ref(), destinations, &sources, &mirrors, announce);
     let Some(found) = context.unless_stopped(cleaning).await else { return Ok(Exit::Interrupted) };
     announced?;
     let found = found.map_err(|error| error.at(&destination.options.endpoint()))?;

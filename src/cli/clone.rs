@@ -1,6 +1,7 @@
 //! `multiboard-sync clone`: a whole database copied in one go.
 
 use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
 
 use super::context::Context;
 use super::watched::Watched;
@@ -17,14 +18,16 @@ use crate::store::Sqlite;
 use crate::workflow::clone;
 use crate::workflow::party::{Party, unix_ms};
 
-/// Options of `clone`.
-#[derive(Debug, Args)]
+/// Options of `clone`, and of the clone that a mirror begins with: those are kept with it, without the URLs.
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub(super) struct Arguments {
     /// The source: a connection's name, or a URL
     #[arg(long, value_name = "CONNECTION", default_value = "source")]
+    #[serde(skip)]
     pub(super) from: String,
     /// The destination: a connection's name, or a URL; its database is replaced
     #[arg(long, value_name = "CONNECTION", default_value = "destination")]
+    #[serde(skip)]
     pub(super) to: String,
     /// The destination database's name, needed when it is not empty
     #[arg(long, value_name = "DATABASE")]
@@ -86,7 +89,7 @@ pub(super) struct Arguments {
 }
 
 /// The words of `--verify` and `--mode`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum, Serialize, Deserialize)]
 pub(super) enum Verify {
     /// Rows of each table, sequences, number of large objects
     Counts,
@@ -107,7 +110,7 @@ impl From<Verify> for VerifyMode {
 }
 
 /// The words of `--profile`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum, Serialize, Deserialize)]
 pub(super) enum Profile {
     /// Supabase: its own schemas in part, its roles without login
     Supabase,
@@ -213,21 +216,11 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     record.options = arguments.for_record(&destination);
     let request = arguments.request(job, source, destination, selection);
     let watched = Watched::start(context, record, store.clone(), arguments.terminate_sessions)?;
-    let store_for_undo = store.clone();
-    let run = clone::Context {
-        registry: store,
-        held: watched.held.clone(),
-        reporter: watched.reporter.clone(),
-        destinations: context.config.destinations.clone(),
-        sources: parties::sources(context),
-        sessions: watched.sessions.clone(),
-        stop: context.stop.clone(),
-        beginning: None,
-    };
+    let run = watched.context(context);
     let result = clone::run(&request, &run).await;
     let registry = run.registry;
     let ended = watched.end(result).await;
-    forget_dropped(store_for_undo.as_ref(), registry.as_ref())?;
+    forget_dropped(store.as_ref(), registry.as_ref())?;
     ended
 }
 

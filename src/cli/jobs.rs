@@ -3,11 +3,12 @@
 use clap::{Args, Subcommand};
 
 use super::context::Context;
+use super::table::{self, moment};
 use super::{Outcome, print};
 use crate::id::JobId;
 use crate::job::{Filter, Kind, Record, Store, UndoState};
 use crate::pg::name::for_people;
-use crate::progress::{Status, Timestamp};
+use crate::progress::Status;
 
 /// Options of `jobs`.
 #[derive(Debug, Args)]
@@ -42,7 +43,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Outcome {
             let records = store.list(&Filter { kind, limit: Some(limit), status: None })?;
             match context.globals.json {
                 true => records.iter().map(line_of_json).collect(),
-                false => table(&records),
+                false => list(&records),
             }
         }
         Command::Show { job } => {
@@ -61,26 +62,16 @@ fn line_of_json(record: &Record) -> String {
     format!("{value}\n")
 }
 
-/// A line a job, columns as wide as their widest cell.
-fn table(records: &[Record]) -> String {
+/// A line a job.
+fn list(records: &[Record]) -> String {
     if records.is_empty() {
         return "no jobs yet\n".to_owned();
     }
     let head =
         ["JOB", "TYPE", "STATUS", "PHASE", "FROM", "TO", "DATABASE", "CREATED", "UNDO"].map(str::to_owned);
-    let rows: Vec<[String; 9]> = std::iter::once(head).chain(records.iter().map(row)).collect();
-    let mut widths = [0; 9];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    let line = |row: &[String; 9]| {
-        let cells: Vec<String> =
-            row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        format!("{}\n", cells.join("  ").trim_end())
-    };
-    rows.iter().map(line).collect()
+    let rows: Vec<Vec<String>> =
+        std::iter::once(head).chain(records.iter().map(row)).map(Vec::from).collect();
+    table::aligned(&rows)
 }
 
 fn row(record: &Record) -> [String; 9] {
@@ -117,7 +108,7 @@ fn page(record: &Record) -> String {
     }
     lines.push(("options", pretty(&record.options)));
     lines.extend(record.report.as_ref().map(|report| ("report", pretty(report))));
-    lines.iter().map(|(name, value)| format!("{:10}{value}\n", format!("{name}:"))).collect()
+    table::page(&lines)
 }
 
 /// JSON with its later lines moved under the first.
@@ -138,13 +129,9 @@ fn undo(undo: &UndoState) -> String {
     }
 }
 
-fn moment(ms: i64) -> String {
-    Timestamp::from_unix_ms(u64::try_from(ms).unwrap_or(0)).to_string()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{page, table};
+    use super::{list, page};
     use crate::job::{Kind, Record, UndoState};
     use crate::progress::{Phase, Problem, Status};
 
@@ -166,8 +153,8 @@ mod tests {
 
     #[test]
     fn lists_a_line_a_job() {
-        insta::assert_snapshot!(table(&[record()]));
-        assert_eq!(table(&[]), "no jobs yet\n");
+        insta::assert_snapshot!(list(&[record()]));
+        assert_eq!(list(&[]), "no jobs yet\n");
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod output;
 mod parties;
 mod question;
 mod signals;
+mod table;
 mod undo;
 mod verify;
 mod watched;

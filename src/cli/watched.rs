@@ -8,16 +8,16 @@ use tokio::sync::watch;
 use super::context::Context;
 use super::output::{self, Look, Shown};
 use super::question::{Asking, Question};
-use super::{Outcome, complain};
+use super::{Outcome, complain, parties};
 use crate::engine::stage::registry::{Hold, Registry};
 use crate::engine::stage::swap::Sessions;
 use crate::failure::{Classify, Exit, chain};
 use crate::job::{Record, Store, UndoState};
 use crate::progress::{Event, Problem, Report, Reporter, Status, Update};
 use crate::store::Sqlite;
-use crate::workflow;
 use crate::workflow::party::unix_ms;
 use crate::workflow::report::{self, Reporting, Subscriber};
+use crate::workflow::{self, clone};
 
 /// A job that has begun.
 pub(super) struct Watched {
@@ -25,10 +25,10 @@ pub(super) struct Watched {
     store: Arc<Sqlite>,
     pub(super) reporter: Reporter,
     reporting: Reporting,
-    pub(super) sessions: watch::Receiver<Sessions>,
+    sessions: watch::Receiver<Sessions>,
     json: bool,
     /// From before the job is recorded until its record is complete.
-    pub(super) held: Arc<dyn Hold>,
+    held: Arc<dyn Hold>,
 }
 
 impl Watched {
@@ -63,6 +63,20 @@ impl Watched {
         let (reporter, reporting) =
             started.map_err(|source| super::NoStart { doing: "start the reporting thread", source })?;
         Ok(Self { record, store, reporter, reporting, sessions, json: globals.json, held })
+    }
+
+    /// What a workflow needs to run as this job.
+    pub(super) fn context(&self, context: &Context) -> clone::Context {
+        clone::Context {
+            registry: self.store.clone(),
+            held: self.held.clone(),
+            reporter: self.reporter.clone(),
+            destinations: context.config.destinations.clone(),
+            sources: parties::sources(context),
+            sessions: self.sessions.clone(),
+            stop: context.stop.clone(),
+            beginning: None,
+        }
     }
 
     /// Shows how it ended, completes the record, and gives the exit code. `undo` is the job's way back.

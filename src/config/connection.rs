@@ -29,11 +29,20 @@ pub struct Connection {
     pub sslmode: Option<SslMode>,
     /// `sslrootcert` of the file, made absolute; `system` stays as it is.
     pub sslrootcert: Option<PathBuf>,
+    /// A mirror's slot may be made there although nothing bounds the log that it keeps while this machine is off.
+    pub accept_unbounded_wal: bool,
 }
 
 impl Connection {
     pub(super) fn from_url(url: &str) -> Self {
-        Self { name: None, url: Secret::new(url), role: None, sslmode: None, sslrootcert: None }
+        Self {
+            name: None,
+            url: Secret::new(url),
+            role: None,
+            sslmode: None,
+            sslrootcert: None,
+            accept_unbounded_wal: false,
+        }
     }
 }
 
@@ -70,6 +79,7 @@ pub(super) struct Definition {
     pub(super) role: Option<Role>,
     pub(super) sslmode: Option<SslMode>,
     pub(super) sslrootcert: Option<PathBuf>,
+    pub(super) accept_unbounded_wal: bool,
 }
 
 /// Where a URL comes from.
@@ -106,8 +116,8 @@ impl Definition {
             }
             UrlFrom::Service(service) => Secret::new(keyword("service", service)),
         };
-        let Self { role, sslmode, sslrootcert, .. } = self.clone();
-        Ok(Connection { name: Some(name.to_owned()), url, role, sslmode, sslrootcert })
+        let Self { role, sslmode, sslrootcert, accept_unbounded_wal, .. } = self.clone();
+        Ok(Connection { name: Some(name.to_owned()), url, role, sslmode, sslrootcert, accept_unbounded_wal })
     }
 }
 
@@ -125,7 +135,13 @@ pub(super) fn all(
         match connections.get_mut(name) {
             Some(definition) => definition.url = url,
             None => {
-                let definition = Definition { url, role: Some(role), sslmode: None, sslrootcert: None };
+                let definition = Definition {
+                    url,
+                    role: Some(role),
+                    sslmode: None,
+                    sslrootcert: None,
+                    accept_unbounded_wal: false,
+                };
                 connections.insert(name.to_owned(), definition);
             }
         }

@@ -94,6 +94,8 @@ struct ConnectionTable {
     role: Option<Role>,
     sslmode: Option<SslMode>,
     sslrootcert: Option<PathBuf>,
+    #[serde(default)]
+    accept_unbounded_wal: bool,
 }
 
 impl std::fmt::Debug for ConnectionTable {
@@ -120,6 +122,7 @@ impl ConnectionTable {
                     Some("system") => path,
                     _ => beside.join(path),
                 }),
+                accept_unbounded_wal: self.accept_unbounded_wal,
             }),
             (None, _) => Err("needs one of url, url_env, url_file, service".to_owned()),
             (Some(_), _) => {

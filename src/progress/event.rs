@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::progress::mirror::MirrorPhase;
 use crate::progress::report::Report;
 use crate::progress::timestamp::Timestamp;
 use crate::progress::update::Phase;
@@ -130,6 +131,16 @@ pub enum Event {
     BackupCreated { backup_id: String, bytes: u64 },
     #[serde(rename = "swap.done")]
     SwapDone { database: String, kept_as: Option<String> },
+    #[serde(rename = "mirror.phase")]
+    MirrorPhase {
+        phase: MirrorPhase,
+        /// In phases `error` and `resync_required`: why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<Problem>,
+    },
+    /// How far a mirror is behind, and the log that its slot keeps on the source; at most one a second.
+    #[serde(rename = "mirror.lag")]
+    MirrorLag { bytes: u64, seconds: Option<f64>, retained_wal_bytes: u64 },
     #[serde(rename = "job.report")]
     JobReport(Box<Report>),
 }

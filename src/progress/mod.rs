@@ -12,6 +12,7 @@ mod cost;
 mod estimate;
 pub mod event;
 pub mod hub;
+pub mod mirror;
 pub mod report;
 pub mod reporter;
 pub mod tally;
@@ -22,6 +23,7 @@ pub use event::{
     Counts, Eta, Event, Frame, JobProgress, Level, Problem, Progress, Status, TablePercent, Tables, Warning,
 };
 pub use hub::{History, Replay};
+pub use mirror::{Lag, MirrorPhase, Wal};
 pub use report::{Report, Skipped, Undo, Verification};
 pub use reporter::{Meter, Reporter, Sink};
 pub use tally::Tally;

@@ -3,6 +3,7 @@
 mod jobs;
 mod lock_file;
 mod memory;
+mod mirrors;
 mod sqlite;
 
 pub use sqlite::Sqlite;

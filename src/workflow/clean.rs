@@ -1,7 +1,9 @@
-//! Names what is left of our own interrupted work on a destination, and removes it: only what is ours.
+//! Names what is left of our own interrupted work on a destination, and removes it: only what is ours. What a mirror that never
+//! came to its first copy has left on its source goes with it.
 
+use super::mirror::record::Records;
 use super::party::{Destination, OtherSource, Party};
-use super::{Error, Result, records};
+use super::{Error, Result, mirror, records};
 use crate::engine::stage::registry::{Made, MadeState, Registry};
 use crate::engine::stage::{self, create, facts};
 use crate::id::JobId;
@@ -13,7 +15,7 @@ use crate::safety::{Destinations, MadeFor};
 pub struct Found {
     #[serde(flatten)]
     pub thing: Thing,
-    /// `staging`, `old`, `undone`, `role`, or `unknown` where the name looks like ours and nothing proves it.
+    /// `staging`, `old`, `undone`, `role`, `mirror`, or `unknown` where the name looks like ours and nothing proves it.
     pub what: String,
     pub outcome: Outcome,
     /// Why, where it was left.
@@ -26,13 +28,15 @@ pub struct Found {
 pub enum Thing {
     Database(String),
     Role(String),
+    /// What a mirror has made on its source.
+    Mirror(String),
 }
 
 impl Thing {
     /// Its name.
     pub fn name(&self) -> &str {
         match self {
-            Self::Database(name) | Self::Role(name) => name,
+            Self::Database(name) | Self::Role(name) | Self::Mirror(name) => name,
         }
     }
 }
@@ -48,12 +52,20 @@ pub enum Outcome {
     Left,
 }
 
+/// The mirrors of this machine, and how their sources are reached.
+pub struct Mirrors<'a> {
+    pub records: &'a dyn Records,
+    /// From a connection's name, or a connection string without its secrets; the error says why not.
+    pub party: &'a (dyn Fn(&str) -> std::result::Result<Party, String> + Sync),
+}
+
 /// Looks through one destination's cluster. `report` is told of each database before anything is done to it.
 pub async fn run(
     destination: &Party,
     registry: &dyn Registry,
     destinations: &Destinations,
     sources: &[OtherSource],
+    mirrors: &Mirrors<'_>,
     mut report: impl FnMut(&str, &str),
 ) -> Result<Vec<Found>> {
     let destination = Destination::tidy(destination, destinations, sources, registry).await?;
@@ -108,6 +120,44 @@ pub async fn run(
     }
     // Staging databases are gone by now, and with them what their roles own.
     found.extend(roles(client, registry, cluster, &mut report).await?);
+    found.extend(unbegun(mirrors, registry, &destination, &mut report).await?);
+    Ok(found)
+}
+
+/// Mirrors into this database whose process died before their first copy was in place: slot and publication are of no use to
+/// anybody, and the slot keeps log on the source.
+async fn unbegun(
+    mirrors: &Mirrors<'_>,
+    registry: &dyn Registry,
+    destination: &Destination,
+    report: &mut impl FnMut(&str, &str),
+) -> Result<Vec<Found>> {
+    let (cluster, database) = (destination.grant.system_identifier(), destination.grant.database());
+    let mut found = Vec::new();
+    for record in mirrors.records.mirrors()? {
+        let into = &record.of.destination;
+        let here = into.system_identifier == cluster && into.database == database;
+        // It may have died between its copy's swap and its record: then it can go on.
+        if !here || record.standing.begun || destination.mirrors.contains(&record.name) {
+            continue;
+        }
+        let left = if registry.is_held(&record.job)? {
+            Some(format!("{} is still at work", record.job))
+        } else {
+            report(&record.name, "mirror");
+            match (mirrors.party)(&record.of.source.reach) {
+                Ok(source) => mirror::drop::never_begun(&source, mirrors.records, &record).await.err(),
+                Err(why) => Some(why),
+            }
+        };
+        let outcome = if left.is_none() { Outcome::Removed } else { Outcome::Left };
+        found.push(Found {
+            thing: Thing::Mirror(record.name),
+            what: "mirror".to_owned(),
+            outcome,
+            why: left,
+        });
+    }
     Ok(found)
 }
 

@@ -44,6 +44,8 @@ pub enum Error {
     #[error(transparent)]
     Replicate(#[from] crate::engine::replicate::Error),
     #[error(transparent)]
+    Mirror(#[from] mirror::Error),
+    #[error(transparent)]
     Apply(#[from] crate::engine::apply::Error),
     #[error(transparent)]
     Assemble(#[from] crate::change::assemble::Error),
@@ -169,6 +171,7 @@ impl Classify for Error {
             Self::Copy(error) => error.classify(),
             Self::Stage(error) => error.classify(),
             Self::Replicate(error) => error.classify(),
+            Self::Mirror(error) => error.classify(),
             Self::Apply(error) => error.classify(),
             Self::Assemble(error) => error.classify(),
             Self::Spill(error) => error.classify(),

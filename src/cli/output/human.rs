@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::progress::{Eta, Problem, Progress, Warning};
+use crate::progress::{Eta, Lag, Problem, Progress, Warning};
 
 /// `3.1 GB`, in units of 1000.
-pub(super) fn bytes(count: u64) -> String {
+pub(in crate::cli) fn bytes(count: u64) -> String {
     const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
     let mut value = count as f64;
     let mut unit = UNITS.iter();
@@ -20,7 +20,7 @@ pub(super) fn bytes(count: u64) -> String {
 }
 
 /// `12,400,311`.
-pub(super) fn count(number: u64) -> String {
+pub(in crate::cli) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut shown = String::new();
     for (place, digit) in digits.chars().enumerate() {
@@ -33,12 +33,12 @@ pub(super) fn count(number: u64) -> String {
 }
 
 /// `1 table`, `12 tables`.
-pub(super) fn counted(number: u64, one: &str, many: &str) -> String {
+pub(in crate::cli) fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 
 /// `850 ms`, `12.3 s`, `4 min 05 s`, `2 h 14 min`.
-pub(super) fn duration(time: Duration) -> String {
+pub(in crate::cli) fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         0 => format!("{} ms", time.as_millis()),
@@ -49,7 +49,7 @@ pub(super) fn duration(time: Duration) -> String {
 }
 
 /// `20-30 s left`, `3-5 min left`.
-pub(super) fn eta(eta: Eta) -> String {
+pub(in crate::cli) fn eta(eta: Eta) -> String {
     let (low, high, unit) = match eta.high {
         0..120 => (eta.low, eta.high, "s"),
         120..7200 => (eta.low / 60, eta.high.div_ceil(60), "min"),
@@ -59,7 +59,7 @@ pub(super) fn eta(eta: Eta) -> String {
 }
 
 /// ` 62.4 % · 3.3 GB of 5.3 GB · 88.1 MB/s · 20-30 s left · COPY public.events`.
-pub(super) fn progress(progress: &Progress) -> String {
+pub(in crate::cli) fn progress(progress: &Progress) -> String {
     let mut parts = vec![format!("{:5.1} %", progress.percent)];
     if progress.bytes_total > 0 {
         parts.push(format!("{} of {}", bytes(progress.bytes_done), bytes(progress.bytes_total)));
@@ -76,14 +76,23 @@ pub(super) fn progress(progress: &Progress) -> String {
     parts.join(" · ")
 }
 
+/// `1.2 MB (0.4 s)`; without the time where that is not known.
+pub(in crate::cli) fn lag(lag: Lag) -> String {
+    match lag.seconds {
+        Some(seconds) if seconds < 60.0 => format!("{} ({seconds:.1} s)", bytes(lag.bytes)),
+        Some(seconds) => format!("{} ({})", bytes(lag.bytes), duration(Duration::from_secs_f64(seconds))),
+        None => bytes(lag.bytes),
+    }
+}
+
 /// `warning: public.t: it has no primary key (no_key)`.
-pub(super) fn warning(warning: &Warning) -> String {
+pub(in crate::cli) fn warning(warning: &Warning) -> String {
     let about = warning.object.as_ref().map(|object| format!("{}: ", safe(object))).unwrap_or_default();
     format!("warning: {about}{} ({})", safe(&warning.message), safe(&warning.code))
 }
 
 /// Error and hint, in the words of `cli::complain`.
-pub(super) fn problem(problem: &Problem) -> String {
+pub(in crate::cli) fn problem(problem: &Problem) -> String {
     let mut text = format!("error: {}", safe(&problem.message));
     if let Some(hint) = &problem.hint {
         text.push_str("\nhint: ");
@@ -93,7 +102,7 @@ pub(super) fn problem(problem: &Problem) -> String {
 }
 
 /// Text from elsewhere with its control characters escaped, direction overrides included.
-pub(super) fn safe(text: &str) -> String {
+pub(in crate::cli) fn safe(text: &str) -> String {
     let turns =
         |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let mut shown = String::with_capacity(text.len());

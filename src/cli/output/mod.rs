@@ -2,7 +2,7 @@
 //! but warnings and errors. Each renderer sees the same frames; none of them counts anything itself.
 
 mod bars;
-mod human;
+pub(in crate::cli) mod human;
 mod ndjson;
 mod plain;
 mod quiet;

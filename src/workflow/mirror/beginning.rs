@@ -1,13 +1,17 @@
 //! Where a mirror begins: its slot's consistent point. The clone is of the slot's snapshot, and its staging database gets
 //! the checkpoint before the swap, so that the destination never is without the one or the other.
 
+use std::sync::Arc;
+
 use tokio::sync::Mutex;
 
 use crate::change::positions;
+use super::diary::Diary;
 use crate::connect::{Connection, DestinationConnection, Options, RawConnection, Settings};
 use crate::engine::apply::checkpoint::{self, Checkpoint};
 use crate::engine::replicate::slot;
 use crate::pg::Ident;
+use crate::progress::MirrorPhase;
 use crate::workflow::{Error, Result};
 
 /// Makes the slot, as often as the clone needs a new snapshot.
@@ -15,7 +19,7 @@ use crate::workflow::{Error, Result};
 pub struct Beginning {
     /// How the walsender is reached; its application name tells whose it is.
     options: Options,
-    mirror: String,
+    diary: Arc<Diary>,
     slot: Ident,
     made: Mutex<Option<Made>>,
 }
@@ -29,8 +33,8 @@ struct Made {
 }
 
 impl Beginning {
-    pub(super) fn new(options: Options, mirror: String, slot: Ident) -> Self {
-        Self { options, mirror, slot, made: Mutex::new(None) }
+    pub(super) fn new(options: Options, diary: Arc<Diary>, slot: Ident) -> Self {
+        Self { options, diary, slot, made: Mutex::new(None) }
     }
 
     /// A new slot, instead of the one of an earlier call, and its snapshot.
@@ -43,6 +47,7 @@ impl Beginning {
         let mut walsender = RawConnection::replication(&self.options, &Settings::default()).await?;
         let system = slot::identify(&mut walsender).await?;
         let created = slot::create(&mut walsender, &self.slot).await?;
+        self.diary.phase(MirrorPhase::Snapshotting)?;
         let snapshot = created.snapshot.clone();
         *made = Some(Made { walsender, created, system });
         Ok(snapshot)
@@ -55,7 +60,7 @@ impl Beginning {
             return Err(Error::Defect("a mirror's clone was made without its slot".to_owned()));
         };
         let begins = Checkpoint {
-            mirror: self.mirror.clone(),
+            mirror: self.diary.name().to_owned(),
             system_identifier: made.system.system_identifier,
             timeline: made.system.timeline,
             slot: self.slot.as_str().to_owned(),

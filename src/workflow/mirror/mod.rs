@@ -8,24 +8,41 @@
 //! One rule: no position is confirmed to the source that is not in the durable checkpoint on the destination.
 
 mod beginning;
+mod claim;
+pub mod control;
+mod diary;
 pub mod drop;
+mod error;
 mod feed;
 mod follow;
+mod forget;
+mod govern;
 mod queue;
+pub mod record;
 mod sequences;
 mod start;
 mod write;
 
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
 use super::party::{Destination, Source};
-use super::{Result, clone, stoppable};
-use crate::connect::Settings;
-use crate::engine::replicate::{publication, slot};
+use super::{Error as WorkflowError, Result, clone, stoppable};
+use crate::failure::{Classify, Exit, chain};
 use crate::pg::Ident;
 use crate::progress::Report;
 use crate::workflow::party::Party;
+use claim::Entry;
+use diary::Diary;
+use record::Records;
 
 pub use beginning::Beginning;
+pub use error::Error;
 pub use queue::Hold;
+
+/// Log that a mirror may keep on its source while it does not get on, unless it is told otherwise: 8 GB (design, "Mirror").
+pub const WAL_BUDGET: u64 = 8 << 30;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -36,10 +53,21 @@ pub struct Request {
     pub name: String,
     /// Go on although nothing bounds the log that an abandoned slot keeps on the source.
     pub accept_unbounded_wal: bool,
+    /// Log that it may keep on the source while it does not get on, in bytes; `None`: as before, or [`WAL_BUDGET`].
+    pub wal_budget: Option<u64>,
     /// Tells this installation's slots from others': 8 hex digits.
     pub installation: String,
     /// Under this folder each mirror keeps the changes of large transactions that are not over.
     pub spill: std::path::PathBuf,
+    /// What its record keeps, to start it again; no URL and no secret.
+    pub options: serde_json::Value,
+}
+
+/// What a run works with.
+#[derive(Clone)]
+pub struct Context {
+    pub run: clone::Context,
+    pub records: Arc<dyn Records>,
 }
 
 impl Request {
@@ -51,7 +79,7 @@ impl Request {
     /// The source as its walsender is dialled: the application name says whose it is.
     fn walsender(&self, source: &Party) -> crate::connect::Options {
         let mut options = source.options.clone();
-        options.application_name = format!("multiboard-sync {}", self.slot().as_str());
+        options.application_name = forget::application(self.slot().as_str());
         options
     }
 }
@@ -67,17 +95,43 @@ fn slot_of(mirror: &str, installation: &str) -> Ident {
 }
 
 /// Clones unless the destination has this mirror's checkpoint, then follows. Ends well only by being stopped.
-pub async fn run(request: &Request, context: &clone::Context) -> Result<Option<Report>> {
-    let stop = &context.stop;
+pub async fn run(request: &Request, context: &Context) -> Result<Option<Report>> {
+    let stop = &context.run.stop;
     let stopped = "the mirror stopped where its checkpoint stands";
     let source = stoppable(stop, stopped, Source::open(&request.clone.source)).await?;
-    let mut cloned = None;
-    if stoppable(stop, stopped, start::checkpoint(request, context, &source)).await?.is_none() {
-        cloned = Some(begin(request, context, &source).await?);
+    // Not under `stop`: who has claimed it takes away what an earlier process has left, and says what it could not.
+    let (diary, entry) = claim::claim(request, context, &source).await?;
+    let cloned = match entry {
+        Entry::Follow | Entry::Lost => None,
+        Entry::Begin | Entry::BeginAgain => Some(begin(request, context, &source, &diary).await?),
+    };
+    let followed = follow(request, context, &source, &diary).await;
+    match &followed {
+        Err(error) if !is_nothing_to_mend(error) => diary.ends_with(error)?,
+        _ => diary.write()?,
     }
-    let destination = stoppable(stop, stopped, follower(request, context, &source)).await?;
-    follow::follow(request, context, &source, &destination).await?;
-    Ok(cloned)
+    followed.map(|()| cloned)
+}
+
+/// Follows, beside who looks for what is wanted.
+async fn follow(request: &Request, context: &Context, source: &Source, diary: &Diary) -> Result<()> {
+    let run = &context.run;
+    let stopped = "the mirror stopped where its checkpoint stands";
+    let destination = stoppable(&run.stop, stopped, follower(request, run, source)).await?;
+    let (control, wishes) = control::control();
+    let over = CancellationToken::new();
+    let looking = control.look(diary, &over);
+    let mut looking = std::pin::pin!(looking);
+    let governed = govern::govern(request, run, source, &destination, diary, wishes);
+    tokio::select! {
+        governed = governed => governed,
+        looked = &mut looking => looked,
+    }
+}
+
+/// Whether an end leaves nothing for a person to mend: it was asked for, or the mirror is somebody else's by now.
+fn is_nothing_to_mend(error: &WorkflowError) -> bool {
+    error.classify().exit == Exit::Interrupted || matches!(error, WorkflowError::Mirror(Error::Gone { .. }))
 }
 
 async fn follower(request: &Request, context: &clone::Context, source: &Source) -> Result<Destination> {
@@ -85,31 +139,46 @@ async fn follower(request: &Request, context: &clone::Context, source: &Source) 
     Destination::follow(&request.clone.destination, destinations, source, &context.sources, registry).await
 }
 
-/// Publication, slot and clone. What was made on the source goes again where the clone fails.
-async fn begin(request: &Request, context: &clone::Context, source: &Source) -> Result<Report> {
-    let name = request.slot();
-    start::may_apply(request, context, source).await?;
-    start::publish(request, context, source).await?;
-    let walsender = request.walsender(&source.party);
-    let beginning = std::sync::Arc::new(Beginning::new(walsender, request.name.clone(), name.clone()));
-    let context = clone::Context { beginning: Some(beginning.clone()), ..context.clone() };
-    let cloned = clone::run(&request.clone, &context).await;
-    if cloned.is_err() {
-        drop(context);
-        drop(beginning);
-        if let Err(error) = forget(source, &name).await {
-            tracing::warn!(error = %crate::failure::chain(&error), slot = name.as_str(), "left on the source");
+/// Publication, slot and clone. Where that fails, what was made on the source goes again, and with it the record; what
+/// stays there is in the record, and the next start takes it away.
+async fn begin(request: &Request, context: &Context, source: &Source, diary: &Arc<Diary>) -> Result<Report> {
+    match publish_and_clone(request, context, source, diary).await {
+        Ok(report) => {
+            diary.change(|standing| standing.begun = true);
+            diary.write()?;
+            Ok(report)
+        }
+        Err(error) => {
+            let slot = request.slot().as_str().to_owned();
+            let made = drop::Made { publication: Some(slot.clone()), slot };
+            match forget::forget(&source.party, &made).await {
+                Ok(()) => context.records.forget_mirror(&request.name)?,
+                Err(left) => {
+                    tracing::warn!(error = %chain(&left), "a mirror that did not begin has left something behind");
+                    diary.ends_with(&error)?;
+                }
+            }
+            Err(error)
         }
     }
-    cloned
 }
 
-/// Takes slot and publication away from the source.
-pub async fn forget(source: &Source, name: &Ident) -> Result<()> {
-    // The one that was there may have been interrupted in the middle of something.
-    let session = crate::connect::source(&source.party.options, &Settings::default()).await?;
-    slot::drop(&session, name.as_str()).await?;
-    publication::drop(&session, name).await?;
-    session.close().await;
-    Ok(())
+async fn publish_and_clone(
+    request: &Request,
+    context: &Context,
+    source: &Source,
+    diary: &Arc<Diary>,
+) -> Result<Report> {
+    let stopped = "nothing was begun";
+    stoppable(&context.run.stop, stopped, async {
+        let destination = follower(request, &context.run, source).await?;
+        start::fit_to_begin(request, source, &destination).await
+    })
+    .await?;
+    // Waited for in any case: a statement given up half-way may make the publication after it was looked for.
+    start::publish(request, &context.run, source).await?;
+    let walsender = request.walsender(&source.party);
+    let beginning = Arc::new(Beginning::new(walsender, Arc::clone(diary), request.slot()));
+    let context = clone::Context { beginning: Some(beginning), ..context.run.clone() };
+    clone::run(&request.clone, &context).await
 }

@@ -8,20 +8,15 @@ use crate::engine::replicate::publication;
 use crate::pg::{QualifiedName, Sql, sqlstate};
 use crate::progress::Warning;
 use crate::safety::is_loopback;
-use crate::workflow::party::Source;
+use crate::workflow::party::{Destination, Source};
 use crate::workflow::{Result, clone};
 
 /// The checkpoint of an earlier run, read without writing anything; `None` where the mirror begins.
-pub(super) async fn checkpoint(
-    request: &Request,
-    context: &clone::Context,
-    source: &Source,
-) -> Result<Option<Checkpoint>> {
-    let opened = super::follower(request, context, source).await?;
-    if opened.database.is_none() {
+pub(super) async fn checkpoint(request: &Request, destination: &Destination) -> Result<Option<Checkpoint>> {
+    if destination.database.is_none() {
         return Ok(None);
     }
-    let session = opened.connect(opened.grant.database()).await?;
+    let session = destination.connect(destination.grant.database()).await?;
     let found = checkpoint::read(session.client(), &request.name).await?;
     session.close().await;
     Ok(found)
@@ -30,7 +25,6 @@ pub(super) async fn checkpoint(
 /// Creates the publication over every table that can be mirrored. The others are named: they are cloned, and stay behind.
 pub(super) async fn publish(request: &Request, context: &clone::Context, source: &Source) -> Result<()> {
     let session = connect::source(&source.party.options, &Settings::default()).await?;
-    fit(request, &session).await?;
     let tables = publication::tables(&session).await?;
     let selection = &request.clone.selection;
     let kept = |table: &QualifiedName| selection.matches(table) == crate::schema::select::Choice::Kept;
@@ -48,9 +42,21 @@ pub(super) async fn publish(request: &Request, context: &clone::Context, source:
     Ok(())
 }
 
-/// Whether our role may apply changes on the destination as they are: found out before anything is made on the source.
-pub(super) async fn may_apply(request: &Request, context: &clone::Context, source: &Source) -> Result<()> {
-    let destination = super::follower(request, context, source).await?;
+/// Whether a mirror can begin at all, found out before anything is made on the source.
+pub(super) async fn fit_to_begin(
+    request: &Request,
+    source: &Source,
+    destination: &Destination,
+) -> Result<()> {
+    may_apply(destination).await?;
+    let session = connect::source(&source.party.options, &Settings::default()).await?;
+    fit(request, &session).await?;
+    session.close().await;
+    Ok(())
+}
+
+/// Whether our role may apply changes on the destination as they are.
+async fn may_apply(destination: &Destination) -> Result<()> {
     let session = destination.maintenance().await?;
     let tried = session.batch(&Sql::fixed("SET session_replication_role = replica")).await;
     session.close().await;

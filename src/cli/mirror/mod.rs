@@ -1,0 +1,92 @@
+//! `multiboard-sync mirror`: a copy that follows its source, and what can be asked of the mirrors of this machine.
+
+mod ask;
+mod show;
+mod start;
+
+use clap::{Args, Subcommand};
+
+use super::context::Context;
+use super::{Outcome, parties, print};
+use crate::pg::name::for_people;
+use crate::workflow::mirror::{self, record::Records};
+
+/// Options of `mirror`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Mirror {
+    #[command(subcommand)]
+    action: Option<Action>,
+    #[command(flatten)]
+    start: start::Options,
+}
+
+/// What else can be done with a mirror.
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List the mirrors of this machine
+    List,
+    /// Show where a mirror stands
+    Status {
+        /// The mirror's name
+        name: String,
+    },
+    /// Let a mirror stand still; slot and checkpoint stay, and its process too
+    Pause {
+        /// The mirror's name
+        name: String,
+    },
+    /// Let a mirror go on: in its process, or in this one where it has none
+    Resume {
+        /// The mirror's name
+        name: String,
+    },
+    /// End a mirror for good: its slot, its publication and its checkpoint go; what it copied stays
+    Drop {
+        /// The mirror's name
+        name: String,
+        /// Its source, where it has another address now: a connection's name, or a URL
+        #[arg(long, value_name = "CONNECTION")]
+        from: Option<String>,
+        /// Its destination, where it has another address now: a connection's name, or a URL
+        #[arg(long, value_name = "CONNECTION")]
+        to: Option<String>,
+    },
+}
+
+/// Runs the command.
+pub(super) async fn run(context: &Context, arguments: Mirror) -> Outcome {
+    match arguments.action {
+        None => start::run(context, arguments.start).await,
+        Some(Action::List) => show::list(context).await,
+        Some(Action::Status { name }) => show::status(context, &name).await,
+        Some(Action::Pause { name }) => ask::pause(context, &name).await,
+        Some(Action::Resume { name }) => ask::resume(context, &name).await,
+        Some(Action::Drop { name, from, to }) => drop_mirror(context, name, from, to).await,
+    }
+}
+
+async fn drop_mirror(context: &Context, name: String, from: Option<String>, to: Option<String>) -> Outcome {
+    let store = context.store()?;
+    let record = store.mirror(&name)?;
+    let known = |end: fn(&mirror::record::Definition) -> &mirror::record::End| {
+        record.as_ref().map(|record| end(&record.of).reach.clone())
+    };
+    let (from, to) = (from.or_else(|| known(|of| &of.source)), to.or_else(|| known(|of| &of.destination)));
+    let (Some(from), Some(to)) = (from, to) else {
+        return Err(mirror::Error::NoSuchMirror { name }.into());
+    };
+    let (source, destination) =
+        (parties::party(context, "--from", &from)?, parties::party(context, "--to", &to)?);
+    let request = mirror::drop::Request {
+        source,
+        destination,
+        name,
+        record,
+        installation: store.installation().to_owned(),
+    };
+    let (destinations, sources) = (&context.config.destinations, parties::sources(context));
+    mirror::drop::run(&request, store.as_ref(), store.as_ref(), destinations, &sources, &context.stop)
+        .await?;
+    print(&format!("mirror {} is dropped\n", for_people(&request.name)))
+}

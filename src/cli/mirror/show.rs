@@ -1,0 +1,165 @@
+//! `mirror list` and `mirror status`: where the mirrors of this machine stand, as their processes wrote it down last.
+
+use serde_json::{Value, json};
+
+use super::super::context::Context;
+use super::super::output::human;
+use super::super::table::{aligned, moment, page};
+use super::super::{Outcome, print};
+use super::ask::find;
+use crate::engine::stage::registry::Registry;
+use crate::failure::Classify;
+use crate::job::Store;
+use crate::pg::Lsn;
+use crate::pg::name::for_people;
+use crate::progress::{Lag, MirrorPhase, Status, Timestamp};
+use crate::store::Sqlite;
+use crate::workflow::mirror::record::{Record, Records, Wanted};
+
+type Found<T> = Result<T, Box<dyn Classify + Send + Sync>>;
+
+/// A mirror, and what else is known of it.
+struct Shown {
+    record: Record,
+    /// Whether a process runs it.
+    runs: bool,
+    /// As jobs have it (interface.md §4).
+    status: Status,
+}
+
+impl Shown {
+    fn of(store: &Sqlite, record: Record) -> Found<Self> {
+        let runs = store.is_held(&record.job)?;
+        let status = match (runs, record.phase, record.wanted) {
+            (true, MirrorPhase::Paused, _) => Status::Paused,
+            (true, _, Wanted::Pause) => Status::Pausing,
+            (true, _, Wanted::Run) if record.standing.waits.is_some() => Status::Retrying,
+            (true, _, Wanted::Run) => Status::Running,
+            (false, _, _) => store.get(&record.job).map_or(Status::Failed, |job| job.status),
+        };
+        Ok(Self { record, runs, status })
+    }
+}
+
+/// Lists them. With `--json` each is an object on a line of its own.
+pub(super) async fn list(context: &Context) -> Outcome {
+    let store = context.store()?;
+    let shown: Vec<Shown> =
+        store.mirrors()?.into_iter().map(|record| Shown::of(&store, record)).collect::<Found<_>>()?;
+    if context.globals.json {
+        return print(&shown.iter().map(line).collect::<String>());
+    }
+    if shown.is_empty() {
+        return print("no mirrors yet\n");
+    }
+    let head = ["MIRROR", "PHASE", "RUNS", "BEHIND", "KEEPS", "FROM", "TO", "DATABASE", "SEEN"];
+    let rows: Vec<Vec<String>> =
+        std::iter::once(head.map(str::to_owned).to_vec()).chain(shown.iter().map(row)).collect();
+    print(&aligned(&rows))
+}
+
+/// Shows one.
+pub(super) async fn status(context: &Context, name: &str) -> Outcome {
+    let store = context.store()?;
+    let shown = Shown::of(&store, find(&store, name)?)?;
+    print(&match context.globals.json {
+        true => line(&shown),
+        false => page(&lines(&shown)),
+    })
+}
+
+/// As a line of JSON.
+fn line(shown: &Shown) -> String {
+    format!("{}\n", value(shown))
+}
+
+/// The names of interface.md §4, and beside them what only the record knows.
+fn value(shown: &Shown) -> Value {
+    let Record { name, job, wanted, phase, of, standing, created_ms, changed_ms } = &shown.record;
+    json!({
+        "type": "mirror", "name": name, "job": job, "runs": shown.runs, "wanted": wanted, "status": shown.status,
+        "phase": phase, "source": of.source.label, "destination": of.destination.label,
+        "destination_database": of.destination.database, "slot": of.slot, "publication": of.publication,
+        "own_publication": of.own_publication, "wal_budget_bytes": of.wal_budget, "begun": standing.begun,
+        "lag": standing.lag, "wal": standing.wal, "source_lsn": standing.source_lsn,
+        "applied_lsn": standing.applied_lsn, "confirmed_lsn": standing.confirmed_lsn,
+        "counters": standing.counters, "waits": standing.waits, "error": standing.error,
+        "created": timestamp(*created_ms), "changed": timestamp(*changed_ms),
+    })
+}
+
+fn timestamp(ms: i64) -> Timestamp {
+    Timestamp::from_unix_ms(u64::try_from(ms).unwrap_or(0))
+}
+
+fn row(shown: &Shown) -> Vec<String> {
+    let Record { name, phase, of, standing, changed_ms, .. } = &shown.record;
+    vec![
+        for_people(name),
+        phase.name().to_owned(),
+        if shown.runs { "yes" } else { "no" }.to_owned(),
+        behind(standing.lag),
+        standing.wal.as_ref().map_or_else(nothing, |wal| human::bytes(wal.retained_bytes)),
+        of.source.label.clone(),
+        of.destination.label.clone(),
+        for_people(&of.destination.database),
+        moment(*changed_ms),
+    ]
+}
+
+fn lines(shown: &Shown) -> Vec<(&'static str, String)> {
+    let Record { name, job, wanted, phase, of, standing, created_ms, changed_ms } = &shown.record;
+    let position = |lsn: Option<Lsn>| lsn.map_or_else(nothing, |lsn| lsn.to_string());
+    let phase = match (shown.runs, wanted) {
+        (true, Wanted::Pause) if *phase != MirrorPhase::Paused => format!("{}, pausing", phase.name()),
+        (true, _) => phase.name().to_owned(),
+        (false, _) => format!("{}; no process runs it", phase.name()),
+    };
+    let counters = &standing.counters;
+    let mut lines = vec![
+        ("mirror", for_people(name)),
+        ("phase", phase),
+        ("behind", behind(standing.lag)),
+        ("from", of.source.label.clone()),
+        ("to", of.destination.label.clone()),
+        ("database", for_people(&of.destination.database)),
+        ("source", position(standing.source_lsn)),
+        ("applied", position(standing.applied_lsn)),
+        ("confirmed", position(standing.confirmed_lsn)),
+        ("slot", of.slot.clone()),
+    ];
+    if let Some(wal) = &standing.wal {
+        let safe =
+            wal.safe_bytes.map(|bytes| format!(", {} left", human::bytes(u64::try_from(bytes).unwrap_or(0))));
+        let (kept, budget) = (human::bytes(wal.retained_bytes), human::bytes(of.wal_budget));
+        lines.push((
+            "keeps",
+            format!("{kept} of log ({}{}), budget {budget}", wal.status, safe.unwrap_or_default()),
+        ));
+    }
+    lines.push((
+        "done",
+        format!(
+            "{} transactions, {} rows; {} reconnects, {} errors",
+            human::count(counters.transactions),
+            human::count(counters.rows),
+            human::count(counters.reconnects),
+            human::count(counters.errors)
+        ),
+    ));
+    lines.extend(standing.waits.iter().map(|waits| ("waits", human::safe(waits))));
+    if let Some(error) = &standing.error {
+        lines.push(("error", human::safe(&format!("{} ({})", error.message, error.code))));
+        lines.extend(error.hint.iter().map(|hint| ("hint", human::safe(hint))));
+    }
+    lines.extend([("job", job.to_string()), ("created", moment(*created_ms)), ("seen", moment(*changed_ms))]);
+    lines
+}
+
+fn behind(lag: Option<Lag>) -> String {
+    lag.map_or_else(nothing, human::lag)
+}
+
+fn nothing() -> String {
+    "-".to_owned()
+}

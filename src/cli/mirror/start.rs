@@ -1,0 +1,110 @@
+//! Runs a mirror in this process, until it is interrupted or cannot go on.
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use super::super::context::Context;
+use super::super::watched::Watched;
+use super::super::{Outcome, clone, parties};
+use crate::id::JobId;
+use crate::job;
+use crate::progress::Report;
+use crate::workflow::mirror::{self, record::Record};
+use crate::workflow::party::unix_ms;
+
+/// Options of `mirror` itself. They are kept with the mirror.
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
+pub(super) struct Options {
+    /// The mirror's name: under it the destination keeps how far it has come [default: the destination database's]
+    #[arg(long, value_name = "NAME")]
+    #[serde(skip)]
+    name: Option<String>,
+    /// Go on although the source bounds neither the log that a slot keeps nor the time
+    #[arg(long)]
+    accept_unbounded_wal: bool,
+    /// Log that the mirror may keep on the source while it does not get on: 512MB, 8GB [default: 8GB]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    wal_budget: Option<u64>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    clone: clone::Arguments,
+}
+
+impl Options {
+    /// What a recorded mirror was started with.
+    pub(super) fn of(record: &Record) -> Result<Self, mirror::Error> {
+        let read: Result<Self, _> = serde_json::from_value(record.of.options.clone());
+        let mut arguments = read
+            .map_err(|error| mirror::Error::Options { name: record.name.clone(), why: error.to_string() })?;
+        arguments.name = Some(record.name.clone());
+        arguments.wal_budget = Some(record.of.wal_budget);
+        arguments.clone.from = record.of.source.reach.clone();
+        arguments.clone.to = record.of.destination.reach.clone();
+        Ok(arguments)
+    }
+}
+
+/// Runs it.
+pub(super) async fn run(context: &Context, arguments: Options) -> Outcome {
+    arguments.clone.check_available()?;
+    let selection = arguments.clone.selection()?;
+    let source = parties::party(context, "--from", &arguments.clone.from)?;
+    let destination = parties::party(context, "--to", &arguments.clone.to)?;
+    let accepted = context.config.connection(&arguments.clone.from)?.accept_unbounded_wal;
+    let store = context.store()?;
+    let id = JobId::generate();
+    let database = destination.options.dbname.clone();
+    let (from, to) = (source.label(), destination.label());
+    let name = arguments.name.clone().unwrap_or_else(|| database.clone());
+    let kind = job::Kind::Mirror;
+    let mut record = job::Record::new(id.clone(), kind, from.clone(), to.clone(), database, unix_ms());
+    record.options = arguments.clone.for_record(&destination);
+    if let Some(options) = record.options.as_object_mut() {
+        options.insert("mirror".to_owned(), name.clone().into());
+    }
+    let request = mirror::Request {
+        clone: arguments.clone.request(id.clone(), source, destination, selection),
+        name,
+        accept_unbounded_wal: arguments.accept_unbounded_wal || accepted,
+        wal_budget: arguments.wal_budget,
+        installation: store.installation().to_owned(),
+        spill: context.config.data_dir.join("spill"),
+        options: serde_json::to_value(&arguments).unwrap_or_default(),
+    };
+    let watched = Watched::start(context, record, store.clone(), arguments.clone.terminate_sessions)?;
+    let run = mirror::Context { run: watched.context(context), records: store };
+    let done = mirror::run(&request, &run).await;
+    drop(run);
+    watched.end(done.map(|cloned| cloned.unwrap_or_else(|| Report::new(id.as_str(), from, to)))).await
+}
+
+/// A number of bytes with PostgreSQL's units, which are powers of 1024 (manual, "Parameter Names and Values").
+fn size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("\"{text}\" is no size; write it like 512MB, 8GB or 1TB");
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+    let unit = text.get(digits.len()..).unwrap_or_default().trim();
+    let shift = match unit {
+        "kB" => 10,
+        "MB" => 20,
+        "GB" => 30,
+        "TB" => 40,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    number.checked_mul(1 << shift).filter(|bytes| *bytes > 0).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_have_a_unit() {
+        for (text, bytes) in [("64kB", 64 << 10), ("512MB", 512 << 20), ("8 GB", 8 << 30), ("2TB", 2 << 40)] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "8", "GB", "0MB", "-1GB", "1.5GB", "8gb", "8G", "99999999999TB"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+}

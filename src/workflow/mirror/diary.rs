@@ -1,0 +1,104 @@
+//! The running mirror's pen: keeps where it stands in memory, writes it into its record, and tells those who watch.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::error::Error;
+use super::record::{Records, Standing};
+use crate::failure::{Classify, Exit, chain};
+use crate::id::JobId;
+use crate::progress::{Event, MirrorPhase, Problem, Reporter, Update};
+use crate::workflow::{self, Result};
+
+/// Where this process's mirror stands. Nobody else writes these parts of its record.
+pub(in crate::workflow) struct Diary {
+    records: Arc<dyn Records>,
+    reporter: Reporter,
+    name: String,
+    job: JobId,
+    now: Mutex<(MirrorPhase, Standing)>,
+}
+
+impl std::fmt::Debug for Diary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Diary").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Diary {
+    /// Of a mirror whose record is this job's.
+    pub(super) fn new(
+        records: Arc<dyn Records>,
+        reporter: Reporter,
+        name: String,
+        job: JobId,
+        now: (MirrorPhase, Standing),
+    ) -> Self {
+        Self { records, reporter, name, job, now: Mutex::new(now) }
+    }
+
+    /// Whose mirror it is.
+    pub(super) fn job(&self) -> &JobId {
+        &self.job
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The record as others see it.
+    pub(super) fn records(&self) -> &dyn Records {
+        self.records.as_ref()
+    }
+
+    /// Enters a phase, writes it down and tells it; entering it again does nothing.
+    pub(super) fn phase(&self, phase: MirrorPhase) -> Result<()> {
+        if self.lock().0 == phase {
+            return Ok(());
+        }
+        self.lock().0 = phase;
+        self.reporter.report(Update::Event(Event::MirrorPhase { phase, error: None }));
+        self.write()
+    }
+
+    /// In what phase it is.
+    pub(super) fn is_in(&self) -> MirrorPhase {
+        self.lock().0
+    }
+
+    /// Changes where it stands, in memory; the next write carries it.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Standing) -> T) -> T {
+        change(&mut self.lock().1)
+    }
+
+    /// Writes down where it stands.
+    pub(super) fn write(&self) -> Result<()> {
+        let (phase, standing) = self.lock().clone();
+        match self.records.stand(&self.name, &self.job, phase, &standing)? {
+            true => Ok(()),
+            false => Err(Error::Gone { name: self.name.clone() }.into()),
+        }
+    }
+
+    /// It ends with an error, that a person has to do something about.
+    pub(super) fn ends_with(&self, error: &workflow::Error) -> Result<()> {
+        let failure = error.classify();
+        let phase = match failure.exit {
+            Exit::ResyncRequired => MirrorPhase::ResyncRequired,
+            _ => MirrorPhase::Error,
+        };
+        let problem = Problem { code: failure.code.to_owned(), message: chain(error), hint: failure.hint };
+        {
+            let mut now = self.lock();
+            now.0 = phase;
+            now.1.waits = None;
+            now.1.counters.errors += 1;
+            now.1.error = Some(problem.clone());
+        }
+        self.reporter.report(Update::Event(Event::MirrorPhase { phase, error: Some(problem) }));
+        self.write()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (MirrorPhase, Standing)> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

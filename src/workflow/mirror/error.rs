@@ -1,0 +1,62 @@
+//! Why a mirror is not run, or does not go on, beyond what its engines say.
+
+use crate::failure::{Classify, Exit, Failure};
+use crate::id::JobId;
+
+/// What can go wrong with a mirror as such.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No record of the name.
+    #[error("there is no mirror \"{name}\" in this data directory")]
+    NoSuchMirror { name: String },
+    /// The name is taken.
+    #[error("mirror \"{name}\" copies {known}, and not {asked}")]
+    Another { name: String, known: String, asked: String },
+    /// The destination's checkpoint of this name was written by a mirror of another machine or data directory.
+    #[error(
+        "mirror \"{name}\" of this destination was set up from another machine or data directory, with slot \"{slot}\""
+    )]
+    OfAnotherInstallation { name: String, slot: String },
+    /// It had its copy once, and the destination knows nothing of it any more.
+    #[error(
+        "the destination has no checkpoint of mirror \"{name}\" any more: its database was dropped, replaced or set back"
+    )]
+    NoCheckpoint { name: String },
+    /// A process has it.
+    #[error("mirror \"{name}\" runs in another process of this machine ({job})")]
+    Runs { name: String, job: JobId },
+    /// Somebody dropped it while it ran.
+    #[error("mirror \"{name}\" was dropped, or taken over, by another process of this machine")]
+    Gone { name: String },
+    /// What could not be taken away.
+    #[error("left: {}; {why}", left.join(", "))]
+    Left { left: Vec<String>, why: String },
+    /// It cannot be started from its record.
+    #[error("how mirror \"{name}\" was started cannot be read from its record: {why}")]
+    Options { name: String, why: String },
+}
+
+impl Classify for Error {
+    fn classify(&self) -> Failure {
+        match self {
+            Self::NoSuchMirror { .. } => Failure::operator("no_such_mirror", Exit::Usage)
+                .hint("`multiboard-sync mirror list` shows the mirrors of this data_dir"),
+            Self::Another { name, .. } => Failure::operator("mirror_is_another", Exit::Usage).hint(format!(
+                "give this one another --name, or end that one for good: `multiboard-sync mirror drop {name}`"
+            )),
+            Self::OfAnotherInstallation { .. } => Failure::operator("mirror_of_another_machine", Exit::Usage)
+                .hint("run it there, or give this one another --name and another destination"),
+            Self::NoCheckpoint { name } => Failure::operator("resync_required", Exit::ResyncRequired)
+                .hint(format!("`multiboard-sync mirror drop {name}`, then set it up again")),
+            Self::Runs { .. } => Failure::operator("mirror_runs", Exit::Failed)
+                .hint("end that process first (Ctrl-C, or SIGTERM)"),
+            Self::Gone { .. } => Failure::operator("mirror_gone", Exit::Failed),
+            Self::Left { .. } => Failure::operator("mirror_left_behind", Exit::Failed).hint(
+                "a slot keeps log on its source: see that the server can be reached, then drop the mirror again, or drop what is \
+                 named by hand",
+            ),
+            Self::Options { .. } => Failure::operator("mirror_options_unreadable", Exit::Usage)
+                .hint("start it with `multiboard-sync mirror --name NAME --from .. --to ..`"),
+        }
+    }
+}

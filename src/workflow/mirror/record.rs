@@ -1,0 +1,144 @@
+//! What is kept of a mirror on this machine: what it copies from where to where, what it has made on its source, what is
+//! wanted of it, and where it stood when its process last wrote that down.
+//!
+//! It is written **before** publication and slot are made: whatever dies then, they are known by name.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::engine::stage::registry::RegistryError;
+use crate::id::JobId;
+use crate::pg::Lsn;
+use crate::progress::{Lag, MirrorPhase, Problem, Wal};
+
+/// A mirror.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    pub name: String,
+    /// The job that runs it, or ran it last. Whether its process is there, the registry knows.
+    pub job: JobId,
+    pub wanted: Wanted,
+    pub phase: MirrorPhase,
+    pub of: Definition,
+    pub standing: Standing,
+    /// Milliseconds since 1970.
+    pub created_ms: i64,
+    /// When the process that runs it last wrote. Set by the store.
+    pub changed_ms: i64,
+}
+
+/// What a person asked for last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wanted {
+    Run,
+    Pause,
+}
+
+/// What a mirror is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Definition {
+    pub source: End,
+    pub destination: End,
+    pub slot: String,
+    pub publication: String,
+    /// Whether we made the publication, so that it goes with the mirror.
+    pub own_publication: bool,
+    /// Log that it may keep on the source while it does not get on, in bytes; as asked for.
+    pub wal_budget: u64,
+    /// What it was started with, to start it again. No URL, no secret.
+    pub options: Value,
+}
+
+/// One of its two databases.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// How messages call it: the connection's name, or `host/database` of a URL.
+    pub label: String,
+    /// How it is reached again: the connection's name, or a connection string without its secrets.
+    pub reach: String,
+    /// `pg_control_system().system_identifier` of its cluster.
+    pub system_identifier: String,
+    pub database: String,
+}
+
+/// Where it stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Standing {
+    /// The destination has had its copy with the checkpoint: from then on it can only go on, or need a new copy.
+    pub begun: bool,
+    /// Why it ended: in phases `error` and `resync_required`.
+    pub error: Option<Problem>,
+    /// What it waits for or tries again, for people; `None` while all is well.
+    pub waits: Option<String>,
+    /// Flushed on the source.
+    pub source_lsn: Option<Lsn>,
+    /// Everything of the source before it is on the destination.
+    pub applied_lsn: Option<Lsn>,
+    /// Confirmed to the slot.
+    pub confirmed_lsn: Option<Lsn>,
+    pub lag: Option<Lag>,
+    pub wal: Option<Wal>,
+    pub counters: Counters,
+}
+
+/// What was counted since it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counters {
+    /// Transactions of the source that are applied.
+    pub transactions: u64,
+    /// Rows that they inserted, updated and deleted.
+    pub rows: u64,
+    /// Connections that were made again.
+    pub reconnects: u64,
+    /// Times that it ended with an error.
+    pub errors: u64,
+}
+
+/// Keeps mirrors. Every call is durable when it returns; several processes share one store.
+pub trait Records: Send + Sync {
+    /// One mirror.
+    ///
+    /// # Errors
+    /// As every call here: the store failed.
+    fn mirror(&self, name: &str) -> Result<Option<Record>, RegistryError>;
+
+    /// All mirrors, by name.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn mirrors(&self) -> Result<Vec<Record>, RegistryError>;
+
+    /// Writes a mirror whole, for its job, where it is still that of the job `before` (`None`: there is none of the name).
+    /// False where somebody else was faster.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn claim(&self, record: &Record, before: Option<&JobId>) -> Result<bool, RegistryError>;
+
+    /// Says what is wanted of it. False where there is no such mirror.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn wish(&self, name: &str, wanted: Wanted) -> Result<bool, RegistryError>;
+
+    /// Writes down where it stands, for the job that runs it. False where it is not this job's any more.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn stand(
+        &self,
+        name: &str,
+        job: &JobId,
+        phase: MirrorPhase,
+        standing: &Standing,
+    ) -> Result<bool, RegistryError>;
+
+    /// Forgets it. Whether or not it was there.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn forget_mirror(&self, name: &str) -> Result<(), RegistryError>;
+}

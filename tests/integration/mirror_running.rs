@@ -1,0 +1,253 @@
+//! Mirrors as things that are kept: their records, what another process can ask of them, and what a killed one leaves.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::binary::Running;
+use crate::support::{
+    Binary, Database, Fault, FaultProxy, Outcome, Point, checksum, destination, eventually, source,
+};
+
+const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, v text);
+    INSERT INTO t SELECT g, repeat('x', 100) || g FROM generate_series(1, 2000) g";
+
+const SLOTS: &str = "SELECT count(*) FROM pg_replication_slots WHERE database = current_database()";
+const PUBLICATIONS: &str = "SELECT count(*) FROM pg_publication";
+
+struct Pair {
+    from: Database<'static>,
+    to: Database<'static>,
+    program: Binary,
+}
+
+impl Pair {
+    async fn prepare(major: u16, hint: &str) -> Option<Self> {
+        let (source, destination) = (source(major)?, destination(major)?);
+        let (from, to) = (source.database(hint).await, destination.absent_database(hint));
+        for text in
+            ["connection to client lost", "terminating connection", "unexpected EOF on client connection"]
+        {
+            from.announce(text);
+            to.announce(text);
+        }
+        from.execute(TABLE).await;
+        Some(Self { from, to, program: Binary::new() })
+    }
+
+    fn start(&self, more: &[&str]) -> Running {
+        self.start_between(&self.from.url(), &self.to.url(), more)
+    }
+
+    fn start_between(&self, from: &str, to: &str, more: &[&str]) -> Running {
+        let arguments = ["mirror", "--json", "--no-input", "--name", "m", "--from", from, "--to", to];
+        self.program.start(&[&arguments, more].concat())
+    }
+
+    async fn streaming(&self) -> Running {
+        let mut running = self.start(&[]);
+        streams(&mut running).await;
+        running
+    }
+
+    /// The mirror as `mirror status` shows it.
+    async fn status(&self) -> Value {
+        let output = self.program.run(&["mirror", "status", "m", "--json"]).await;
+        serde_json::from_str(&output.expect_code(0).stdout).unwrap()
+    }
+
+    async fn wait_for(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        eventually(what, async || {
+            let status = self.status().await;
+            if wanted(&status) { Ok(status) } else { Err(status.to_string()) }
+        })
+        .await
+    }
+
+    async fn same(&self) {
+        let rows = async |database: &Database<'_>| {
+            let mut lines = checksum::of(database).await;
+            lines.retain(|line| line.starts_with("table \"public\""));
+            lines
+        };
+        eventually("equal rows", async || {
+            let (left, right) = (rows(&self.from).await, rows(&self.to).await);
+            if left == right { Ok(()) } else { Err(format!("{left:#?}\n{right:#?}")) }
+        })
+        .await;
+    }
+
+    async fn ask(&self, word: &str) -> String {
+        self.program.run(&["mirror", word, "m"]).await.expect_code(0).stdout.clone()
+    }
+
+    async fn drop_mirror(&self) {
+        self.ask("drop").await;
+        self.nothing_on_the_source().await;
+        assert_eq!(self.program.run(&["mirror", "list"]).await.expect_code(0).stdout, "no mirrors yet\n");
+    }
+
+    async fn nothing_on_the_source(&self) {
+        assert_eq!(self.from.query_text(SLOTS).await, "0");
+        assert_eq!(self.from.query_text(PUBLICATIONS).await, "0");
+    }
+}
+
+async fn streams(running: &mut Running) {
+    running.event("that it streams", |line| line["data"]["phase"] == "streaming").await;
+}
+
+async fn stop(running: Running) -> Outcome {
+    running.interrupt();
+    Outcome::of(running.finish().await).expect_code(0)
+}
+
+async fn kill(running: Running) {
+    running.kill();
+    running.finish().await;
+}
+
+/// Starts a mirror and kills it while its clone's rows are on their way: slot and publication are on the source then.
+async fn killed_during_its_clone(pair: &Pair, far: &FaultProxy) {
+    let armed = far.arm(Fault::stall_before(Point::ClientSends(b"COPY".to_vec())));
+    let mut running = pair.start_between(&pair.from.url(), &far.url(pair.to.name()), &["--jobs", "1"]);
+    running.event("that it copies", |line| line["data"]["phase"] == "snapshotting").await;
+    armed.fired().await;
+    assert_eq!(pair.status().await["phase"], "snapshotting");
+    kill(running).await;
+    far.resume();
+    assert_eq!(pair.from.query_text(SLOTS).await, "1");
+    assert_eq!(pair.from.query_text(PUBLICATIONS).await, "1");
+}
+
+#[tokio::test]
+async fn killed_during_its_clone_it_begins_again_by_itself() {
+    for major in [15, 18] {
+        let Some(pair) = Pair::prepare(major, "killed_clone").await else { return };
+        let far = FaultProxy::start(pair.to.server());
+        killed_during_its_clone(&pair, &far).await;
+        let left = pair.status().await;
+        assert_eq!((&left["runs"], &left["begun"]), (&false.into(), &false.into()), "{left}");
+        // As it was asked for, from what is kept of it.
+        let mut running = pair.program.start(&["mirror", "resume", "m", "--json"]);
+        streams(&mut running).await;
+        pair.from.execute("UPDATE t SET v = 'later' WHERE id < 100").await;
+        pair.same().await;
+        assert_eq!(pair.from.query_text(SLOTS).await, "1");
+        stop(running).await;
+        // The staging database of the one that was killed went too.
+        assert_eq!(pair.to.related_databases().await, [pair.to.name()]);
+        pair.drop_mirror().await;
+    }
+}
+
+#[tokio::test]
+async fn clean_takes_away_what_a_mirror_left_that_never_began() {
+    let Some(pair) = Pair::prepare(15, "killed_clean").await else { return };
+    let far = FaultProxy::start(pair.to.server());
+    killed_during_its_clone(&pair, &far).await;
+    let of = pair.to.url();
+    let cleaned = pair.program.run(&["clean", "--of", &of]).await;
+    let said = &cleaned.expect_code(0).stdout;
+    assert!(said.contains("m (mirror) removed"), "{said}");
+    pair.nothing_on_the_source().await;
+    assert_eq!(pair.to.related_databases().await, [""; 0]);
+    assert_eq!(pair.program.run(&["mirror", "list"]).await.expect_code(0).stdout, "no mirrors yet\n");
+}
+
+#[tokio::test]
+async fn a_clone_that_fails_leaves_neither_slot_nor_record() {
+    let Some(pair) = Pair::prepare(15, "failed_clone").await else { return };
+    let mut running = pair.start(&["--include", "nothing.like_this"]);
+    running.event("that it fails", |line| line["event"] == "job.report").await;
+    Outcome::of(running.finish().await).expect_code(2);
+    pair.nothing_on_the_source().await;
+    assert_eq!(pair.program.run(&["mirror", "list"]).await.expect_code(0).stdout, "no mirrors yet\n");
+}
+
+#[tokio::test]
+async fn paused_by_another_process_it_stands_still_and_keeps_its_slot() {
+    for major in [15, 18] {
+        let Some(pair) = Pair::prepare(major, "paused").await else { return };
+        let running = pair.streaming().await;
+        let asked = std::time::Instant::now();
+        assert!(pair.ask("pause").await.contains("is paused"));
+        assert!(asked.elapsed() < Duration::from_secs(3), "it took {:?}", asked.elapsed());
+        let paused = pair.status().await;
+        assert_eq!((&paused["phase"], &paused["status"]), (&"paused".into(), &"paused".into()), "{paused}");
+        pair.from.execute("UPDATE t SET v = 'while paused'").await;
+        assert_eq!(pair.to.query_text("SELECT count(*) FROM t WHERE v = 'while paused'").await, "0");
+        assert_eq!(pair.from.query_text(SLOTS).await, "1");
+        assert!(pair.ask("resume").await.contains("goes on"));
+        pair.same().await;
+        pair.wait_for("that it streams", |status| status["phase"] == "streaming").await;
+        stop(running).await;
+        pair.drop_mirror().await;
+    }
+}
+
+#[tokio::test]
+async fn a_mirror_without_a_process_is_resumed_by_its_name_alone() {
+    let Some(pair) = Pair::prepare(15, "resumed").await else { return };
+    stop(pair.streaming().await).await;
+    assert!(pair.ask("pause").await.contains("does not run"));
+    pair.from.execute("DELETE FROM t WHERE id % 2 = 0").await;
+    let mut running = pair.program.start(&["mirror", "resume", "m", "--json"]);
+    streams(&mut running).await;
+    pair.same().await;
+    stop(running).await;
+    pair.drop_mirror().await;
+}
+
+#[tokio::test]
+async fn a_name_stands_for_one_mirror() {
+    let Some(pair) = Pair::prepare(15, "named").await else { return };
+    let running = pair.streaming().await;
+    let dropped = pair.program.run(&["mirror", "drop", "m"]).await;
+    assert!(dropped.expect_code(1).stderr.contains("runs in another process"), "{dropped:?}");
+    stop(running).await;
+    let other = pair.to.server().absent_database("named_other");
+    let outcome = Outcome::of(pair.start_between(&pair.from.url(), &other.url(), &[]).finish().await);
+    assert_eq!(outcome.expect_code(2).error()["code"], "mirror_is_another");
+    assert_eq!(pair.from.query_text(SLOTS).await, "1");
+    let unknown = pair.program.run(&["mirror", "status", "other", "--json"]).await;
+    assert!(unknown.expect_code(2).stdout.contains("no_such_mirror"), "{unknown:?}");
+    pair.drop_mirror().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_away_is_named_and_stays_known() {
+    let Some(pair) = Pair::prepare(15, "left").await else { return };
+    stop(pair.streaming().await).await;
+    let near = FaultProxy::start(pair.from.server());
+    near.refuse();
+    let gone = near.url(pair.from.name());
+    let dropped = pair.program.run(&["mirror", "drop", "m", "--from", &gone, "--json"]).await;
+    let said = &dropped.expect_code(1).stdout;
+    let slot = pair.status().await["slot"].as_str().unwrap().to_owned();
+    assert!(said.contains("mirror_left_behind") && said.contains(&slot), "{said}");
+    pair.drop_mirror().await;
+}
+
+#[tokio::test]
+async fn an_error_stays_with_the_mirror_until_it_goes_on() {
+    let Some(pair) = Pair::prepare(15, "error").await else { return };
+    let running = pair.streaming().await;
+    pair.to.execute("DELETE FROM t WHERE id = 7").await;
+    pair.from.execute("UPDATE t SET v = 'seven' WHERE id = 7").await;
+    Outcome::of(running.finish().await).expect_code(1);
+    let failed = pair.status().await;
+    assert_eq!((&failed["phase"], &failed["status"]), (&"error".into(), &"failed".into()), "{failed}");
+    assert_eq!(failed["error"]["code"], "mirror_conflict", "{failed}");
+    assert_eq!(failed["counters"]["errors"], 1, "{failed}");
+    pair.to.execute("INSERT INTO t VALUES (7, 'mended')").await;
+    let running = pair.streaming().await;
+    pair.same().await;
+    assert_eq!(pair.status().await["error"], Value::Null);
+    stop(running).await;
+    // A destination that knows nothing of it any more never gets a second copy without a word.
+    pair.to.execute("DROP SCHEMA multiboard_sync CASCADE").await;
+    let outcome = Outcome::of(pair.start(&[]).finish().await).expect_code(4);
+    assert_eq!(outcome.error()["code"], "resync_required", "{}", outcome.text());
+    pair.drop_mirror().await;
+}
