@@ -61,6 +61,7 @@ fn ended(mut record: Record, made: &[Made]) -> Record {
         None if record.kind == Kind::Clone => {
             "`multiboard-sync clean` names what it left behind and removes it; then start it again".to_owned()
         }
+        None if record.kind == Kind::Mirror => "start it again: it goes on where it stood".to_owned(),
         None => "it changed nothing: start it again".to_owned(),
     };
     record.status = Status::Failed;

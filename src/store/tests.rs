@@ -7,8 +7,10 @@ use crate::engine::stage::registry::{MadeState, Registry, Sighting};
 use crate::failure::Classify;
 use crate::id::JobId;
 use crate::job::{Filter, Kind, Record, Store, StoreError, UndoState, settle};
-use crate::progress::{Phase, Problem, Status};
+use crate::pg::Lsn;
+use crate::progress::{Lag, MirrorPhase, Phase, Problem, Status, Wal};
 use crate::safety::{Identity, MadeFor};
+use crate::workflow::mirror::record::{Definition, End, Record as Mirror, Records, Standing, Wanted};
 
 fn job(kind: Kind, created_ms: i64) -> Record {
     Record::new(JobId::generate(), kind, "staging", "local", "app \"dev\"", created_ms)
@@ -82,6 +84,83 @@ fn a_job_that_no_process_holds_is_over() {
 fn sqlite_keeps_the_contract() {
     let directory = tempfile::tempdir().expect("temporary directory");
     keeps_the_contract(&Sqlite::open(directory.path()).expect("open"));
+}
+
+/// What every place that keeps mirrors has to do, over an empty one.
+fn keeps_mirrors(store: &dyn Records) {
+    assert_eq!(store.mirrors().expect("list"), []);
+    let (first, second) = (JobId::generate(), JobId::generate());
+    let end = |label: &str| End {
+        label: label.to_owned(),
+        reach: label.to_owned(),
+        system_identifier: u64::MAX.to_string(),
+        database: "app \"dev\"".to_owned(),
+    };
+    let mut mirror = Mirror {
+        name: "app".to_owned(),
+        job: first.clone(),
+        wanted: Wanted::Run,
+        phase: MirrorPhase::Preparing,
+        of: Definition {
+            source: end("staging"),
+            destination: end("local"),
+            slot: "mbs_app_0123abcd".to_owned(),
+            publication: "mbs_app_0123abcd".to_owned(),
+            own_publication: true,
+            wal_budget: 8 << 30,
+            options: serde_json::json!({"include": ["public.*"]}),
+        },
+        standing: Standing::default(),
+        created_ms: 5,
+        changed_ms: 0,
+    };
+    let read = |name: &str| store.mirror(name).expect("read");
+    let kept = |mirror: &Mirror| {
+        let found = read(&mirror.name).expect("there");
+        assert!(found.changed_ms > 0);
+        assert_eq!(Mirror { changed_ms: 0, ..found }, *mirror);
+    };
+    assert!(!store.claim(&mirror, Some(&second)).expect("claim"), "there is none of another job");
+    assert!(store.claim(&mirror, None).expect("claim"));
+    assert!(!store.claim(&mirror, None).expect("claim"), "it is there already");
+    kept(&mirror);
+
+    // One asks, the other says where it stands: neither undoes what the other wrote.
+    assert!(store.wish("app", Wanted::Pause).expect("wish"));
+    mirror.standing = Standing {
+        begun: true,
+        error: Some(Problem { code: "x".into(), message: "y".into(), hint: None }),
+        applied_lsn: Some(Lsn::from_u64(u64::MAX)),
+        lag: Some(Lag { bytes: u64::MAX, seconds: Some(0.5) }),
+        wal: Some(Wal { retained_bytes: 7, status: "reserved".into(), safe_bytes: Some(-1) }),
+        ..Standing::default()
+    };
+    assert!(store.stand("app", &first, MirrorPhase::Streaming, &mirror.standing).expect("stand"));
+    (mirror.wanted, mirror.phase) = (Wanted::Pause, MirrorPhase::Streaming);
+    kept(&mirror);
+
+    // Taken over, the first job's process writes nothing any more.
+    mirror.job = second.clone();
+    assert!(store.claim(&mirror, Some(&first)).expect("claim"));
+    assert!(!store.stand("app", &first, MirrorPhase::Error, &Standing::default()).expect("stand"));
+    kept(&mirror);
+
+    let other = Mirror { name: "ab".to_owned(), ..mirror.clone() };
+    assert!(store.claim(&other, None).expect("claim"));
+    let names: Vec<String> = store.mirrors().expect("list").into_iter().map(|mirror| mirror.name).collect();
+    assert_eq!(names, ["ab", "app"]);
+    store.forget_mirror("app").expect("forget");
+    store.forget_mirror("app").expect("forget what is not there");
+    assert_eq!(read("app"), None);
+    assert!(!store.wish("app", Wanted::Run).expect("wish"));
+    assert!(!store.stand("app", &second, MirrorPhase::Error, &Standing::default()).expect("stand"));
+    kept(&other);
+}
+
+#[test]
+fn sqlite_keeps_mirrors() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    keeps_mirrors(&Sqlite::open(directory.path()).expect("open"));
 }
 
 /// A staging database from intent to swap, undo and clean, with a crash (a new opening) between all steps.

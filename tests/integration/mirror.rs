@@ -225,9 +225,9 @@ async fn a_second_process_of_one_mirror_waits_for_the_first() {
     };
     let first = pair.streaming().await;
     let mut second = pair.start();
-    let waits = |line: &serde_json::Value| line["data"]["code"] == "mirror_reconnects";
+    let waits = |line: &serde_json::Value| line["data"]["code"] == "mirror_runs_already";
     let warning = second.event("that it waits", waits).await;
-    assert!(warning["data"]["message"].as_str().unwrap().contains("another session"), "{warning}");
+    assert!(warning["data"]["message"].as_str().unwrap().contains("another process"), "{warning}");
     pair.from.execute("INSERT INTO t VALUES (1)").await;
     pair.same(&first).await;
     stop(first).await.expect_code(0);

@@ -64,7 +64,10 @@ pub(super) async fn claim(
                 );
                 context.run.reporter.warn(Warning::new("mirror_runs_already", message));
             }
-            let waiting = async { Ok(tokio::time::sleep(LOOK).await) };
+            let waiting = async {
+                tokio::time::sleep(LOOK).await;
+                Ok(())
+            };
             stoppable(&context.run.stop, "another process runs the mirror", waiting).await?;
             continue;
         }

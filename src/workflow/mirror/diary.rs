@@ -60,11 +60,6 @@ impl Diary {
         self.write()
     }
 
-    /// In what phase it is.
-    pub(super) fn is_in(&self) -> MirrorPhase {
-        self.lock().0
-    }
-
     /// Changes where it stands, in memory; the next write carries it.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut Standing) -> T) -> T {
         change(&mut self.lock().1)
