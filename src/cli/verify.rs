@@ -43,6 +43,8 @@ pub(super) enum Mode {
     Counts,
     /// A hash of every table's rows and every large object
     Checksum,
+    /// The same, and the keys of the first rows of each table that differ
+    Rows,
 }
 
 impl From<Mode> for VerifyMode {
@@ -50,6 +52,7 @@ impl From<Mode> for VerifyMode {
         match word {
             Mode::Counts => Self::Counts,
             Mode::Checksum => Self::Checksum,
+            Mode::Rows => Self::Rows,
         }
     }
 }

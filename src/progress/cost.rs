@@ -111,7 +111,7 @@ pub(super) fn summary(mode: VerifyMode, table_bytes: u64) -> f64 {
     match mode {
         VerifyMode::None => 0.0,
         VerifyMode::Counts => 0.0003 + table_bytes as f64 / COUNT_BYTES_S,
-        VerifyMode::Checksum => 0.001 + table_bytes as f64 / CHECKSUM_BYTES_S,
+        VerifyMode::Checksum | VerifyMode::Rows => 0.001 + table_bytes as f64 / CHECKSUM_BYTES_S,
     }
 }
 

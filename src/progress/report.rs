@@ -66,6 +66,53 @@ pub struct Verification {
     pub different: Vec<String>,
     /// What was left out of the comparison, and why.
     pub left_out: Vec<Skipped>,
+    /// Of tables that differ the first rows that do, where rows were looked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<DifferentRows>,
+}
+
+/// Rows in which a table differs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DifferentRows {
+    /// The table.
+    pub table: String,
+    /// The columns of its key; none where nothing identifies its rows.
+    pub key: Vec<String>,
+    /// The first rows that differ, by their keys.
+    pub rows: Vec<DifferentRow>,
+    /// How many keys differ.
+    pub total: u64,
+    /// Whether there may be more: where many differ they are not all counted.
+    pub at_least: bool,
+    /// Columns that only one side has, one sentence each: then no rows are looked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+}
+
+/// A row that differs; in a table without a key all rows that are equal to each other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DifferentRow {
+    /// Values of the key's columns, as text and cut to 200 characters; without a key where such a row lies (`ctid`), on the
+    /// source if it is there, else on the destination.
+    pub key: Vec<Option<String>>,
+    /// In what way.
+    pub is: RowDifference,
+    /// Such rows on the source.
+    pub source_rows: u64,
+    /// And on the destination.
+    pub destination_rows: u64,
+}
+
+/// How a row differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowDifference {
+    /// Only the source has it.
+    MissingOnDestination,
+    /// Only the destination has it.
+    OnlyOnDestination,
+    /// Both have it, with other values, or not as often.
+    Different,
 }
 
 /// The way back (interface.md §4, `undo`).

@@ -77,6 +77,15 @@ pub enum VerifyMode {
     Counts,
     /// An order-independent hash of every table's rows and of every large object's bytes.
     Checksum,
+    /// The same, and the keys of the first rows of each table that differ.
+    Rows,
+}
+
+impl VerifyMode {
+    /// Whether rows are hashed, and not only counted.
+    pub fn hashes(self) -> bool {
+        matches!(self, Self::Checksum | Self::Rows)
+    }
 }
 
 /// One side of a clone.

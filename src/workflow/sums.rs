@@ -108,8 +108,8 @@ pub(super) async fn large_objects_of_source(holder: &Holder, mode: VerifyMode) -
 const LARGE_OBJECTS: &str = "the large objects";
 
 fn large_objects_query(mode: VerifyMode) -> Sql {
-    match mode {
-        VerifyMode::Checksum => query::large_object_checksum(),
-        _ => query::large_object_counts(),
+    match mode.hashes() {
+        true => query::large_object_checksum(),
+        false => query::large_object_counts(),
     }
 }

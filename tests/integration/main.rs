@@ -81,3 +81,4 @@ mod schema_objects;
 mod schema_tables;
 mod undo;
 mod verify;
+mod verify_rows;

@@ -7,6 +7,7 @@ mod ndjson;
 mod plain;
 mod quiet;
 pub mod report;
+mod rows;
 
 use std::io::{self, Write};
 

@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use std::time::Duration;
 
 use crate::cli::output::human::{bytes, count, counted, duration, safe};
+use crate::cli::output::rows;
 use crate::progress::{Report, Status, Verification, VerifyMode, Warning};
 
 /// So many objects of one kind of warning, or skipped for one reason, are named; the job's record has them all.
@@ -92,7 +93,7 @@ fn verification(verification: Option<&Verification>, text: &mut String) -> fmt::
     let by = match verification.mode {
         VerifyMode::None => return writeln!(text, "  verified  no (--verify none)"),
         VerifyMode::Counts => "counts",
-        VerifyMode::Checksum => "checksums",
+        VerifyMode::Checksum | VerifyMode::Rows => "checksums",
     };
     let equal = counted(verification.equal, "object", "objects");
     if verification.different.is_empty() {
@@ -102,6 +103,7 @@ fn verification(verification: Option<&Verification>, text: &mut String) -> fmt::
         writeln!(text, "  verified  {different} DIFFERENT, {equal} equal by {by}")?;
     }
     named(verification.different.iter().map(String::as_str), text)?;
+    rows::write(&verification.rows, text)?;
     grouped(
         "left out",
         verification.left_out.iter().map(|one| (one.reason.as_str(), Some(one.object.as_str()))),

@@ -1,5 +1,6 @@
-//! The queries that sum a table, or all large objects, up to a few words that two servers can compare.
+//! The queries that sum a table, its groups of rows, or all large objects, up to a few words that two servers can compare.
 
+use super::narrow::Step;
 use crate::pg::{Ident, QualifiedName, Sql};
 use crate::sql;
 
@@ -56,9 +57,7 @@ pub fn counts(table: &Table, rows: Rows) -> Sql {
 /// exact. Columns go by name, since the two sides may hold them in another order. The text forms are fixed by the
 /// settings of our sessions.
 pub fn checksum(table: &Table, rows: Rows) -> Sql {
-    let mut columns: Vec<&Column> = table.columns.iter().collect();
-    columns.sort_by(|a, b| a.name.cmp(&b.name));
-    if columns.is_empty() {
+    if table.columns.is_empty() {
         return sql!(
             "SELECT pg_catalog.count(*)::pg_catalog.text, NULL::pg_catalog.text FROM {o}{t} {w}",
             o = rows.only(),
@@ -66,21 +65,88 @@ pub fn checksum(table: &Table, rows: Rows) -> Sql {
             w = table.condition
         );
     }
-    let values = columns.iter().map(|column| {
-        if column.is_bytea {
-            sql!("pg_catalog.md5(r.{c})", c = column.name)
-        } else {
-            sql!("r.{c}", c = column.name)
-        }
-    });
     sql!(
-        "SELECT pg_catalog.count(*)::pg_catalog.text, \
-         pg_catalog.sum(pg_catalog.hashtextextended(ROW({v})::pg_catalog.text, 0))::pg_catalog.text \
-         FROM (SELECT * FROM {o}{t} {w}) AS r",
+        "SELECT pg_catalog.count(*)::pg_catalog.text, pg_catalog.sum({h})::pg_catalog.text FROM (SELECT * FROM {o}{t} {w}) AS r",
+        h = hash_of_row(table),
         o = rows.only(),
-        v = Sql::join(values, ", "),
         t = table.name,
         w = table.condition
+    )
+}
+
+/// 64 bits of one row `r`, all its columns by name.
+fn hash_of_row(table: &Table) -> Sql {
+    let mut columns: Vec<&Column> = table.columns.iter().collect();
+    columns.sort_by(|a, b| a.name.cmp(&b.name));
+    let values = Sql::join(columns.into_iter().map(value), ", ");
+    sql!("pg_catalog.hashtextextended(ROW({v})::pg_catalog.text, 0)", v = values)
+}
+
+fn value(column: &Column) -> Sql {
+    if column.is_bytea {
+        sql!("pg_catalog.md5(r.{c})", c = column.name)
+    } else {
+        sql!("r.{c}", c = column.name)
+    }
+}
+
+/// Bytes of a key's value that are shown, in characters.
+const SHOWN: u32 = 200;
+
+/// The rows of a table in groups by the first bits of a hash of their key, for [`super::narrow`]: the group's bits, the
+/// number of its rows, the sum of their hashes. Where all 64 bits are looked at a group is a row, and what it is known by
+/// follows: the values of its key, cut to 200 characters, or the place where it lies.
+///
+/// A table without a key is grouped by the hash of the whole row. The hash and not the key itself orders and divides the
+/// rows, so no collation has a say, and a key may be of any type.
+pub fn groups(table: &Table, rows: Rows, key: &[Ident], step: &Step) -> Sql {
+    let mut by: Vec<&Column> = key
+        .iter()
+        .filter_map(|name| table.columns.iter().find(|column| column.name == *name))
+        .collect();
+    let hash = if by.is_empty() {
+        hash_of_row(table)
+    } else {
+        by.dedup();
+        let values = Sql::join(by.iter().map(|column| value(column)), ", ");
+        sql!("pg_catalog.hashtextextended(ROW({v})::pg_catalog.text, 1)", v = values)
+    };
+    let bits = |bits: u32| match bits {
+        64 => hash.clone(),
+        fewer => sql!("(({h} >> {s}) & {m})", h = hash, s = 64 - fewer, m = (1_u64 << fewer) - 1),
+    };
+    let mut labels = Sql::default();
+    if step.bits == 64 {
+        for column in &by {
+            let label = sql!(
+                ", pg_catalog.min(pg_catalog.left(r.{c}::pg_catalog.text, {n}))",
+                c = column.name,
+                n = SHOWN
+            );
+            labels.push(&label);
+        }
+        if by.is_empty() {
+            labels.push_fixed(match rows {
+                Rows::Own => ", pg_catalog.min(r.ctid)::pg_catalog.text",
+                Rows::Tree => {
+                    ", pg_catalog.min(r.tableoid::pg_catalog.regclass::pg_catalog.text || ' ' || r.ctid::pg_catalog.text)"
+                }
+            });
+        }
+    }
+    let within = step.within.as_ref().map_or_else(Sql::default, |within| {
+        sql!("WHERE {b} IN ({g})", b = bits(within.bits), g = Sql::join(within.groups.iter().copied(), ", "))
+    });
+    // A column of a user cannot have the name of a system column.
+    sql!(
+        "SELECT {b}, pg_catalog.count(*), pg_catalog.sum({h}){l} FROM (SELECT *, tableoid, ctid FROM {o}{t} {w}) AS r {i} GROUP BY 1",
+        b = bits(step.bits),
+        h = hash_of_row(table),
+        l = labels,
+        o = rows.only(),
+        t = table.name,
+        w = table.condition,
+        i = within
     )
 }
 

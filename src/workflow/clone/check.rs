@@ -29,7 +29,7 @@ pub(super) async fn check(
     let expected = source_summary(request, plan, loaded);
     let questions = plan.subjects().into_iter().map(|subject| Question {
         table: subject.name,
-        query: if request.verify == VerifyMode::Checksum { subject.checksum } else { subject.counts },
+        query: if request.verify.hashes() { subject.checksum } else { subject.counts },
     });
     let dial = async || staging.reconnect(destination).await;
     let connections = request.jobs.min(plan.drawn.tables.len()).max(1);
@@ -61,11 +61,12 @@ pub(super) async fn check(
         mode: request.verify,
         equal: findings.equal,
         different: Vec::new(),
+        rows: Vec::new(),
         left_out: plan
             .drawn
             .jobs
             .iter()
-            .filter(|_| request.verify == VerifyMode::Checksum)
+            .filter(|_| request.verify.hashes())
             .map(left_out)
             .collect(),
     }))
@@ -74,7 +75,7 @@ pub(super) async fn check(
 fn source_summary(request: &Request, plan: &Plan, loaded: &Loaded) -> Summary {
     let mut tables = BTreeMap::new();
     for subject in plan.subjects() {
-        let sum = if request.verify == VerifyMode::Checksum {
+        let sum = if request.verify.hashes() {
             let hashes = subject.tables.iter().map(|(at, _)| loaded.copied.hashes.get(*at));
             added_up(hashes.map(|hash| hash.and_then(Option::as_ref)))
         } else {

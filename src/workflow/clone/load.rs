@@ -248,7 +248,7 @@ fn copy_plan(
     builds: &run::Builds,
 ) -> run::Plan {
     let mut hashes: HashMap<usize, Sql> = HashMap::new();
-    if request.verify == VerifyMode::Checksum {
+    if request.verify.hashes() {
         hashes = plan.subjects().into_iter().flat_map(|subject| subject.tables).collect();
     }
     let abroad = plan.ground.catalog.with_foreign_children();

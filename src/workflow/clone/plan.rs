@@ -14,7 +14,7 @@ use crate::engine::copy::{lanes, large_objects, snapshot};
 use crate::engine::preflight::{self, check, source as readable};
 use crate::pg::name::for_people;
 use crate::pg::{Ident, Oid, QualifiedName};
-use crate::progress::{IndexWork, Level, TableWork, Update, VerifyMode, Warning, Work};
+use crate::progress::{IndexWork, Level, TableWork, Update, Warning, Work};
 use crate::schema::model::Catalog;
 use crate::schema::model::database::{Database, LocaleProvider};
 use crate::schema::script::{self, Phase};
@@ -263,7 +263,7 @@ fn announce(request: &Request, context: &Context, plan: &Plan) {
         post_effort: effort(Phase::PostData),
         large_object_bytes: plan.large_objects.iter().map(|range| range.bytes).sum(),
         verify: request.verify,
-        source_summary_during_copy: request.verify == VerifyMode::Checksum,
+        source_summary_during_copy: request.verify.hashes(),
         analyze: true,
         lanes: u32::try_from(request.jobs).unwrap_or(u32::MAX),
     }));

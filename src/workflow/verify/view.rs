@@ -1,0 +1,72 @@
+//! One side at one moment: a snapshot that one session holds and every other one of ours reads under.
+
+use std::collections::BTreeSet;
+
+use crate::connect::{self, Connection, Options, Settings};
+use crate::engine::copy::snapshot::{self, Exported, Relation};
+use crate::pg::{Literal, QualifiedName, Sql};
+use crate::sql;
+use crate::workflow::{Error, Result};
+
+/// The moment, for as long as it is wanted.
+pub(super) struct View {
+    options: Options,
+    holder: Connection,
+    exported: Exported,
+    /// Tables as the snapshot has them.
+    relations: Vec<Relation>,
+}
+
+impl View {
+    /// This moment, held by `holder`.
+    pub(super) async fn now(holder: Connection, options: Options) -> Result<Self> {
+        let taken = snapshot::export(holder.client()).await;
+        Self::held(holder, options, taken).await
+    }
+
+    async fn held(
+        holder: Connection,
+        options: Options,
+        taken: std::result::Result<Exported, crate::engine::copy::Error>,
+    ) -> Result<Self> {
+        let at = |error| Error::from(error).at(holder.endpoint());
+        let exported = taken.map_err(at)?;
+        let relations = snapshot::relations(holder.client()).await.map_err(at)?;
+        Ok(Self { options, holder, exported, relations })
+    }
+
+    /// The session that holds it; what it is asked is answered as of the moment, but for sequences, which have none.
+    pub(super) fn holder(&self) -> &Connection {
+        &self.holder
+    }
+
+    /// Another session under it.
+    pub(super) async fn session(&self) -> std::result::Result<Box<Connection>, connect::Error> {
+        let session = connect::source(&self.options, &Settings::default()).await?;
+        session.batch(&snapshot::import(&self.exported.id)).await?;
+        Ok(Box::new(session))
+    }
+
+    /// The query for a session of [`View::session`], in a transaction of its own: no lock on a table outlives its query.
+    pub(super) fn under(&self, query: &Sql) -> Sql {
+        sql!(
+            "COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {id}; {q}",
+            id = Literal(&self.exported.id),
+            q = query
+        )
+    }
+
+    /// Tables that were truncated, rewritten or altered since: under the snapshot they may look empty, without an error.
+    pub(super) async fn changed(&self) -> Result<BTreeSet<QualifiedName>> {
+        let fresh = connect::source(&self.options, &Settings::default()).await?;
+        let changed = snapshot::outdated(fresh.client(), &self.relations).await;
+        let changed = changed.map_err(|error| Error::from(error).at(fresh.endpoint()))?;
+        fresh.close().await;
+        Ok(changed.into_iter().collect())
+    }
+
+    /// Lets it go.
+    pub(super) async fn close(self) {
+        self.holder.close().await;
+    }
+}
