@@ -1,4 +1,4 @@
-//! `multiboard-sync verify`: two databases at rest compared.
+//! `multiboard-sync verify`: two databases compared.
 
 use clap::{Args, ValueEnum};
 

@@ -45,7 +45,10 @@ fn one(key: &[String], row: &DifferentRow) -> String {
     let known_by = known_by.join(", ");
     match row.is {
         _ if row.source_rows > 1 || row.destination_rows > 1 || key.is_empty() => {
-            format!("{known_by}: {} on the source, {} on the destination", row.source_rows, row.destination_rows)
+            format!(
+                "{known_by}: {} on the source, {} on the destination",
+                row.source_rows, row.destination_rows
+            )
         }
         RowDifference::MissingOnDestination => format!("{known_by}: missing on the destination"),
         RowDifference::OnlyOnDestination => format!("{known_by}: only on the destination"),

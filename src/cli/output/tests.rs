@@ -198,8 +198,13 @@ fn the_report_of_a_difference_cannot_be_overlooked() {
     of.profile = None;
     of.warnings.clear();
     let different = (0..12).map(|n| format!("table public.t{n}: 7 rows and 8 rows")).collect();
-    of.verification =
-        Some(Verification { mode: VerifyMode::Checksum, equal: 3, different, left_out: Vec::new(), rows: Vec::new() });
+    of.verification = Some(Verification {
+        mode: VerifyMode::Checksum,
+        equal: 3,
+        different,
+        left_out: Vec::new(),
+        rows: Vec::new(),
+    });
     assert_snapshot!(report::text(&of), @r#"
 staging -> local: failed
   copied    1 table, 910,233 rows, 20.0 MB in 20.2 s

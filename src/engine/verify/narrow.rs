@@ -88,7 +88,10 @@ pub enum Next {
 
 impl Narrowing {
     /// Before the first question.
-    #[expect(clippy::new_without_default, reason = "there is nothing that a search would be without being begun")]
+    #[expect(
+        clippy::new_without_default,
+        reason = "there is nothing that a search would be without being begun"
+    )]
     pub fn new() -> Self {
         Self { step: Step { bits: FIRST_BITS, within: None }, total: 0, at_least: false }
     }

@@ -100,10 +100,8 @@ const SHOWN: u32 = 200;
 /// A table without a key is grouped by the hash of the whole row. The hash and not the key itself orders and divides the
 /// rows, so no collation has a say, and a key may be of any type.
 pub fn groups(table: &Table, rows: Rows, key: &[Ident], step: &Step) -> Sql {
-    let mut by: Vec<&Column> = key
-        .iter()
-        .filter_map(|name| table.columns.iter().find(|column| column.name == *name))
-        .collect();
+    let mut by: Vec<&Column> =
+        key.iter().filter_map(|name| table.columns.iter().find(|column| column.name == *name)).collect();
     let hash = if by.is_empty() {
         hash_of_row(table)
     } else {

@@ -51,7 +51,7 @@ pub(super) async fn different(
         ..DifferentRows::default()
     };
     told.columns = columns_apart(&source.subject.table, &destination.subject.table);
-    if !told.columns.is_empty() || source.subject.table.columns.is_empty() {
+    if !told.columns.is_empty() {
         return Ok(told);
     }
     let (mut there, mut here) = (None, None);
