@@ -100,7 +100,7 @@ async fn groups(
     let asked = sums::persist(session, dial, reporter, &what, async |connection| {
         let table = format!("groups of rows of table {name}");
         let answer = verify::ask(connection.client(), &table, &query).await;
-        Ok(answer.map_err(|error| Error::from(error).at(connection.endpoint()))?)
+        answer.map_err(|error| Error::from(error).at(connection.endpoint()))
     });
     let no_groups = || Error::Defect(format!("the groups of rows of table {name} cannot be read"));
     narrow::read(asked.await?).ok_or_else(no_groups)
