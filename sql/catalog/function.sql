@@ -23,6 +23,11 @@ SELECT
              THEN ' LANGUAGE plpgsql AS ' || pg_catalog.quote_literal('BEGIN RAISE EXCEPTION ''declared and not defined yet''; END')
              ELSE ' LANGUAGE sql AS ' || pg_catalog.quote_literal('SELECT ''declared and not defined yet''::pg_catalog.int4')
              END) END AS declaration,
+    -- Arguments without a name that its SQL body uses, where others have one: their numbers. Servers print them as empty names.
+    CASE WHEN p.prosqlbody IS NOT NULL AND '' = ANY (p.proargnames) THEN ARRAY(
+        SELECT DISTINCT used.match[1]::pg_catalog.int4
+        FROM pg_catalog.regexp_matches(p.prosqlbody::pg_catalog.text, ':paramkind 0 :paramid ([0-9]+)', 'g') AS used (match)
+        WHERE p.proargnames[used.match[1]::pg_catalog.int4] = '') ELSE '{}' END AS unnamed,
     COALESCE(p.proconfig, '{}') AS settings,
     ARRAY(
         SELECT pg_catalog.quote_ident(e.extname) FROM pg_catalog.pg_depend AS d

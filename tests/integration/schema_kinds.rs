@@ -83,3 +83,47 @@ async fn an_index_that_could_not_be_built_is_named_and_left_out() {
         dump::assert_same(&one, &two);
     }
 }
+
+/// PostgreSQL prints such an argument as an empty name, which no server reads; a dump of it cannot be restored.
+#[tokio::test]
+async fn arguments_without_a_name_in_bodies_that_are_sql_are_kept_where_it_is_clear_which_they_are() {
+    for (from_major, to_major) in [(15, 15), (18, 18), (15, 18)] {
+        let (Some(on_source), Some(on_destination)) = (source(from_major), destination(to_major)) else {
+            return;
+        };
+        let (from, to) = (on_source.database("unnamed").await, on_destination.absent_database("unnamed"));
+        from.execute(
+            r#"CREATE TABLE t (a int, b text); INSERT INTO t VALUES (7, 'seven');
+             CREATE FUNCTION listed(int) RETURNS TABLE (b text, n int) LANGUAGE sql BEGIN ATOMIC SELECT t.b, t.a FROM t WHERE t.a = $1; END;
+             CREATE FUNCTION "odd "" one"(named int, int, OUT x text) LANGUAGE sql RETURN '"" of ' || $2 || named;
+             CREATE FUNCTION again(int, int, OUT x int) LANGUAGE sql RETURN $2 * $2;
+             CREATE PROCEDURE changes(int, INOUT x int) LANGUAGE sql BEGIN ATOMIC INSERT INTO t VALUES ($1, 'new'); SELECT $1 + x; END;
+             CREATE FUNCTION plain(int, int) RETURNS int LANGUAGE sql RETURN $1 - $2; CREATE VIEW v AS SELECT n FROM listed(7)"#,
+        )
+        .await;
+
+        clone_of(&from, &to, &["--strict"]).await;
+
+        let calls = r#"SELECT concat((SELECT n FROM v), ' ', "odd "" one"(1, 2), ' ', again(1, 3), ' ', plain(5, 2))"#;
+        assert_eq!(to.query_text(calls).await, "7 \"\" of 21 9 3");
+        to.execute("CALL changes(8, 1)").await;
+        assert_eq!(to.query_text("SELECT count(*) FROM t WHERE a = 8").await, "1");
+        if from_major == to_major {
+            let (Some(one), Some(two)) =
+                (dump::schema(to_major, &from.url()), dump::schema(to_major, &to.url()))
+            else {
+                return;
+            };
+            dump::assert_same(&one, &two);
+        }
+        Binary::new().run(&["diff", "--from", &from.url(), "--to", &to.url()]).await.expect_code(0);
+
+        from.execute("CREATE FUNCTION either(int, int, OUT x int) LANGUAGE sql RETURN $1 - $2; CREATE VIEW of_either AS SELECT either(1, 2)")
+            .await;
+        let outcome = clone_of(&from, &to, &["--confirm", to.name()]).await;
+        let skipped = outcome.skipped();
+        assert_eq!(skipped.len(), 2, "{skipped:?}");
+        assert!(skipped[0].starts_with("function public.either(integer, integer"), "{skipped:?}");
+        assert_eq!(skipped[1], "view public.of_either");
+    }
+}

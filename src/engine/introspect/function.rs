@@ -2,6 +2,7 @@
 
 use tokio_postgres::{Client, Row};
 
+use crate::engine::introspect::unnamed::numbered;
 use crate::engine::introspect::{Error, get, letter, printed, printed_option, qualified, query, unknown};
 use crate::pg::{Sql, Version};
 use crate::schema::model::function::{Aggregate, AggregateKind, Function, Transition};
@@ -13,6 +14,12 @@ pub(super) async fn read(client: &Client, _version: Version) -> Result<Vec<Funct
             let extensions: Vec<String> = get(row, "depends_on_extensions")?;
             let settings: Vec<String> = get(row, "settings")?;
             let settings = settings.iter().filter_map(|setting| setting.split_once('='));
+            let definition: String = get(row, "definition")?;
+            let unnamed: Vec<i32> = get(row, "unnamed")?;
+            let definition = match unnamed.as_slice() {
+                [argument] => numbered(&definition, *argument),
+                _ => definition,
+            };
             Ok(Function {
                 oid: get(row, "oid")?,
                 name: qualified(row, "schema", "name")?,
@@ -20,7 +27,8 @@ pub(super) async fn read(client: &Client, _version: Version) -> Result<Vec<Funct
                 procedure: letter(row, "kind")? == 'p',
                 language: get(row, "language")?,
                 for_superusers: get(row, "for_superusers")?,
-                definition: printed(row, "definition")?,
+                definition: Sql::printed_by_server(definition),
+                ambiguous: unnamed.len() > 1,
                 declaration: printed_option(row, "declaration")?,
                 settings: settings.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
                 depends_on_extensions: extensions.into_iter().map(Sql::printed_by_server).collect(),

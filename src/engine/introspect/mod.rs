@@ -23,6 +23,7 @@ mod sequence;
 mod trigger;
 mod type_form;
 mod types;
+mod unnamed;
 mod unsupported;
 mod view;
 

@@ -146,6 +146,7 @@ fn with_function(definition: &str) -> Catalog {
         procedure: false,
         language: "sql".to_owned(),
         for_superusers: None,
+        ambiguous: false,
         definition: printed(definition),
         declaration: None,
         settings: Vec::new(),

@@ -15,6 +15,8 @@ pub struct Function {
     pub for_superusers: Option<String>,
     /// `CREATE OR REPLACE ..`, whole, as `pg_get_functiondef` prints it.
     pub definition: Sql,
+    /// Whether the body in it does not say which of several unnamed arguments it means, so that no server can read it.
+    pub ambiguous: bool,
     /// `CREATE ..` without its body, where that is SQL that is read when it is created (`BEGIN ATOMIC`, `RETURN`).
     pub declaration: Option<Sql>,
     /// What it sets while it runs, names with values as `proconfig` has them; part of `definition`.

@@ -64,6 +64,10 @@ fn render_function(
     if let Some(what) = function.for_superusers.as_deref().filter(|_| !options.superuser) {
         return leave_to_superusers(address, label, what, to);
     }
+    if function.ambiguous {
+        let reason = "PostgreSQL does not print which of its unnamed arguments its body means; give them names on the source";
+        return leave_out(address, label, reason.to_owned(), to);
+    }
     let refused = |setting: &(String, String)| {
         let why = options.refused_settings.get(setting)?;
         Some(format!("the destination does not take its setting {}: {why}", for_people(&setting.0)))

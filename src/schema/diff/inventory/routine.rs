@@ -16,6 +16,7 @@ pub(super) fn read(catalog: &Catalog, to: &mut Inventory) {
         procedure,
         language,
         for_superusers: _,
+        ambiguous: _,
         definition,
         // In the definition.
         declaration: _,
