@@ -7,10 +7,14 @@
 //!       spill ─┘  └─ read back     positions ─▶ what may be confirmed
 //! ```
 
+pub mod aside;
 pub mod assemble;
+pub mod members;
 pub mod positions;
 mod relation;
 mod row;
+#[cfg(test)]
+pub(crate) mod samples;
 mod transaction;
 
 pub use crate::pg::pgoutput::{Column, Old, ReplicaIdentity, Tuple, Value};
