@@ -14,3 +14,15 @@ CREATE TABLE IF NOT EXISTS multiboard_sync.checkpoint (
     committed_at pg_catalog.timestamptz,
     written_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
+
+CREATE TABLE IF NOT EXISTS multiboard_sync.member (
+    mirror pg_catalog.text NOT NULL REFERENCES multiboard_sync.checkpoint (mirror) ON DELETE CASCADE,
+    -- The table on the source: one of the same name and another oid is another table.
+    source_oid pg_catalog.int8 NOT NULL,
+    schema_name pg_catalog.text NOT NULL,
+    table_name pg_catalog.text NOT NULL,
+    -- False while a copy of it has to be brought in: its changes are not written, and its rows here are of the past.
+    follows pg_catalog.bool NOT NULL,
+    since pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (mirror, source_oid)
+);

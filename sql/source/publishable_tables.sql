@@ -4,7 +4,12 @@
 -- that has one names nothing, and from 18 on the application's own updates and deletes of such a table fail once it is
 -- published, all columns as its identity included. What partitions made later identify their rows by is the partitioned
 -- table's primary key.
-SELECT n.nspname::pg_catalog.text AS schema,
+-- $1 a publication: whether each is in it, or the partitioned table that it belongs to.
+SELECT c.oid::pg_catalog.int8 AS oid,
+       EXISTS (SELECT FROM pg_catalog.pg_publication_rel AS pr
+                 JOIN pg_catalog.pg_publication AS p ON p.oid = pr.prpubid
+                WHERE pr.prrelid IN (c.oid, r.oid) AND p.pubname = $1) AS published,
+       n.nspname::pg_catalog.text AS schema,
        c.relname::pg_catalog.text AS name,
        c.relkind = 'p' AS partitioned,
        rn.nspname::pg_catalog.text AS root_schema,

@@ -2,7 +2,8 @@
 
 use tokio_postgres::Client;
 
-use super::{Error, Result};
+use super::{Error, Result, membership};
+use crate::change::members::Member;
 use crate::pg::Lsn;
 
 /// A mirror's checkpoint.
@@ -17,8 +18,8 @@ pub struct Checkpoint {
     pub lsn: Lsn,
 }
 
-/// Makes the table, and the mirror's row in it: with the rows of a copy that was taken at its position.
-pub async fn create(client: &Client, checkpoint: &Checkpoint) -> Result<()> {
+/// Makes the tables, and the mirror's rows in them: with the rows of a copy that was taken at its position. `members` are in it.
+pub async fn create(client: &Client, checkpoint: &Checkpoint, members: &[Member]) -> Result<()> {
     let doing = "creating the checkpoint";
     let failed = |source| Error::Destination { doing, source };
     client.batch_execute(include_str!("../../../sql/destination/checkpoint.sql")).await.map_err(failed)?;
@@ -26,7 +27,8 @@ pub async fn create(client: &Client, checkpoint: &Checkpoint) -> Result<()> {
                   VALUES ($1, $2, $3, $4, $5::pg_catalog.text::pg_catalog.pg_lsn)";
     let Checkpoint { mirror, system_identifier, timeline, slot, lsn } = checkpoint;
     let lsn = lsn.to_string();
-    client.execute(insert, &[mirror, system_identifier, timeline, slot, &lsn]).await.map_err(failed).map(drop)
+    client.execute(insert, &[mirror, system_identifier, timeline, slot, &lsn]).await.map_err(failed)?;
+    membership::set(client, mirror, members, true).await.map_err(failed)
 }
 
 /// Reads a mirror's checkpoint; `None` where there is none.

@@ -12,6 +12,8 @@
 mod array;
 pub mod checkpoint;
 mod full;
+pub mod joiner;
+pub mod membership;
 pub mod net;
 pub mod order;
 mod rows;

@@ -141,6 +141,28 @@ impl Session {
         Ok(())
     }
 
+    /// Writes changes in the open transaction, which goes on: all at once, or where that does not go one by one. After an error
+    /// the transaction has to be rolled back.
+    pub(super) async fn part(&mut self, changes: Vec<change::Change>, commit_lsn: Lsn) -> Result<()> {
+        let mut steps = vec![Step::Fixed(Sql::fixed("SAVEPOINT part"))];
+        let changes = self.resolve(changes).await?;
+        let done = match self.steps(&changes, &mut steps).await {
+            Ok(()) => self.run(&steps).await,
+            Err(error) => Err(error),
+        };
+        match done {
+            Ok(()) => {}
+            Err(Again::Failed(error)) => return Err(error),
+            Err(Again::Slowly | Again::Moved) => {
+                self.execute("ROLLBACK TO SAVEPOINT part").await?;
+                if let Err(conflict) = self.changes(&changes).await? {
+                    return Err(Error::Conflict { conflict: Box::new(conflict), lsn: commit_lsn });
+                }
+            }
+        }
+        self.execute("RELEASE SAVEPOINT part").await
+    }
+
     /// Change by change, up to the one that does not go: that is a conflict.
     pub(super) async fn changes(&mut self, changes: &[Change]) -> Result<std::result::Result<(), Conflict>> {
         for change in changes {

@@ -5,10 +5,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::order::Change;
 use super::session::{Again, Log, Session, again, failed};
 use super::step::Step;
-use super::{Error, Result, checkpoint};
+use super::{Error, Result, checkpoint, membership};
+use crate::change::members::Member;
 use crate::change::{self, Transaction};
 use crate::connect::DestinationConnection;
-use crate::pg::{Lsn, Sql, Timestamp};
+use crate::pg::{Lsn, Timestamp};
 use crate::sql;
 
 /// A session of a mirror on its destination.
@@ -106,6 +107,18 @@ impl Writer {
         Ok(log)
     }
 
+    /// Records that tables stand aside from here on: in the open transaction, or in one of its own.
+    pub async fn leave(&mut self, members: &[Member]) -> Result<Log> {
+        let client = self.session.client();
+        if self.within.is_some() {
+            membership::set(client, &self.mirror, members, false).await.map_err(failed)?;
+            return Ok(Log::default());
+        }
+        self.session.execute("BEGIN").await?;
+        membership::set(client, &self.mirror, members, false).await.map_err(failed)?;
+        self.commit(self.at).await
+    }
+
     /// Begins a transaction that is too large to be held: all its parts are in one transaction of the destination, which
     /// [`Writer::finish`] ends.
     pub async fn begin(&mut self, head: change::Head) -> Result<()> {
@@ -123,26 +136,12 @@ impl Writer {
             return Err(Error::Turn("a part of a transaction that did not begin"));
         };
         let commit_lsn = head.commit_lsn;
-        let mut steps = vec![Step::Fixed(Sql::fixed("SAVEPOINT piece"))];
-        let changes = self.session.resolve(changes).await?;
-        let done = match self.session.steps(&changes, &mut steps).await {
-            Ok(()) => self.session.run(&steps).await,
-            Err(error) => Err(error),
-        };
-        let failed = match done {
-            Ok(()) => return self.session.execute("RELEASE SAVEPOINT piece").await,
-            Err(error @ (Again::Failed(_) | Again::Moved)) => self.error(error),
-            Err(Again::Slowly) => {
-                self.session.execute("ROLLBACK TO SAVEPOINT piece").await?;
-                match self.session.changes(&changes).await? {
-                    Ok(()) => return self.session.execute("RELEASE SAVEPOINT piece").await,
-                    Err(found) => Error::Conflict { conflict: Box::new(found), lsn: commit_lsn },
-                }
-            }
-        };
-        self.within = None;
-        self.session.roll_back().await;
-        Err(failed)
+        let done = self.session.part(changes, commit_lsn).await;
+        if done.is_err() {
+            self.within = None;
+            self.session.roll_back().await;
+        }
+        done
     }
 
     /// Ends the transaction whose parts were written.

@@ -2,18 +2,22 @@
 //! decodes with the catalog of each change's time (manual, "Logical Decoding Output Plugins").
 
 use super::{Error, Result};
+use crate::change::members::Member;
 use crate::connect::Connection;
-use crate::pg::{Ident, QualifiedName, Sql};
+use crate::pg::{Ident, Oid, QualifiedName, Sql};
 use crate::sql;
 
 /// A table of the source that might be mirrored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
+    pub oid: Oid,
     pub name: QualifiedName,
     /// It has partitions and no rows of its own.
     pub partitioned: bool,
     /// Of a partition, the table that it is a part of in the end.
     pub root: Option<QualifiedName>,
+    /// Whether the publication that was asked about has it.
+    pub published: bool,
     /// Whether our role owns it: only owners may publish.
     pub owned: bool,
     /// Whether updates and deletes name their row. **A table without, published for updates, makes the application's own
@@ -27,6 +31,8 @@ pub struct Table {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Choice {
     pub published: Vec<QualifiedName>,
+    /// The tables with rows among them, and the partitions of those that have none.
+    pub followed: Vec<Member>,
     pub left_out: Vec<(QualifiedName, &'static str)>,
 }
 
@@ -52,8 +58,12 @@ pub fn choose(tables: &[Table], kept: impl Fn(&QualifiedName) -> bool) -> Choice
     for table in tables.iter().filter(|table| !table.partitioned && kept(&table.name)) {
         match why_not(table) {
             Some(why_not) => choice.left_out.push((table.name.clone(), why_not)),
-            None if table.root.as_ref().is_some_and(|root| whole.contains(&root)) => {}
-            None => choice.published.push(table.name.clone()),
+            None => {
+                choice.followed.push(Member { oid: table.oid, name: table.name.clone() });
+                if table.root.as_ref().is_none_or(|root| !whole.contains(&root)) {
+                    choice.published.push(table.name.clone());
+                }
+            }
         }
     }
     choice
@@ -75,15 +85,18 @@ fn why_not(table: &Table) -> Option<&'static str> {
 }
 
 /// The tables of the source that changes can come from: ordinary ones and partitions, logged, not of extensions; and
-/// partitioned ones that are no partitions themselves.
-pub async fn tables(connection: &Connection) -> Result<Vec<Table>> {
+/// partitioned ones that are no partitions themselves. With whether `publication` has each.
+pub async fn tables(connection: &Connection, publication: &Ident) -> Result<Vec<Table>> {
     let doing = "reading the tables to publish";
     let failed = |source| Error::Source { doing, source };
     let query = Sql::fixed(include_str!("../../../sql/source/publishable_tables.sql"));
-    let rows = connection.query(&query, &[]).await.map_err(failed)?;
+    let rows = connection.query(&query, &[&publication.as_str()]).await.map_err(failed)?;
     let tables = rows.iter().map(|row| {
         let root = row.try_get::<_, Option<&str>>("root_schema")?.zip(row.try_get("root_name")?);
         Ok(Table {
+            // It was an oid when it was read.
+            oid: Oid::try_from(row.try_get::<_, i64>("oid")?).unwrap_or_default(),
+            published: row.try_get("published")?,
             name: QualifiedName::new(row.try_get::<_, &str>("schema")?, row.try_get::<_, &str>("name")?),
             partitioned: row.try_get("partitioned")?,
             root: root.map(|(schema, name): (&str, &str)| QualifiedName::new(schema, name)),
@@ -95,6 +108,23 @@ pub async fn tables(connection: &Connection) -> Result<Vec<Table>> {
     tables.collect::<std::result::Result<_, _>>().map_err(|error| failed(connection.error(error)))
 }
 
+/// Adds tables to it, as [`create`] does.
+pub async fn add(connection: &Connection, name: &Ident, tables: &[QualifiedName]) -> Result<()> {
+    let statement =
+        sql!("BEGIN READ WRITE; SET LOCAL lock_timeout = '5s'{a}; COMMIT", a = adding(name, tables));
+    let Err(source) = connection.batch(&statement).await else { return Ok(()) };
+    roll_back(connection).await;
+    Err(Error::Source { doing: "adding tables to the publication", source })
+}
+
+fn adding(name: &Ident, tables: &[QualifiedName]) -> Sql {
+    if tables.is_empty() {
+        return Sql::default();
+    }
+    let tables = Sql::join(tables.iter().map(|table| sql!("ONLY {t}", t = *table)), ", ");
+    sql!("; ALTER PUBLICATION {p} ADD TABLE {t}", p = name, t = tables)
+}
+
 /// Creates it, in the one kind of write transaction that a source sees from us. Each table is locked for a moment in SHARE
 /// UPDATE EXCLUSIVE, which is waited for no longer than five seconds.
 pub async fn create(connection: &Connection, name: &Ident, tables: &[QualifiedName]) -> Result<()> {
@@ -103,15 +133,7 @@ pub async fn create(connection: &Connection, name: &Ident, tables: &[QualifiedNa
         "BEGIN READ WRITE; SET LOCAL lock_timeout = '5s'; CREATE PUBLICATION {p} WITH (publish = 'insert, update, delete, truncate')",
         p = name
     );
-    let mut add = Sql::default();
-    if !tables.is_empty() {
-        add = sql!(
-            "; ALTER PUBLICATION {p} ADD TABLE {t}",
-            p = name,
-            t = Sql::join(tables.iter().map(|table| sql!("ONLY {t}", t = *table)), ", ")
-        );
-    }
-    statement.push(&add);
+    statement.push(&adding(name, tables));
     statement.push_fixed("; COMMIT");
     let Err(source) = connection.batch(&statement).await else { return Ok(()) };
     roll_back(connection).await;
@@ -146,6 +168,8 @@ mod tests {
 
     fn table(text: &str, root: Option<&str>) -> Table {
         Table {
+            oid: 0,
+            published: false,
             name: name(text),
             partitioned: text.ends_with("_root"),
             root: root.map(name),
@@ -171,13 +195,15 @@ mod tests {
             Table { owned: false, ..table("theirs", None) },
             Table { identified: false, generated_in_full: true, ..table("full", None) },
         ];
-        let Choice { published, left_out } = choose(&all, |_| true);
+        let Choice { published, left_out, followed } = choose(&all, |_| true);
+        let followed: Vec<&str> = followed.iter().map(|member| member.name.name.as_str()).collect();
+        assert_eq!(followed, ["plain", "a1", "a2", "b1", "c1"]);
         let expected = ["a_root", "empty_root", "plain", "b1", "c1"];
         assert_eq!(published, expected.map(name));
         let left_out: Vec<&str> = left_out.iter().map(|(table, _)| table.name.as_str()).collect();
         assert_eq!(left_out, ["b_root", "c_root", "c2", "theirs", "full"]);
         // What is not wanted is neither published nor spoken of, and with it no whole.
-        let Choice { published, left_out } = choose(&all[1..4], |table| table.name.as_str() != "a2");
+        let Choice { published, left_out, .. } = choose(&all[1..4], |table| table.name.as_str() != "a2");
         assert_eq!(published, [name("a1")]);
         assert_eq!(left_out.len(), 1);
     }

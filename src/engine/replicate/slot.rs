@@ -49,14 +49,32 @@ pub async fn identify(walsender: &mut RawConnection) -> Result<Source> {
     read().ok_or_else(|| unexpected(doing, &answers))
 }
 
+/// How long a slot lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// Until it is dropped.
+    Permanent,
+    /// As long as the session that made it.
+    Temporary,
+}
+
 /// Creates the slot with a snapshot. Waits for every transaction that is running on the source.
-pub async fn create(walsender: &mut RawConnection, name: &Ident) -> Result<Created> {
+pub async fn create(walsender: &mut RawConnection, name: &Ident, life: Life) -> Result<Created> {
     let doing = "creating the replication slot";
     let options = match walsender.version().at_least(15) {
         true => "(SNAPSHOT 'export')",
         false => "EXPORT_SNAPSHOT",
     };
-    let create = sql!("CREATE_REPLICATION_SLOT {n} LOGICAL pgoutput {o}", n = name, o = Sql::fixed(options));
+    let life = match life {
+        Life::Permanent => "",
+        Life::Temporary => "TEMPORARY ",
+    };
+    let create = sql!(
+        "CREATE_REPLICATION_SLOT {n} {l}LOGICAL pgoutput {o}",
+        n = name,
+        l = Sql::fixed(life),
+        o = Sql::fixed(options)
+    );
     let answers = walsender.simple(&create).await.map_err(|source| Error::Source { doing, source })?;
     let read = || {
         let row = answers.first()?.rows.first()?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use super::diary::Diary;
+use crate::change::members::Member;
 use crate::change::positions;
 use crate::connect::{Connection, DestinationConnection, Options, RawConnection, Settings};
 use crate::engine::apply::checkpoint::{self, Checkpoint};
@@ -21,6 +22,8 @@ pub struct Beginning {
     options: Options,
     diary: Arc<Diary>,
     slot: Ident,
+    /// The tables that are published, all of which the clone has.
+    members: Vec<Member>,
     made: Mutex<Option<Made>>,
 }
 
@@ -33,8 +36,8 @@ struct Made {
 }
 
 impl Beginning {
-    pub(super) fn new(options: Options, diary: Arc<Diary>, slot: Ident) -> Self {
-        Self { options, diary, slot, made: Mutex::new(None) }
+    pub(super) fn new(options: Options, diary: Arc<Diary>, slot: Ident, members: Vec<Member>) -> Self {
+        Self { options, diary, slot, members, made: Mutex::new(None) }
     }
 
     /// A new slot, instead of the one of an earlier call, and its snapshot.
@@ -46,7 +49,7 @@ impl Beginning {
         }
         let mut walsender = RawConnection::replication(&self.options, &Settings::default()).await?;
         let system = slot::identify(&mut walsender).await?;
-        let created = slot::create(&mut walsender, &self.slot).await?;
+        let created = slot::create(&mut walsender, &self.slot, slot::Life::Permanent).await?;
         self.diary.phase(MirrorPhase::Snapshotting)?;
         let snapshot = created.snapshot.clone();
         *made = Some(Made { walsender, created, system });
@@ -66,7 +69,7 @@ impl Beginning {
             slot: self.slot.as_str().to_owned(),
             lsn: made.created.consistent_point,
         };
-        checkpoint::create(staging.client(), &begins).await?;
+        checkpoint::create(staging.client(), &begins, &self.members).await?;
         made.walsender.close().await;
         Ok(())
     }

@@ -3,18 +3,25 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, watch};
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::aside::Aside;
 use super::queue::{Hold, Queue, Work};
 use super::write::Written;
+use crate::change::aside::Tables;
 use crate::change::assemble::{Assembler, InProgress, Limits, Step};
+use crate::change::members::Member;
 use crate::change::positions::Positions;
 use crate::engine::replicate::stream::{Received, Stream};
 use crate::engine::spill::Spill;
 use crate::pg::Lsn;
 use crate::pg::pgoutput::Dialect;
 use crate::workflow::Result;
+
+/// What is read at once of the changes of tables that stand aside.
+const READ_BYTES: u64 = 1 << 20;
 
 /// How often it is looked whether the checkpoint is to be moved alone.
 const LOOK: Duration = Duration::from_secs(1);
@@ -43,11 +50,43 @@ pub(super) struct Feed {
     stream: Stream,
     assembler: Assembler,
     spill: Spill,
+    aside: Aside,
     queue: Queue,
     positions: Positions,
     began: Instant,
     hold: watch::Receiver<Hold>,
     standing: watch::Sender<Standing>,
+    joining: Joining,
+    settling: Settling,
+}
+
+/// The way to those who bring copies of tables in, and back.
+pub(super) struct Joining {
+    pub(super) asks: mpsc::Receiver<Ask>,
+    /// Tables that stand aside, on record.
+    pub(super) left: mpsc::UnboundedSender<Vec<Member>>,
+}
+
+/// What they ask for.
+#[derive(Debug)]
+pub(super) enum Ask {
+    /// These tables are to stand aside; none of those that do already.
+    Leave(Vec<Member>),
+    /// What was kept of them, from this byte on: some of it, or nothing at the end.
+    Read { at: u64, reply: oneshot::Sender<(Bytes, Tables)> },
+    /// Come to rest past this position of the source: everything that was taken in is written, and nothing more is taken in
+    /// before [`Ask::Joined`].
+    Settle { reach: Lsn, reply: oneshot::Sender<()> },
+    /// Their copies are in.
+    Joined(Vec<Member>),
+}
+
+/// Whether it comes to rest for a table to join.
+enum Settling {
+    No,
+    /// Past this position.
+    Until(Lsn, oneshot::Sender<()>),
+    Settled,
 }
 
 /// The way to the destination and back.
@@ -69,6 +108,8 @@ impl Feed {
         stream: Stream,
         spill: Spill,
         at: Lsn,
+        aside: Aside,
+        joining: Joining,
         hold: watch::Receiver<Hold>,
         standing: watch::Sender<Standing>,
     ) -> Self {
@@ -79,7 +120,8 @@ impl Feed {
             Limits { in_progress_bytes: 24 << 20, ..Limits::default() },
         );
         let (queue, positions, began) = (Queue::default(), Positions::new(at), Instant::now());
-        Self { stream, assembler, spill, queue, positions, began, hold, standing }
+        let settling = Settling::No;
+        Self { stream, assembler, spill, aside, queue, positions, began, hold, standing, joining, settling }
     }
 
     /// Feeds until stopped, or until the stream or the destination has ended; both say by themselves why.
@@ -98,11 +140,13 @@ impl Feed {
                     self.move_checkpoint(&work, false).await;
                     Then::GoOn
                 }
-                received = self.stream.next(), if !self.queue.is_full() => match received {
+                Some(ask) = self.joining.asks.recv() => self.asked(ask).await?,
+                received = self.stream.next(), if self.takes_in() => match received {
                     Some(received) => self.receive(received, &work, &mut written, stop).await?,
                     None => Then::End,
                 },
             };
+            self.settle_for_a_table();
             self.tell();
             if then == Then::End {
                 break;
@@ -135,7 +179,7 @@ impl Feed {
                     }
                 }
             }
-            next = if self.queue.is_full() { None } else { self.stream.ready() };
+            next = if self.takes_in() { self.stream.ready() } else { None };
         }
         Ok(Then::GoOn)
     }
@@ -149,7 +193,11 @@ impl Feed {
     ) -> Result<Then> {
         while let Some(step) = self.assembler.step()? {
             match step {
-                Step::Piece(piece) => self.queue.add(piece),
+                Step::Piece(piece) => {
+                    let parted = self.aside.part(piece).await?;
+                    self.queue.leave(parted.newcomers);
+                    self.queue.add(parted.piece);
+                }
                 Step::Append { xid, bytes } => self.spill.append(xid, bytes).await?,
                 Step::Cut { xid, length } => self.spill.cut(xid, length).await?,
                 Step::Read { xid, at, length } => {
@@ -184,6 +232,53 @@ impl Feed {
         if somebody_says { Then::GoOn } else { Then::End }
     }
 
+    /// Whether more of the stream is taken in.
+    fn takes_in(&self) -> bool {
+        let rests = match &self.settling {
+            Settling::No => false,
+            Settling::Until(reach, _) => self.has_reached(*reach),
+            Settling::Settled => true,
+        };
+        !self.queue.is_full() && !rests
+    }
+
+    fn has_reached(&self, position: Lsn) -> bool {
+        self.assembler.is_between_transactions()
+            && self.positions.keepalive_lsn().max(self.positions.handed_lsn()) >= position
+    }
+
+    /// Does what those who bring tables in ask for.
+    async fn asked(&mut self, ask: Ask) -> Result<Then> {
+        match ask {
+            Ask::Leave(members) => {
+                let left = self.aside.leave(members);
+                self.queue.leave(left);
+            }
+            Ask::Read { at, reply } => {
+                // Whoever does not wait for it any more has ended.
+                let _ = reply.send(self.aside.read(at, READ_BYTES).await?);
+            }
+            Ask::Settle { reach, reply } => self.settling = Settling::Until(reach, reply),
+            Ask::Joined(members) => {
+                self.aside.joined(&members).await?;
+                self.settling = Settling::No;
+            }
+        }
+        Ok(Then::GoOn)
+    }
+
+    /// Says that it has come to rest, where that was asked for.
+    fn settle_for_a_table(&mut self) {
+        let rests = self.is_between() && self.positions.applied_lsn() >= self.positions.handed_lsn();
+        let Settling::Until(reach, _) = &self.settling else { return };
+        if rests
+            && self.has_reached(*reach)
+            && let Settling::Until(_, reply) = std::mem::replace(&mut self.settling, Settling::Settled)
+        {
+            let _ = reply.send(());
+        }
+    }
+
     /// Hands the next work on.
     fn hand(&mut self, room: Option<mpsc::Permit<'_, Work>>) -> Then {
         let Some(room) = room else { return Then::End };
@@ -195,7 +290,7 @@ impl Feed {
                     }
                 }
                 Work::Commit { end_lsn } => self.positions.handed(*end_lsn),
-                Work::Begin(_) | Work::Changes(_) | Work::Move(_) => {}
+                Work::Begin(_) | Work::Changes(_) | Work::Move(_) | Work::Leave(_) => {}
             }
             room.send(work);
         }
@@ -209,6 +304,10 @@ impl Feed {
             self.positions.committed(checkpoint, written.log.written);
         }
         self.positions.flushed(written.log.flushed);
+        if !written.left.is_empty() {
+            // Nobody brings them in any more: the session is over.
+            let _ = self.joining.left.send(written.left);
+        }
         self.stream.confirm(self.positions.confirmed_lsn());
         self.standing.send_modify(|standing| standing.transactions += written.transactions);
         Then::GoOn

@@ -5,12 +5,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::aside::Aside;
 use super::feed::{self, Feed, Standing};
 use super::queue::Hold;
-use super::{Request, sequences, write};
+use super::{Request, join, newcomers, sequences, write};
+use crate::change::members::Members;
 use crate::change::positions::{self, Decision, Reason};
 use crate::connect::{RawConnection, Settings};
 use crate::engine::apply::checkpoint::{self, Checkpoint};
+use crate::engine::apply::membership;
 use crate::engine::apply::writer::Writer;
 use crate::engine::replicate::{self, slot, stream};
 use crate::engine::spill::Spill;
@@ -67,13 +70,18 @@ async fn once(
         let from = found.ok_or(Reason::NoCheckpoint)?;
         let walsender = walsender(request, source, &from).await?;
         // No other process applies it: the folder is ours.
-        let spill = Spill::open(request.spill.join(request.slot().as_str())).await?;
-        Ok((Writer::new(session, request.name.clone(), from.lsn).await?, walsender, spill))
+        let folder = request.spill.join(request.slot().as_str());
+        let aside = Spill::open(folder.join("aside")).await?;
+        let spill = Spill::open(folder).await?;
+        let members = membership::read(session.client(), &request.name).await?;
+        let writer = Writer::new(session, request.name.clone(), from.lsn).await?;
+        Ok((writer, walsender, spill, (members, aside)))
     };
-    let (writer, walsender, spill) = match stoppable(&context.stop, stopped, connecting).await {
-        Err(Error::Interrupted(_)) => return Ok(()),
-        connected => connected?,
-    };
+    let (writer, walsender, spill, (members, aside)) =
+        match stoppable(&context.stop, stopped, connecting).await {
+            Err(Error::Interrupted(_)) => return Ok(()),
+            connected => connected?,
+        };
     let mut tasks: TaskGroup<(), Error> = TaskGroup::new(&context.stop);
     let name = request.slot();
     let at = writer.at();
@@ -84,10 +92,17 @@ async fn once(
     let (work, to_do) = mpsc::channel(1);
     let (done, written) = mpsc::unbounded_channel();
     tasks.spawn("write", write::write(writer, to_do, done));
-    let stop = tasks.stop();
+    let (stop, stopping) = (tasks.stop(), tasks.stop());
     let (_hold, held) = watch::channel(Hold::Off);
     let (standing, stands) = watch::channel(Standing::default());
-    let feed = Feed::new(stream, spill, at, held, standing);
+    let (asks, asked) = mpsc::channel(1);
+    let (left, joins) = mpsc::unbounded_channel();
+    let stands_aside =
+        members.iter().filter(|(_, follows)| !follows).map(|(member, _)| member.clone()).collect();
+    let _ = left.send(stands_aside);
+    let members = Members::new(members.into_iter().map(|(member, follows)| (member.oid, follows)));
+    let joining = feed::Joining { asks: asked, left };
+    let feed = Feed::new(stream, spill, at, Aside::new(members, aside), joining, held, standing);
     tasks.spawn("feed", async move {
         let fed = feed.run(feed::Destination { work, written }, &stop).await;
         reading_stops.cancel();
@@ -99,13 +114,22 @@ async fn once(
         over.cancel();
         ended
     };
-    let (ended, (), ()) = tokio::join!(
+    let joining = async {
+        let joined = join::follow(request, context, source, destination, joins, asks.clone(), &over).await;
+        if joined.is_err() {
+            stopping.cancel();
+        }
+        joined
+    };
+    let (ended, joined, (), (), ()) = tokio::join!(
         streaming,
+        joining,
+        newcomers::follow(request, context, source, destination, asks.clone(), &over),
         sequences::follow(context, source, destination, &over),
         report(stands, &context.reporter)
     );
     match ended {
-        Ok(_) => Ok(()),
+        Ok(_) => joined,
         Err(Ended::Failed(error)) => Err(error),
         Err(Ended::Panicked(text)) => Err(Error::Defect(text)),
     }

@@ -7,6 +7,7 @@
 //!
 //! One rule: no position is confirmed to the source that is not in the durable checkpoint on the destination.
 
+mod aside;
 mod beginning;
 mod claim;
 pub mod control;
@@ -17,6 +18,8 @@ mod feed;
 mod follow;
 mod forget;
 mod govern;
+mod join;
+mod newcomers;
 mod queue;
 pub mod record;
 mod sequences;
@@ -176,9 +179,9 @@ async fn publish_and_clone(
     })
     .await?;
     // Waited for in any case: a statement given up half-way may make the publication after it was looked for.
-    start::publish(request, &context.run, source).await?;
+    let members = start::publish(request, &context.run, source).await?;
     let walsender = request.walsender(&source.party);
-    let beginning = Arc::new(Beginning::new(walsender, Arc::clone(diary), request.slot()));
+    let beginning = Arc::new(Beginning::new(walsender, Arc::clone(diary), request.slot(), members));
     let context = clone::Context { beginning: Some(beginning), ..context.run.clone() };
     clone::run(&request.clone, &context).await
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::change::members::Member;
 use crate::change::{Change, Head, Piece, Transaction};
 use crate::pg::Lsn;
 
@@ -22,6 +23,15 @@ pub(super) enum Work {
     Commit { end_lsn: Lsn },
     /// Move the checkpoint alone, durably.
     Move(Lsn),
+    /// Record that tables stand aside from here on.
+    Leave(Vec<Member>),
+}
+
+/// What waits.
+#[derive(Debug)]
+enum Item {
+    Piece(Piece),
+    Leave(Vec<Member>),
 }
 
 /// Whether transactions are kept back.
@@ -39,7 +49,7 @@ pub enum Hold {
 /// Pieces in their order.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    pieces: VecDeque<Piece>,
+    items: VecDeque<Item>,
     changes: usize,
     bytes: usize,
     /// The beginning of a transaction was taken, and its end not yet: it is never kept back.
@@ -50,10 +60,18 @@ pub(super) struct Queue {
 impl Queue {
     /// Adds the next piece.
     pub(super) fn add(&mut self, piece: Piece) {
-        let (changes, bytes) = size(&piece);
+        let item = Item::Piece(piece);
+        let (changes, bytes) = size(&item);
         self.changes += changes;
         self.bytes += bytes;
-        self.pieces.push_back(piece);
+        self.items.push_back(item);
+    }
+
+    /// Tables stand aside after what was added before: what is added later has nothing of them.
+    pub(super) fn leave(&mut self, members: Vec<Member>) {
+        if !members.is_empty() {
+            self.items.push_back(Item::Leave(members));
+        }
     }
 
     /// Keeps transactions back from now on, or no longer.
@@ -78,23 +96,23 @@ impl Queue {
 
     /// Whether nothing waits, and no transaction is half taken.
     pub(super) fn is_empty(&self) -> bool {
-        self.pieces.is_empty() && !self.within
+        self.items.is_empty() && !self.within
     }
 
     /// Whether [`Queue::take`] has something.
     pub(super) fn has_next(&self) -> bool {
-        match self.pieces.front() {
+        match self.items.front() {
             None => false,
-            Some(Piece::Whole(transaction)) => self.goes(transaction.end_lsn),
+            Some(Item::Piece(Piece::Whole(transaction))) => self.goes(transaction.end_lsn),
             // Where it ends is not known yet; a position to hold at is the end of a record, so no commit lies across it.
-            Some(Piece::Begin(head)) => self.goes(head.commit_lsn.plus(1)),
-            Some(Piece::Changes(_) | Piece::Commit { .. }) => true,
+            Some(Item::Piece(Piece::Begin(head))) => self.goes(head.commit_lsn.plus(1)),
+            Some(Item::Piece(Piece::Changes(_) | Piece::Commit { .. }) | Item::Leave(_)) => true,
         }
     }
 
     /// Whether what waits is kept back.
     pub(super) fn is_held(&self) -> bool {
-        !self.pieces.is_empty() && !self.has_next()
+        !self.items.is_empty() && !self.has_next()
     }
 
     /// The next thing to do: as many whole transactions as wait, or a piece of a large one.
@@ -104,32 +122,33 @@ impl Queue {
         }
         let mut whole = Vec::new();
         while self.has_next() {
-            match self.pieces.pop_front() {
-                Some(Piece::Whole(transaction)) => whole.push(transaction),
+            match self.items.pop_front() {
+                Some(Item::Piece(Piece::Whole(transaction))) => whole.push(transaction),
                 Some(other) => {
-                    self.pieces.push_front(other);
+                    self.items.push_front(other);
                     break;
                 }
                 None => break,
             }
         }
         let work = if whole.is_empty() {
-            match self.pieces.pop_front()? {
-                Piece::Whole(transaction) => Work::Batch(vec![transaction]),
-                Piece::Begin(head) => {
+            match self.items.pop_front()? {
+                Item::Piece(Piece::Whole(transaction)) => Work::Batch(vec![transaction]),
+                Item::Piece(Piece::Begin(head)) => {
                     self.within = true;
                     Work::Begin(head)
                 }
-                Piece::Changes(changes) => Work::Changes(changes),
-                Piece::Commit { end_lsn } => {
+                Item::Piece(Piece::Changes(changes)) => Work::Changes(changes),
+                Item::Piece(Piece::Commit { end_lsn }) => {
                     self.within = false;
                     Work::Commit { end_lsn }
                 }
+                Item::Leave(members) => Work::Leave(members),
             }
         } else {
             Work::Batch(whole)
         };
-        let sizes = self.pieces.iter().map(size);
+        let sizes = self.items.iter().map(size);
         (self.changes, self.bytes) = sizes.fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1));
         Some(work)
     }
@@ -144,12 +163,12 @@ impl Queue {
 }
 
 /// A transaction without changes counts too: it is a step of the checkpoint.
-fn size(piece: &Piece) -> (usize, usize) {
+fn size(item: &Item) -> (usize, usize) {
     let of = |changes: &[Change]| (changes.len().max(1), changes.iter().map(Change::memory_bytes).sum());
-    match piece {
-        Piece::Whole(transaction) => of(&transaction.changes),
-        Piece::Changes(changes) => of(changes),
-        Piece::Begin(_) | Piece::Commit { .. } => (1, 0),
+    match item {
+        Item::Piece(Piece::Whole(transaction)) => of(&transaction.changes),
+        Item::Piece(Piece::Changes(changes)) => of(changes),
+        Item::Piece(Piece::Begin(_) | Piece::Commit { .. }) | Item::Leave(_) => (1, 0),
     }
 }
 
@@ -158,8 +177,9 @@ mod tests {
     use bytes::Bytes;
 
     use super::{BYTES, CHANGES, Hold, Queue, Work};
+    use crate::change::members::Member;
     use crate::change::{Change, Head, Piece, Transaction};
-    use crate::pg::{Lsn, Timestamp};
+    use crate::pg::{Lsn, QualifiedName, Timestamp};
 
     fn lsn(at: u64) -> Lsn {
         Lsn::from_u64(at)
@@ -212,6 +232,19 @@ mod tests {
         assert!(queue.take().is_some() && !queue.is_held());
         queue.add(Piece::Begin(head(21)));
         assert!(queue.take().is_none());
+    }
+
+    #[test]
+    fn tables_stand_aside_between_what_came_before_and_after() {
+        let mut queue = Queue::default();
+        let member = Member { oid: 5, name: QualifiedName::new("s", "t") };
+        queue.add(Piece::Whole(transaction(10, 1)));
+        queue.leave(vec![member.clone()]);
+        queue.leave(Vec::new());
+        queue.add(Piece::Whole(transaction(20, 1)));
+        assert_eq!(queue.take(), Some(Work::Batch(vec![transaction(10, 1)])));
+        assert_eq!(queue.take(), Some(Work::Leave(vec![member])));
+        assert_eq!(queue.take(), Some(Work::Batch(vec![transaction(20, 1)])));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Before a mirror: whether it has been there, whether the source gives changes out, and what it is to publish.
 
 use super::Request;
+use crate::change::members::Member;
 use crate::connect::{self, Settings};
 use crate::engine::apply::checkpoint::{self, Checkpoint};
 use crate::engine::preflight::{self, check};
@@ -22,13 +23,17 @@ pub(super) async fn checkpoint(request: &Request, destination: &Destination) -> 
     Ok(found)
 }
 
-/// Creates the publication over every table that can be mirrored. The others are named: they are cloned, and stay behind.
-pub(super) async fn publish(request: &Request, context: &clone::Context, source: &Source) -> Result<()> {
+/// Creates the publication over every table that can be mirrored; these come back. The others are named: they are cloned, and
+/// stay behind.
+pub(super) async fn publish(
+    request: &Request,
+    context: &clone::Context,
+    source: &Source,
+) -> Result<Vec<Member>> {
     let session = connect::source(&source.party.options, &Settings::default()).await?;
-    let tables = publication::tables(&session).await?;
-    let selection = &request.clone.selection;
-    let kept = |table: &QualifiedName| selection.matches(table) == crate::schema::select::Choice::Kept;
-    let publication::Choice { published, left_out } = publication::choose(&tables, kept);
+    let tables = publication::tables(&session, &request.slot()).await?;
+    let kept = |table: &QualifiedName| is_kept(request, table);
+    let publication::Choice { published, followed, left_out } = publication::choose(&tables, kept);
     for (table, why_not) in &left_out {
         let whole = tables.iter().any(|one| one.partitioned && one.name == *table);
         let message = match whole {
@@ -39,7 +44,12 @@ pub(super) async fn publish(request: &Request, context: &clone::Context, source:
     }
     publication::create(&session, &request.slot(), &published).await?;
     session.close().await;
-    Ok(())
+    Ok(followed)
+}
+
+/// Whether a table was asked for.
+pub(super) fn is_kept(request: &Request, table: &QualifiedName) -> bool {
+    request.clone.selection.matches(table) == crate::schema::select::Choice::Kept
 }
 
 /// Whether a mirror can begin at all, found out before anything is made on the source.

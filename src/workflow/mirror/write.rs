@@ -5,18 +5,21 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::queue::Work;
+use crate::change::members::Member;
 use crate::engine::apply::Log;
 use crate::engine::apply::writer::Writer;
 use crate::pg::Lsn;
 use crate::workflow::Result;
 
 /// What was done.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Written {
     /// The checkpoint that was committed; nothing where it was only looked how far the log is on disk.
     pub(super) checkpoint: Option<Lsn>,
     /// How many transactions of the source that were.
     pub(super) transactions: u64,
+    /// Tables that stand aside now, on record.
+    pub(super) left: Vec<Member>,
     /// Where the destination's log stood after it.
     pub(super) log: Log,
 }
@@ -42,7 +45,7 @@ pub(super) async fn write(
                     if log.flushed >= end {
                         unsettled = None;
                     }
-                    tell(&written, Written { checkpoint: None, transactions: 0, log });
+                    tell(&written, Written { log, ..Written::default() });
                     continue;
                 }
             },
@@ -63,9 +66,14 @@ pub(super) async fn write(
             }
             Work::Commit { end_lsn } => (writer.finish(end_lsn).await?, 1),
             Work::Move(lsn) => (writer.move_to(lsn).await?, 0),
+            Work::Leave(left) => {
+                let log = writer.leave(&left).await?;
+                tell(&written, Written { left, log, ..Written::default() });
+                continue;
+            }
         };
         unsettled = (log.flushed < log.written).then_some(log.written);
-        tell(&written, Written { checkpoint: Some(writer.at()), transactions, log });
+        tell(&written, Written { checkpoint: Some(writer.at()), transactions, log, ..Written::default() });
     }
 }
 

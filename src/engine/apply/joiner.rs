@@ -1,0 +1,113 @@
+//! Brings a new copy of tables in, in one transaction: their old rows go, the copy comes, then the changes that were made since,
+//! and from its commit on the tables follow.
+
+use bytes::Bytes;
+use futures_util::SinkExt;
+use tokio_postgres::CopyInSink;
+
+use super::session::{Session, failed};
+use super::table::{self, Here};
+use super::{Error, Result, membership};
+use crate::change::Change;
+use crate::change::members::Member;
+use crate::connect::DestinationConnection;
+use crate::pg::{Ident, Lsn, QualifiedName, Sql};
+use crate::sql;
+
+/// A session with the transaction of one joining.
+pub struct Joiner {
+    session: Session,
+    mirror: String,
+}
+
+/// Rows on their way in.
+pub struct Rows {
+    sink: std::pin::Pin<Box<CopyInSink<Bytes>>>,
+}
+
+impl Joiner {
+    /// Begins.
+    pub async fn new(connection: DestinationConnection, mirror: String) -> Result<Self> {
+        let session = Session::new(connection).await?;
+        session.execute("BEGIN; SET CONSTRAINTS ALL DEFERRED").await?;
+        Ok(Self { session, mirror })
+    }
+
+    /// Which of the source's columns are to be copied: all but those that are computed here.
+    ///
+    /// # Errors
+    /// The table, or a column, is not here.
+    pub async fn columns(&self, table: &QualifiedName, source: &[String]) -> Result<Vec<Ident>> {
+        let Some(Here { columns, .. }) = table::read(self.session.client(), table).await? else {
+            return Err(Error::TableMissing { table: table.clone() });
+        };
+        let mut taken = Vec::new();
+        let mut missing = Vec::new();
+        for name in source {
+            match columns.iter().find(|column| column.name.as_str() == name) {
+                Some(column) if column.generated => {}
+                Some(column) => taken.push(column.name.clone()),
+                None => missing.push(name.clone()),
+            }
+        }
+        match missing.is_empty() {
+            true => Ok(taken),
+            false => Err(Error::ColumnsMissing { table: table.clone(), columns: missing }),
+        }
+    }
+
+    /// Removes the old rows of the tables: by TRUNCATE, but where a foreign key points at one of them, by DELETE.
+    pub async fn empty(&self, tables: &[&QualifiedName]) -> Result<()> {
+        let failed = |source| Error::Destination { doing: "removing the old rows", source };
+        let client = self.session.client();
+        for table in tables {
+            let pointed = "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint AS c \
+                            WHERE c.contype = 'f' AND c.confrelid = pg_catalog.to_regclass($1) AND c.conrelid <> c.confrelid)";
+            let row = client.query_one(pointed, &[&table.quoted()]).await.map_err(failed)?;
+            let here = table::read(client, table).await?;
+            // Tables that inherit from it have rows of their own.
+            let only = Sql::fixed(if here.is_some_and(|here| here.partitioned) { "" } else { "ONLY " });
+            let remove = match row.try_get(0).map_err(failed)? {
+                true => sql!("DELETE FROM {o}{t}", o = only, t = **table),
+                false => sql!("TRUNCATE {o}{t}", o = only, t = **table),
+            };
+            client.batch_execute(remove.as_str()).await.map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Begins to take rows in, as the text format of COPY.
+    pub async fn rows(&self, table: &QualifiedName, columns: &[Ident]) -> Result<Rows> {
+        let copy =
+            sql!("COPY {t} ({c}) FROM STDIN", t = *table, c = Sql::join(columns.iter().cloned(), ", "));
+        let sink = self.session.client().copy_in(copy.as_str()).await.map_err(copying)?;
+        Ok(Rows { sink: Box::pin(sink) })
+    }
+
+    /// Writes changes of the tables that were made after the copy.
+    pub async fn changes(&mut self, changes: Vec<Change>, commit_lsn: Lsn) -> Result<()> {
+        self.session.part(changes, commit_lsn).await
+    }
+
+    /// Ends the transaction: the tables follow.
+    pub async fn finish(self, members: &[Member]) -> Result<()> {
+        membership::set(self.session.client(), &self.mirror, members, true).await.map_err(failed)?;
+        self.session.execute("COMMIT").await
+    }
+}
+
+impl Rows {
+    /// Sends rows on.
+    pub async fn send(&mut self, rows: Bytes) -> Result<()> {
+        self.sink.send(rows).await.map_err(copying)
+    }
+
+    /// All of them were sent; how many that were.
+    pub async fn finish(mut self) -> Result<u64> {
+        self.sink.as_mut().finish().await.map_err(copying)
+    }
+}
+
+fn copying(source: tokio_postgres::Error) -> Error {
+    Error::Destination { doing: "copying rows", source }
+}

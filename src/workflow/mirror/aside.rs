@@ -1,0 +1,125 @@
+//! Tables that stand aside in a session: their changes go to a file until a copy of them is in.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::change::aside::Tables;
+use crate::change::members::{Member, Members};
+use crate::change::{Change, Piece};
+use crate::engine::spill::Spill;
+use crate::pg::Lsn;
+use crate::workflow::Result;
+
+/// What is gathered before it goes to the file.
+const GATHERED: usize = 1 << 20;
+
+/// The file is the only one in its folder.
+const FILE: u32 = 0;
+
+/// The tables of a session, and the changes of those that stand aside.
+#[derive(Debug)]
+pub(super) struct Aside {
+    members: Members,
+    tables: Tables,
+    spill: Spill,
+    /// Not in the file yet.
+    gathered: BytesMut,
+    /// Bytes in the file.
+    length: u64,
+    /// Where the commit of the transaction begins that comes in parts.
+    open: Lsn,
+}
+
+/// A piece as it is to be handed on, behind the record of tables that stand aside from it on.
+pub(super) struct Parted {
+    pub(super) newcomers: Vec<Member>,
+    pub(super) piece: Piece,
+}
+
+impl Aside {
+    /// For a session: what an earlier one kept is of no use, the source sends it again or it is in the copy.
+    pub(super) fn new(members: Members, spill: Spill) -> Self {
+        Self {
+            members,
+            tables: Tables::default(),
+            spill,
+            gathered: BytesMut::new(),
+            length: 0,
+            open: Lsn::ZERO,
+        }
+    }
+
+    /// Tables stand aside from now on; those that did already, or are not to be found, are left out of what comes back.
+    pub(super) fn leave(&mut self, asked: Vec<Member>) -> Vec<Member> {
+        let mut left = asked;
+        left.retain(|member| self.members.follows(member.oid) || !self.members.knows(member.oid));
+        left.iter().for_each(|member| self.members.leave(member.oid));
+        left
+    }
+
+    /// Takes the changes of tables that stand aside out of a piece.
+    pub(super) async fn part(&mut self, piece: Piece) -> Result<Parted> {
+        let (commit_lsn, changes, rest) = match piece {
+            Piece::Whole(mut whole) => {
+                let changes = std::mem::take(&mut whole.changes);
+                (whole.head.commit_lsn, changes, Piece::Whole(whole))
+            }
+            Piece::Changes(changes) => (self.open, changes, Piece::Changes(Vec::new())),
+            Piece::Begin(head) => {
+                self.open = head.commit_lsn;
+                return Ok(Parted { newcomers: Vec::new(), piece: Piece::Begin(head) });
+            }
+            piece @ Piece::Commit { .. } => return Ok(Parted { newcomers: Vec::new(), piece }),
+        };
+        let parted = self.members.part(changes);
+        for change in parted.aside {
+            self.keep(commit_lsn, change).await?;
+        }
+        let piece = match rest {
+            Piece::Whole(whole) => Piece::Whole(crate::change::Transaction { changes: parted.kept, ..whole }),
+            _ => Piece::Changes(parted.kept),
+        };
+        Ok(Parted { newcomers: parted.newcomers, piece })
+    }
+
+    async fn keep(&mut self, commit_lsn: Lsn, change: Change) -> Result<()> {
+        self.tables.write(commit_lsn, change, &mut self.gathered);
+        if self.gathered.len() >= GATHERED {
+            self.put_down().await?;
+        }
+        Ok(())
+    }
+
+    async fn put_down(&mut self) -> Result<()> {
+        if !self.gathered.is_empty() {
+            let bytes = self.gathered.split().freeze();
+            self.length += bytes.len() as u64;
+            self.spill.append(FILE, vec![bytes]).await?;
+        }
+        Ok(())
+    }
+
+    /// What was kept, from `at` on, at most `most` bytes of it, with the tables that it speaks of.
+    pub(super) async fn read(&mut self, at: u64, most: u64) -> Result<(Bytes, Tables)> {
+        self.put_down().await?;
+        let length = self.length.saturating_sub(at).min(most);
+        let bytes = match length {
+            0 => Bytes::new(),
+            length => self.spill.read(FILE, at, length).await?,
+        };
+        Ok((bytes, self.tables.clone()))
+    }
+
+    /// Copies of these tables are in. When no table stands aside any more nothing is kept either.
+    pub(super) async fn joined(&mut self, members: &[Member]) -> Result<()> {
+        members.iter().for_each(|member| self.members.join(member.oid));
+        if !self.members.is_any_aside() {
+            self.gathered.clear();
+            self.tables = Tables::default();
+            if self.length > 0 {
+                self.length = 0;
+                self.spill.remove(FILE).await?;
+            }
+        }
+        Ok(())
+    }
+}
