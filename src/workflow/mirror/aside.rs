@@ -35,6 +35,15 @@ pub(super) struct Parted {
     pub(super) piece: Piece,
 }
 
+/// Some of what was kept.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) bytes: Bytes,
+    pub(super) tables: Tables,
+    /// How much is kept, in bytes.
+    pub(super) end: u64,
+}
+
 impl Aside {
     /// For a session: what an earlier one kept is of no use, the source sends it again or it is in the copy.
     pub(super) fn new(members: Members, spill: Spill) -> Self {
@@ -99,14 +108,14 @@ impl Aside {
     }
 
     /// What was kept, from `at` on, at most `most` bytes of it, with the tables that it speaks of.
-    pub(super) async fn read(&mut self, at: u64, most: u64) -> Result<(Bytes, Tables)> {
+    pub(super) async fn read(&mut self, at: u64, most: u64) -> Result<Kept> {
         self.put_down().await?;
         let length = self.length.saturating_sub(at).min(most);
         let bytes = match length {
             0 => Bytes::new(),
             length => self.spill.read(FILE, at, length).await?,
         };
-        Ok((bytes, self.tables.clone()))
+        Ok(Kept { bytes, tables: self.tables.clone(), end: self.length })
     }
 
     /// Copies of these tables are in. When no table stands aside any more nothing is kept either.

@@ -3,14 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::aside::Aside;
+use super::aside::{Aside, Kept};
 use super::queue::{Hold, Queue, Work};
 use super::write::Written;
-use crate::change::aside::Tables;
 use crate::change::assemble::{Assembler, InProgress, Limits, Step};
 use crate::change::members::Member;
 use crate::change::positions::Positions;
@@ -73,7 +71,7 @@ pub(super) enum Ask {
     /// These tables are to stand aside; none of those that do already.
     Leave(Vec<Member>),
     /// What was kept of them, from this byte on: some of it, or nothing at the end.
-    Read { at: u64, reply: oneshot::Sender<(Bytes, Tables)> },
+    Read { at: u64, reply: oneshot::Sender<Kept> },
     /// Come to rest past this position of the source: everything that was taken in is written, and nothing more is taken in
     /// before [`Ask::Joined`].
     Settle { reach: Lsn, reply: oneshot::Sender<()> },

@@ -19,7 +19,7 @@ use crate::connect::{RawConnection, Settings};
 use crate::engine::apply::joiner::Joiner;
 use crate::engine::replicate::slot;
 use crate::pg::{Ident, Literal, Lsn, Oid, QualifiedName, Sql};
-use crate::progress::{Reporter, Warning};
+use crate::progress::{Reporter, Update, Warning};
 use crate::sql;
 use crate::workflow::party::{Destination, Source};
 use crate::workflow::{Error, Result, clone};
@@ -106,10 +106,11 @@ impl Join<'_> {
         source.close().await;
         let mut kept =
             Kept { join: self, members: &members, from: consistent_point, at: 0, bytes: Bytes::new() };
-        kept.write(&mut joiner).await?;
+        kept.catch_up(&mut joiner).await?;
         let (reply, settled) = oneshot::channel();
         self.ask(Ask::Settle { reach: consistent_point, reply }).await?;
         settled.await.map_err(|_| over())?;
+        // Nothing is added any more.
         kept.write(&mut joiner).await?;
         let named = members.iter().map(|member| {
             let name = described.get(&member.oid).map_or(&member.name, |table| &table.name);
@@ -167,7 +168,7 @@ impl Join<'_> {
     }
 
     async fn copy(&self, source: &mut RawConnection, joiner: &Joiner, table: &Described) -> Result<()> {
-        self.reporter.operation(format!("copying {} again", table.name));
+        self.reporter.report(Update::TableStarted { table: table.name.clone() });
         let columns = joiner.columns(&table.name, &table.columns).await?;
         let query = sql!(
             "COPY (SELECT {c} FROM ONLY {t}) TO STDOUT",
@@ -177,7 +178,9 @@ impl Join<'_> {
         let mut rows = joiner.rows(&table.name, &columns).await?;
         let mut out = source.copy_out(&query).await?;
         let mut pack = BytesMut::with_capacity(PACK_BYTES);
+        let mut bytes = 0;
         while let Some(row) = out.next().await? {
+            bytes += row.len() as u64;
             pack.extend_from_slice(&row);
             if pack.len() >= PACK_BYTES {
                 rows.send(pack.split().freeze()).await?;
@@ -186,7 +189,8 @@ impl Join<'_> {
         if !pack.is_empty() {
             rows.send(pack.freeze()).await?;
         }
-        rows.finish().await?;
+        let rows = rows.finish().await?;
+        self.reporter.report(Update::TableFinished { table: table.name.clone(), rows, bytes });
         Ok(())
     }
 }
@@ -203,23 +207,35 @@ struct Kept<'a> {
 }
 
 impl Kept<'_> {
-    /// Writes all that is kept now.
-    async fn write(&mut self, joiner: &mut Joiner) -> Result<()> {
+    /// Writes what is kept, as long as that becomes less: the rest of the mirror waits for the last of it.
+    async fn catch_up(&mut self, joiner: &mut Joiner) -> Result<()> {
+        let mut before = u64::MAX;
+        loop {
+            let written = self.write(joiner).await?;
+            if written == 0 || written > before / 2 {
+                return Ok(());
+            }
+            before = written;
+        }
+    }
+
+    /// Writes what is kept when this begins; how many bytes that were.
+    async fn write(&mut self, joiner: &mut Joiner) -> Result<u64> {
+        let began = self.at;
+        let mut until = None;
         loop {
             let (reply, read) = oneshot::channel();
             self.join.ask(Ask::Read { at: self.at, reply }).await?;
-            let (more, tables) = read.await.map_err(|_| over())?;
-            if more.is_empty() {
-                return Ok(());
-            }
-            self.at += more.len() as u64;
+            let kept = read.await.map_err(|_| over())?;
+            let until = *until.get_or_insert(kept.end);
+            self.at += kept.bytes.len() as u64;
             self.bytes = match self.bytes.is_empty() {
-                true => more,
-                false => [&self.bytes[..], &more[..]].concat().into(),
+                true => kept.bytes,
+                false => [&self.bytes[..], &kept.bytes[..]].concat().into(),
             };
             let mut changes = Vec::new();
             let mut last = self.from;
-            while let Some((commit_lsn, change)) = tables.read(&mut self.bytes)? {
+            while let Some((commit_lsn, change)) = kept.tables.read(&mut self.bytes)? {
                 // A commit that begins before the position ends before it too: it is in the copy.
                 if commit_lsn >= self.from {
                     changes.extend(of(change, self.members));
@@ -230,6 +246,9 @@ impl Kept<'_> {
                 }
             }
             joiner.changes(changes, last).await?;
+            if self.at >= until {
+                return Ok(self.at - began);
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod s001_changes;
 mod s002_types;
+mod s004_sync;
 mod s010_truncate;
 mod s012_keys;
 mod s013_partitions;

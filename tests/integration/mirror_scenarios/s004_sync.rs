@@ -1,0 +1,135 @@
+//! `004_sync.pl`: tables that join a mirror while it runs, or are copied again, under load.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Mirror, on_both, scenario};
+use crate::support::{Session, eventually};
+
+/// Changes of `t` and `other` in the same transactions, some of them rolled back in part, until told to end.
+async fn load(session: &Session, over: &AtomicBool) {
+    let mut n = 0;
+    while !over.load(Ordering::Relaxed) {
+        n += 1;
+        let change = format!(
+            "BEGIN; INSERT INTO t VALUES ({n} + 1000000, 'new {n}'); UPDATE t SET v = 'changed {n}' WHERE id % 500 = {n} % 500;
+             SAVEPOINT s; DELETE FROM t WHERE id < 1000; ROLLBACK TO s; DELETE FROM t WHERE id = 1000000 + {n} - 7;
+             UPDATE t SET id = -{n} WHERE id = 1000000 + {n} - 3; INSERT INTO other VALUES ({n}); COMMIT"
+        );
+        session.execute_all(&change).await;
+    }
+}
+
+impl Mirror {
+    /// Waits until every table follows.
+    async fn all_follow(&mut self) {
+        let session = self.to.session().await;
+        let running = self.running.as_mut().expect("a mirror that runs");
+        eventually("tables that all follow", async || {
+            assert!(!running.is_over(), "the mirror ended\n{}", running.printed());
+            let aside = "SELECT count(*) FROM multiboard_sync.member WHERE NOT follows";
+            match session.query_text(aside).await.as_str() {
+                "0" => Ok(()),
+                aside => Err(format!("{aside} stand aside\n{}", running.printed())),
+            }
+        })
+        .await;
+    }
+
+    async fn under_load(&mut self, what: impl AsyncFn(&mut Self)) {
+        let over = AtomicBool::new(false);
+        let source = self.from.session().await;
+        let working = async {
+            what(self).await;
+            over.store(true, Ordering::Relaxed);
+        };
+        tokio::join!(working, load(&source, &over));
+    }
+}
+
+const TABLES: &str = "CREATE TABLE t (id int PRIMARY KEY, v text); CREATE TABLE other (id int PRIMARY KEY);
+    INSERT INTO t SELECT g, 'row ' || g FROM generate_series(1, 20000) AS g";
+
+#[tokio::test]
+async fn s004_a_table_that_was_damaged_is_copied_again_while_the_rest_goes_on() {
+    let tables = format!("{TABLES}; CREATE TABLE points (id int PRIMARY KEY, t int REFERENCES t DEFERRABLE)");
+    for schema in [TABLES, &tables] {
+        scenario("joins", schema, async |mirror| {
+            mirror.under_load(async |mirror| {
+                mirror.stop().await;
+                mirror
+                    .destination(
+                        "SET session_replication_role = replica; DELETE FROM t WHERE id % 3 = 0; UPDATE t SET v = 'damaged';
+                         INSERT INTO t VALUES (5000000, 'nowhere'); UPDATE multiboard_sync.member SET follows = false WHERE table_name = 't'",
+                    )
+                    .await;
+                mirror.start().await;
+                mirror.all_follow().await;
+                mirror.caught_up().await;
+            })
+            .await;
+            mirror.same().await;
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn s004_a_table_that_is_new_on_the_source_joins_once_the_destination_has_it() {
+    scenario("added", TABLES, async |mirror| {
+        let table = "CREATE TABLE later (id int PRIMARY KEY, v text)";
+        mirror
+            .source(&format!("{table}; INSERT INTO later SELECT g, 'row' FROM generate_series(1, 5000) AS g"))
+            .await;
+        mirror.caught_up().await;
+        mirror.destination(table).await;
+        mirror
+            .under_load(async |mirror| {
+                let session = mirror.to.session().await;
+                eventually("new table that follows", async || {
+                    let follows =
+                        "SELECT count(*) FROM multiboard_sync.member WHERE table_name = 'later' AND follows";
+                    if session.query_text(follows).await == "1" { Ok(()) } else { Err("not yet".to_owned()) }
+                })
+                .await;
+                mirror
+                    .source(
+                        "UPDATE later SET v = 'changed' WHERE id % 2 = 0; DELETE FROM later WHERE id % 5 = 0",
+                    )
+                    .await;
+            })
+            .await;
+        mirror.same().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s004_killed_while_a_table_is_copied_again_it_begins_with_that_anew() {
+    on_both("joinkill", TABLES, async |mirror| {
+        for side in [&mirror.from, &mirror.to] {
+            for broken in ["connection to client lost", "terminating connection due to administrator command", "could not receive data", "unexpected EOF"] {
+                side.announce(broken);
+            }
+        }
+        mirror.start().await;
+        mirror.under_load(async |mirror| {
+            for _ in 0..3 {
+                mirror.stop().await;
+                mirror
+                    .destination("DELETE FROM t WHERE id % 3 = 0; UPDATE multiboard_sync.member SET follows = false WHERE table_name = 't'")
+                    .await;
+                mirror.start().await;
+                let running = mirror.running.as_mut().expect("a mirror that runs");
+                running.event("that it copies", |line| line["event"] == "table.started").await;
+                running.kill();
+                mirror.running().finish().await;
+                mirror.start().await;
+                mirror.all_follow().await;
+            }
+            mirror.caught_up().await;
+        })
+        .await;
+        mirror.same().await;
+    })
+    .await;
+}
