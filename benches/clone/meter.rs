@@ -1,6 +1,6 @@
 //! What a command line costs: this program starts itself as a process of its own, which does nothing but run the
 //! line and ask the kernel, when it has ended, what it and everything it waited for used (getrusage(2), RUSAGE_CHILDREN).
-//! And what a server used meanwhile, from /proc.
+//! What a server used meanwhile is in `support::usage`.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -44,30 +44,4 @@ pub(crate) fn read(result: &Path) -> Usage {
     let mut numbers = text.split(' ').map(|word| word.parse::<u64>().unwrap());
     let mut next = || numbers.next().unwrap();
     Usage { wall: Duration::from_micros(next()), cpu: Duration::from_micros(next()), peak_kib: next() }
-}
-
-/// CPU that a server has used since its start: the postmaster, its living children and those it has waited for.
-/// `None` where there is no Linux /proc.
-pub(crate) fn server_cpu(data: &Path) -> Option<Duration> {
-    let pid_file = std::fs::read_to_string(data.join("postmaster.pid")).ok()?;
-    let pid = pid_file.lines().next()?;
-    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
-    let mut ticks: u64 = stat(pid)?.iter().sum();
-    for child in children.split_whitespace() {
-        // One that has just ended is counted with the postmaster the next time.
-        ticks += stat(child).map_or(0, |[user, system, ..]| user + system);
-    }
-    Some(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
-}
-
-/// utime, stime, cutime, cstime of proc(5).
-fn stat(pid: &str) -> Option<[u64; 4]> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field, the program's name, may hold spaces; it ends with the last parenthesis.
-    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
-    let mut ticks = [0; 4];
-    for (at, value) in ticks.iter_mut().enumerate() {
-        *value = fields.get(11 + at)?.parse().ok()?;
-    }
-    Some(ticks)
 }

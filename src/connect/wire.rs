@@ -16,7 +16,7 @@ pub(super) const READ_BYTES: usize = 256 * 1024;
 const SMALL_BYTES: usize = 8 * 1024;
 
 /// The longest message that the server can send: a 1 GB value with room for the rest of its row's frame.
-const LONGEST_MESSAGE: usize = 0x7fff_ffff;
+pub(super) const LONGEST_MESSAGE: usize = 0x7fff_ffff;
 
 /// A message of the server: its type and its body without the length.
 #[derive(Clone, Debug)]

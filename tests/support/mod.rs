@@ -24,6 +24,7 @@ pub mod log;
 pub mod pooler;
 pub mod server;
 pub mod stand_in;
+pub mod usage;
 
 use std::collections::HashMap;
 use std::io::Write;

@@ -158,6 +158,16 @@ impl CopyBoth<'_> {
         }
     }
 
+    /// The next message if all of it has been read already. Nothing is lost by not asking: what is no message, the end of the
+    /// stream or an error, is left for [`CopyBoth::receive`].
+    pub fn ready(&mut self) -> Result<Option<Bytes>, Error> {
+        let wire = &mut self.connection.wire;
+        match wire::header(&wire.incoming) {
+            Some((b'd', _)) => Ok(wire.take(wire::LONGEST_MESSAGE)?.map(|frame| frame.body)),
+            _ => Ok(None),
+        }
+    }
+
     /// Sends a message and flushes it: they are small and seldom, and their time matters.
     pub async fn send(&mut self, message: &[u8]) -> Result<(), Error> {
         let wire = &mut self.connection.wire;

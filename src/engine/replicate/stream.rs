@@ -4,6 +4,7 @@
 //! tells what is confirmed at least every few seconds, also while nobody takes what it has read; and it never tells more than
 //! [`Stream::confirm`] was told.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -21,9 +22,18 @@ use crate::sql;
 /// How often the server hears from us at least; its `wal_sender_timeout` is a minute unless somebody lowered it.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
-/// Messages that are read ahead, and KiB of them; one that is larger waits until it is the only one.
-const AHEAD: usize = 4096;
+/// KiB of messages that are read ahead; one that is larger waits until it is the only one.
 const AHEAD_KIB: u32 = 8 * 1024;
+
+/// Messages travel to the receiving end in packs: handing over each by itself costs more than reading it. A pack is what has
+/// been read at once, up to so many bytes, so a message that comes alone does not wait for others.
+const PACK_BYTES: usize = 128 * 1024;
+
+/// Packs that are read ahead, where they are small.
+const PACKS: usize = 512;
+
+/// What a message counts beside its bytes: the value that holds it, here and on its way.
+const MESSAGE_BYTES: usize = 64;
 
 /// What comes out of the stream, in the order of the log.
 #[derive(Debug)]
@@ -36,19 +46,27 @@ pub enum Received {
     Reached(Lsn),
 }
 
-/// A message, and the room that it takes until it is dropped.
+/// A message.
 #[derive(Debug)]
 pub struct Frame {
     /// Where the record that it is made of begins, or zero.
     pub wal_start: Lsn,
     pub data: Bytes,
+}
+
+/// What was read at once, and the room that it takes until all of it is taken.
+#[derive(Debug)]
+struct Pack {
+    received: VecDeque<Received>,
     _room: OwnedSemaphorePermit,
 }
 
 /// The receiving end of a stream.
 #[derive(Debug)]
 pub struct Stream {
-    received: mpsc::Receiver<Received>,
+    packs: mpsc::Receiver<Pack>,
+    /// The one that is being taken.
+    open: Option<Pack>,
     confirmed: watch::Sender<Lsn>,
 }
 
@@ -57,7 +75,7 @@ pub struct Stream {
 pub struct Reading {
     walsender: RawConnection,
     start: Sql,
-    received: mpsc::Sender<Received>,
+    packs: mpsc::Sender<Pack>,
     confirmed: watch::Receiver<Lsn>,
     stop: CancellationToken,
 }
@@ -92,20 +110,40 @@ pub fn stream(
         l = Sql::printed_by_server(from.to_string()),
         o = options(walsender.version(), publication)
     );
-    let (sender, received) = mpsc::channel(AHEAD);
+    let (sender, packs) = mpsc::channel(PACKS);
     let (confirmed, watched) = watch::channel(from);
-    (Stream { received, confirmed }, Reading { walsender, start, received: sender, confirmed: watched, stop })
+    let stream = Stream { packs, open: None, confirmed };
+    (stream, Reading { walsender, start, packs: sender, confirmed: watched, stop })
 }
 
 impl Stream {
-    /// The next thing; `None` when the task has ended.
+    /// The next thing; `None` when the task has ended. Dropped early, nothing is lost.
     pub async fn next(&mut self) -> Option<Received> {
-        self.received.recv().await
+        loop {
+            if let Some(received) = self.take() {
+                return Some(received);
+            }
+            self.open = Some(self.packs.recv().await?);
+        }
     }
 
     /// The next thing if it is there already.
     pub fn ready(&mut self) -> Option<Received> {
-        self.received.try_recv().ok()
+        loop {
+            if let Some(received) = self.take() {
+                return Some(received);
+            }
+            self.open = Some(self.packs.try_recv().ok()?);
+        }
+    }
+
+    fn take(&mut self) -> Option<Received> {
+        let pack = self.open.as_mut()?;
+        let received = pack.received.pop_front();
+        if pack.received.is_empty() {
+            self.open = None;
+        }
+        received
     }
 
     /// Everything up to here is durable on the destination, rows and checkpoint.
@@ -121,12 +159,14 @@ impl Stream {
 impl Reading {
     /// Reads until it is stopped, the receiving end is gone, or the stream breaks.
     pub async fn run(self) -> Result<()> {
-        let Self { mut walsender, start, received, mut confirmed, stop } = self;
+        let Self { mut walsender, start, packs, mut confirmed, stop } = self;
         let failed = |source| Error::Source { doing: "reading the replication stream", source };
         let mut copy = walsender.copy_both(&start).await.map_err(failed)?;
-        let ahead = Ahead { received, rooms: Arc::new(Semaphore::new(AHEAD_KIB as usize)) };
+        let ahead = Ahead { packs, rooms: Arc::new(Semaphore::new(AHEAD_KIB as usize)) };
         let mut reached = *confirmed.borrow();
-        let mut waiting = ahead.put(Came::Begun);
+        let mut waiting = Loose::default();
+        waiting.add(Received::Begun);
+        ahead.put(&mut waiting);
         let mut signs = tokio::time::interval(SIGN_OF_LIFE);
         loop {
             tokio::select! {
@@ -143,27 +183,26 @@ impl Reading {
                     let durable = *confirmed.borrow();
                     tell(&mut copy, reached, durable).await.map_err(failed)?;
                 }
-                is_there = ahead.put_when_there_is_room(&mut waiting), if waiting.is_some() => {
+                is_there = ahead.put_when_there_is_room(&mut waiting), if !waiting.is_empty() => {
                     if !is_there {
                         break;
                     }
                 }
-                frame = copy.receive(), if waiting.is_none() => {
-                    let Some(frame) = frame.map_err(failed)? else { return Err(Error::Ended { received: reached }) };
-                    waiting = ahead.put(match FromServer::decode(frame)? {
-                        FromServer::XLogData { wal_start, data, .. } => {
-                            reached = reached.max(wal_start);
-                            Came::Message(wal_start, data)
-                        }
-                        FromServer::Keepalive { wal_end, reply_requested, .. } => {
-                            reached = reached.max(wal_end);
-                            if reply_requested {
-                                let durable = *confirmed.borrow();
-                                tell(&mut copy, reached, durable).await.map_err(failed)?;
-                            }
-                            Came::Reached(wal_end)
-                        }
-                    });
+                frame = copy.receive(), if waiting.is_empty() => {
+                    let mut next = frame.map_err(failed)?;
+                    if next.is_none() {
+                        return Err(Error::Ended { received: reached });
+                    }
+                    let mut asked = false;
+                    while let Some(frame) = next {
+                        asked |= waiting.take_in(frame, &mut reached)?;
+                        next = if waiting.is_enough() { None } else { copy.ready().map_err(failed)? };
+                    }
+                    if asked {
+                        let durable = *confirmed.borrow();
+                        tell(&mut copy, reached, durable).await.map_err(failed)?;
+                    }
+                    ahead.put(&mut waiting);
                 }
             }
         }
@@ -175,60 +214,76 @@ impl Reading {
     }
 }
 
-/// What came and has no room yet.
-#[derive(Debug)]
-enum Came {
-    Begun,
-    Message(Lsn, Bytes),
-    Reached(Lsn),
+/// What was read and is no pack yet.
+#[derive(Debug, Default)]
+struct Loose {
+    received: VecDeque<Received>,
+    bytes: usize,
 }
 
-/// Where it goes: bounded in messages and in bytes.
+impl Loose {
+    fn add(&mut self, received: Received) {
+        let data = if let Received::Message(frame) = &received { frame.data.len() } else { 0 };
+        self.bytes = self.bytes.saturating_add(data).saturating_add(MESSAGE_BYTES);
+        self.received.push_back(received);
+    }
+
+    /// Adds what a message of the walsender says. Whether it wants an answer.
+    fn take_in(&mut self, frame: Bytes, reached: &mut Lsn) -> Result<bool> {
+        match FromServer::decode(frame)? {
+            FromServer::XLogData { wal_start, data, .. } => {
+                *reached = wal_start.max(*reached);
+                self.add(Received::Message(Frame { wal_start, data }));
+                Ok(false)
+            }
+            FromServer::Keepalive { wal_end, reply_requested, .. } => {
+                *reached = wal_end.max(*reached);
+                self.add(Received::Reached(wal_end));
+                Ok(reply_requested)
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.received.is_empty()
+    }
+
+    fn is_enough(&self) -> bool {
+        self.bytes >= PACK_BYTES
+    }
+
+    fn kib(&self) -> u32 {
+        u32::try_from(self.bytes / 1024).unwrap_or(u32::MAX).min(AHEAD_KIB)
+    }
+
+    fn pack(&mut self, room: OwnedSemaphorePermit) -> Pack {
+        let Self { received, .. } = std::mem::take(self);
+        Pack { received, _room: room }
+    }
+}
+
+/// Where packs go: bounded in number and in bytes.
 struct Ahead {
-    received: mpsc::Sender<Received>,
+    packs: mpsc::Sender<Pack>,
     rooms: Arc<Semaphore>,
 }
 
 impl Ahead {
-    /// Puts it in if there is room; else it comes back.
-    fn put(&self, came: Came) -> Option<Came> {
-        let room = Arc::clone(&self.rooms).try_acquire_many_owned(came.kib());
-        match (room, self.received.try_reserve()) {
-            (Ok(room), Ok(place)) => {
-                place.send(came.with(room));
-                None
-            }
-            // A receiver that is gone is noticed by the one who waits.
-            _ => Some(came),
+    /// Puts it in if there is room; else it stays.
+    fn put(&self, loose: &mut Loose) {
+        let room = Arc::clone(&self.rooms).try_acquire_many_owned(loose.kib());
+        // A receiver that is gone is noticed by the one who waits.
+        if let (Ok(room), Ok(place)) = (room, self.packs.try_reserve()) {
+            place.send(loose.pack(room));
         }
     }
 
     /// Waits for room and puts it in; false where nobody takes it any more. Dropped early, nothing is lost.
-    async fn put_when_there_is_room(&self, waiting: &mut Option<Came>) -> bool {
-        let kib = waiting.as_ref().map_or(0, Came::kib);
-        let Ok(place) = self.received.reserve().await else { return false };
-        let Ok(room) = Arc::clone(&self.rooms).acquire_many_owned(kib).await else { return false };
-        if let Some(came) = waiting.take() {
-            place.send(came.with(room));
-        }
+    async fn put_when_there_is_room(&self, loose: &mut Loose) -> bool {
+        let Ok(place) = self.packs.reserve().await else { return false };
+        let Ok(room) = Arc::clone(&self.rooms).acquire_many_owned(loose.kib()).await else { return false };
+        place.send(loose.pack(room));
         true
-    }
-}
-
-impl Came {
-    fn kib(&self) -> u32 {
-        match self {
-            Self::Begun | Self::Reached(_) => 0,
-            Self::Message(_, data) => u32::try_from(data.len() / 1024).unwrap_or(u32::MAX).min(AHEAD_KIB),
-        }
-    }
-
-    fn with(self, room: OwnedSemaphorePermit) -> Received {
-        match self {
-            Self::Begun => Received::Begun,
-            Self::Reached(lsn) => Received::Reached(lsn),
-            Self::Message(wal_start, data) => Received::Message(Frame { wal_start, data, _room: room }),
-        }
     }
 }
 
