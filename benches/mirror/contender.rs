@@ -48,8 +48,8 @@ pub(crate) struct Contender<'s> {
 }
 
 impl<'s> Contender<'s> {
-    pub(crate) fn new(servers: &'s Servers, kind: Kind, database: &'static str) -> Self {
-        Self { kind, servers, database, program: Binary::new(), running: None }
+    pub(crate) fn new(servers: &'s Servers, kind: Kind, database: &'static str, program: &str) -> Self {
+        Self { kind, servers, database, program: Binary::of(program), running: None }
     }
 
     /// Its database on the destination.

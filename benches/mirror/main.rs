@@ -97,7 +97,7 @@ async fn compare(servers: &Servers, options: &Options) -> bool {
     let mut contenders: Vec<Contender> = Kind::ALL
         .into_iter()
         .filter(|kind| options.wants(*kind))
-        .map(|kind| Contender::new(servers, kind, "bench"))
+        .map(|kind| Contender::new(servers, kind, "bench", &options.program))
         .collect();
     servers.source.execute("CREATE DATABASE bench").await;
     servers.source_session("bench").await.execute_all(&load::tables(options.scale)).await;

@@ -26,7 +26,7 @@ pub(crate) async fn run(servers: &Servers, part: Part, options: &Options) -> boo
         Part::Large => source.execute_all(LARGE).await,
         _ => make_tables(&source, options.scaled(TABLES)).await,
     }
-    let mut ours = Contender::new(servers, Kind::Ours, database);
+    let mut ours = Contender::new(servers, Kind::Ours, database, &options.program);
     ours.prepare().await;
     let load = Instant::now();
     let name = match part {

@@ -3,13 +3,14 @@
 use crate::contender::Kind;
 
 const USAGE: &str = "usage: scripts/bench mirror [--parts small,bulk,mixed,latency,large,many] [--scale X] [--seconds N]
-                            [--server MAJOR] [--skip-native]
+                            [--server MAJOR] [--skip-native] [--program PATH]
   --parts LIST     what is measured (all of them): drains of many small transactions, of three large ones, of a mixed
                    load; commit-to-visible latency; memory with one transaction of 5,000,000 rows, and with 2,000 tables
   --scale X        rows and transactions times X: 0.01 is a try (1)
   --seconds N      how long the latency of each is measured (15)
   --server MAJOR   the servers' version (15)
-  --skip-native    only ours and the decode floor";
+  --skip-native    only ours and the decode floor
+  --program PATH   another build of our program, to compare the two";
 
 /// One thing that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,13 +49,20 @@ pub(crate) struct Options {
     pub(crate) seconds: u64,
     pub(crate) major: u16,
     skip_native: bool,
+    pub(crate) program: String,
 }
 
 impl Options {
     /// Reads the words after the program's name; the error is text for the terminal.
     pub(crate) fn read(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut options =
-            Self { parts: Part::ALL.to_vec(), scale: 1.0, seconds: 15, major: 15, skip_native: false };
+        let mut options = Self {
+            parts: Part::ALL.to_vec(),
+            scale: 1.0,
+            seconds: 15,
+            major: 15,
+            skip_native: false,
+            program: env!("CARGO_BIN_EXE_multiboard-sync").to_owned(),
+        };
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value\n{USAGE}"));
             match word.as_str() {
@@ -62,6 +70,7 @@ impl Options {
                 "--scale" => options.scale = number(&word, &value()?)?,
                 "--seconds" => options.seconds = number(&word, &value()?)?,
                 "--server" => options.major = number(&word, &value()?)?,
+                "--program" => options.program = value()?,
                 "--skip-native" => options.skip_native = true,
                 _ => return Err(format!("unknown option {word}\n{USAGE}")),
             }

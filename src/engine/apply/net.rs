@@ -2,8 +2,10 @@
 //! outcome. Values in, values out.
 //!
 //! Rows are known by their replica identity as the source sends it, byte for byte: within one stream equal bytes are one
-//! row. What cannot be folded is handed back, to be done by itself and in its place.
+//! row. What cannot be folded is handed back, to be done by itself and in its place. Nothing is copied but what two changes
+//! of one row make together.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::pg::pgoutput::{Old, Tuple, Value};
@@ -17,59 +19,119 @@ pub enum RowChange {
 }
 
 /// The values of a row's replica identity, in the order of its columns.
-pub type Key = Box<[Value]>;
-
-/// The outcomes of a table's rows, in the order in which each row was first spoken of.
-#[derive(Debug, Default)]
-pub struct Net {
-    at: HashMap<Key, usize>,
-    rows: Vec<(Key, State)>,
-    /// New rows of a table in which nothing identifies them.
-    loose: Vec<Tuple>,
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Key<'c> {
+    /// Of one column, as most are.
+    One(&'c Value),
+    Many(Box<[&'c Value]>),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum State {
-    /// It came and went.
-    Nothing,
-    Inserted(Tuple),
-    Updated(Tuple),
-    Deleted,
-    /// It went, and one of the same identity came.
-    Replaced(Tuple),
+/// What is done to a table, in this order.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Work<'c> {
+    Net(Outcomes<'c>),
+    /// It could not be folded.
+    One(&'c RowChange),
 }
 
 /// The outcomes by kind; written in this order, deletes first, they make room for each other.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Outcomes {
-    pub deletes: Vec<Key>,
+pub struct Outcomes<'c> {
+    pub deletes: Vec<Key<'c>>,
     /// With the identity by which the row is found; values that did not change are [`Value::Unchanged`].
-    pub updates: Vec<(Key, Tuple)>,
-    pub inserts: Vec<Tuple>,
+    pub updates: Vec<(Key<'c>, Cow<'c, Tuple>)>,
+    pub inserts: Vec<Cow<'c, Tuple>>,
 }
 
-impl Net {
+/// Folds a table's changes. `identity` are the positions of the identity's columns.
+pub fn fold<'c>(changes: &[&'c RowChange], identity: &[usize]) -> Vec<Work<'c>> {
+    if let Some(outcomes) = of_one_kind(changes, identity) {
+        return vec![Work::Net(outcomes)];
+    }
+    let mut work = Vec::new();
+    let mut net = Net::for_rows(changes.len());
+    for change in changes {
+        // Without an identity rows can only come, and in any order.
+        if let Err(change) = net.add(change, identity) {
+            if !net.is_empty() {
+                work.push(Work::Net(std::mem::take(&mut net).outcomes()));
+            }
+            work.push(Work::One(change));
+        }
+    }
+    if !net.is_empty() {
+        work.push(Work::Net(net.outcomes()));
+    }
+    work
+}
+
+/// Where all rows come, or all go, no two changes are of one row: there is nothing to look for.
+fn of_one_kind<'c>(changes: &[&'c RowChange], identity: &[usize]) -> Option<Outcomes<'c>> {
+    let mut outcomes = Outcomes::default();
+    match changes.first()? {
+        RowChange::Insert { .. } => {
+            outcomes.inserts.reserve_exact(changes.len());
+            for change in changes {
+                let RowChange::Insert { new } = change else { return None };
+                outcomes.inserts.push(Cow::Borrowed(new));
+            }
+        }
+        RowChange::Delete { .. } => {
+            outcomes.deletes.reserve_exact(changes.len());
+            for change in changes {
+                let RowChange::Delete { .. } = change else { return None };
+                outcomes.deletes.push(key_of(change, identity)?);
+            }
+        }
+        RowChange::Update { .. } => return None,
+    }
+    Some(outcomes)
+}
+
+/// The outcomes of a table's rows, in the order in which each row was first spoken of.
+#[derive(Debug, Default)]
+struct Net<'c> {
+    at: HashMap<Key<'c>, usize>,
+    rows: Vec<(Key<'c>, State<'c>)>,
+    /// New rows of a table in which nothing identifies them.
+    loose: Vec<Cow<'c, Tuple>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State<'c> {
+    /// It came and went.
+    Nothing,
+    Inserted(Cow<'c, Tuple>),
+    Updated(Cow<'c, Tuple>),
+    Deleted,
+    /// It went, and one of the same identity came.
+    Replaced(Cow<'c, Tuple>),
+}
+
+impl<'c> Net<'c> {
+    fn for_rows(count: usize) -> Self {
+        Self { at: HashMap::with_capacity(count), rows: Vec::with_capacity(count), loose: Vec::new() }
+    }
+
     /// Whether there is nothing to write.
-    pub fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.loose.is_empty()
     }
 
-    /// Folds a change in. `identity` are the positions of the identity's columns. A change comes back where it cannot be
-    /// folded: it moves a row to another identity, says that all columns identify the row, or is none that a row in that state
-    /// can have.
-    pub fn add(&mut self, change: RowChange, identity: &[usize]) -> Result<(), RowChange> {
-        let change = match change {
-            RowChange::Insert { new } if identity.is_empty() => {
-                self.loose.push(new);
-                return Ok(());
-            }
-            change => change,
-        };
-        let Some(key) = key_of(&change, identity) else { return Err(change) };
+    /// Folds a change in. It comes back where it cannot be folded: it moves a row to another identity, says that all columns
+    /// identify the row, or is none that a row in that state can have.
+    fn add(&mut self, change: &'c RowChange, identity: &[usize]) -> Result<(), &'c RowChange> {
+        if let RowChange::Insert { new } = change
+            && identity.is_empty()
+        {
+            self.loose.push(Cow::Borrowed(new));
+            return Ok(());
+        }
+        let Some(key) = key_of(change, identity) else { return Err(change) };
         let Some(&at) = self.at.get(&key) else {
             let state = match change {
-                RowChange::Insert { new } => State::Inserted(new),
-                RowChange::Update { new, .. } => State::Updated(new),
+                RowChange::Insert { new } => State::Inserted(Cow::Borrowed(new)),
+                RowChange::Update { new, .. } => State::Updated(Cow::Borrowed(new)),
                 RowChange::Delete { .. } => State::Deleted,
             };
             self.at.insert(key.clone(), self.rows.len());
@@ -77,22 +139,24 @@ impl Net {
             return Ok(());
         };
         let Some((_, state)) = self.rows.get_mut(at) else { return Err(change) };
-        let next = match (&mut *state, change) {
-            (State::Nothing, RowChange::Insert { new }) => State::Inserted(new),
-            (State::Deleted, RowChange::Insert { new }) => State::Replaced(new),
-            (State::Inserted(before), RowChange::Update { new, .. }) => State::Inserted(over(before, new)),
-            (State::Updated(before), RowChange::Update { new, .. }) => State::Updated(over(before, new)),
-            (State::Replaced(before), RowChange::Update { new, .. }) => State::Replaced(over(before, new)),
+        *state = match (std::mem::replace(state, State::Nothing), change) {
+            (State::Nothing, RowChange::Insert { new }) => State::Inserted(Cow::Borrowed(new)),
+            (State::Deleted, RowChange::Insert { new }) => State::Replaced(Cow::Borrowed(new)),
+            (State::Inserted(before), RowChange::Update { new, .. }) => State::Inserted(over(&before, new)),
+            (State::Updated(before), RowChange::Update { new, .. }) => State::Updated(over(&before, new)),
+            (State::Replaced(before), RowChange::Update { new, .. }) => State::Replaced(over(&before, new)),
             (State::Inserted(_), RowChange::Delete { .. }) => State::Nothing,
             (State::Updated(_) | State::Replaced(_), RowChange::Delete { .. }) => State::Deleted,
-            (_, change) => return Err(change),
+            (was, change) => {
+                *state = was;
+                return Err(change);
+            }
         };
-        *state = next;
         Ok(())
     }
 
     /// The outcomes by kind.
-    pub fn outcomes(self) -> Outcomes {
+    fn outcomes(self) -> Outcomes<'c> {
         let mut outcomes = Outcomes { inserts: self.loose, ..Outcomes::default() };
         for (key, state) in self.rows {
             match state {
@@ -110,40 +174,61 @@ impl Net {
     }
 }
 
+impl<'c> Key<'c> {
+    /// The values of these columns; `None` where the tuple lacks one of them.
+    pub fn of(tuple: &'c Tuple, positions: &[usize]) -> Option<Self> {
+        match positions {
+            [one] => tuple.0.get(*one).map(Self::One),
+            many => many.iter().map(|at| tuple.0.get(*at)).collect::<Option<_>>().map(Self::Many),
+        }
+    }
+
+    /// The value of the column at this position of the identity.
+    pub fn get(&self, at: usize) -> Option<&'c Value> {
+        self.values().get(at).copied()
+    }
+
+    fn values(&self) -> &[&'c Value] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
+
 /// The identity by which the destination knows the row; `None` where the change moves it to another, or all columns identify it.
-fn key_of(change: &RowChange, identity: &[usize]) -> Option<Key> {
+fn key_of<'c>(change: &'c RowChange, identity: &[usize]) -> Option<Key<'c>> {
     if identity.is_empty() {
         return None;
     }
     match change {
-        RowChange::Insert { new } => values(new, identity),
-        RowChange::Delete { old: Old::Key(old) } => values(old, identity),
+        RowChange::Insert { new } => Key::of(new, identity),
+        RowChange::Delete { old: Old::Key(old) } => Key::of(old, identity),
         RowChange::Update { old: None, new } => {
-            values(new, identity).filter(|key| !key.contains(&Value::Unchanged))
+            Key::of(new, identity).filter(|key| !key.values().contains(&&Value::Unchanged))
         }
         RowChange::Update { old: Some(Old::Key(old)), new } => {
-            let before = values(old, identity)?;
+            let before = Key::of(old, identity)?;
             // A long value of the identity itself that did not change is sent with the old row and not with the new one.
-            let after = values(new, identity)?;
-            let same = before.iter().zip(&after).all(|(old, new)| *new == Value::Unchanged || old == new);
+            let after = Key::of(new, identity)?;
+            let mut both = before.values().iter().zip(after.values());
+            let same = both.all(|(old, new)| **new == Value::Unchanged || old == new);
             same.then_some(before)
         }
         RowChange::Delete { old: Old::Full(_) } | RowChange::Update { old: Some(Old::Full(_)), .. } => None,
     }
 }
 
-fn values(tuple: &Tuple, positions: &[usize]) -> Option<Key> {
-    positions.iter().map(|at| tuple.0.get(*at).cloned()).collect()
-}
-
 /// The newer row, with what it left unchanged taken from the older one.
-fn over(before: &mut Tuple, mut new: Tuple) -> Tuple {
-    for (value, old) in new.0.iter_mut().zip(&mut before.0) {
-        if *value == Value::Unchanged {
-            std::mem::swap(value, old);
-        }
+fn over<'c>(before: &Tuple, new: &'c Tuple) -> Cow<'c, Tuple> {
+    if !new.0.contains(&Value::Unchanged) {
+        return Cow::Borrowed(new);
     }
-    new
+    let value = |(new, old): (&Value, &Value)| match new {
+        Value::Unchanged => old.clone(),
+        new => new.clone(),
+    };
+    Cow::Owned(Tuple(new.0.iter().zip(&before.0).map(value).collect()))
 }
 
 #[cfg(test)]
@@ -152,7 +237,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{Net, RowChange};
+    use super::{Outcomes, RowChange, Work, fold};
     use crate::pg::pgoutput::{Old, Tuple, Value};
 
     fn text(value: u8) -> Value {
@@ -199,16 +284,16 @@ mod tests {
         }
     }
 
-    fn write(table: &mut Table, net: Net) {
-        let outcomes = net.outcomes();
+    fn write(table: &mut Table, outcomes: Outcomes<'_>) {
+        let old = |key: super::Key<'_>| Old::Key(Tuple(key.values().iter().copied().cloned().collect()));
         for key in outcomes.deletes {
-            apply(table, &RowChange::Delete { old: Old::Key(Tuple(key.to_vec())) });
+            apply(table, &RowChange::Delete { old: old(key) });
         }
         for (key, new) in outcomes.updates {
-            apply(table, &RowChange::Update { old: Some(Old::Key(Tuple(key.to_vec()))), new });
+            apply(table, &RowChange::Update { old: Some(old(key)), new: new.into_owned() });
         }
         for new in outcomes.inserts {
-            apply(table, &RowChange::Insert { new });
+            apply(table, &RowChange::Insert { new: new.into_owned() });
         }
     }
 
@@ -217,16 +302,17 @@ mod tests {
         #[test]
         fn folding_changes_nothing_about_the_outcome(
             there in proptest::collection::vec(0..4_u8, 0..4),
+            kinds in 1..=3_u8,
             wishes in proptest::collection::vec((0..3_u8, 0..4_u8, 0..4_u8, any::<[Option<bool>; 2]>()), 0..30),
         ) {
             let start: Table = there.iter().map(|key| (vec![b'a' + key], row(*key, [Some(20), Some(21)]).0)).collect();
             let (mut in_order, mut folded) = (start.clone(), start);
-            let mut net = Net::default();
+            let mut changes = Vec::new();
             for (kind, key, other, values) in wishes {
                 let exists = |key: u8| in_order.contains_key(&vec![b'a' + key]);
                 let values = values.map(|value| value.map(u8::from));
                 let old = Old::Key(Tuple(vec![text(key), Value::Null, Value::Null]));
-                let change = match kind {
+                let change = match kind % kinds {
                     0 if !exists(key) => RowChange::Insert { new: row(key, [Some(1), Some(2)]) },
                     1 if exists(key) && (key == other || exists(other)) => {
                         RowChange::Update { old: None, new: row(key, values) }
@@ -236,37 +322,61 @@ mod tests {
                     _ => continue,
                 };
                 apply(&mut in_order, &change);
-                if let Err(change) = net.add(change, &[0]) {
-                    write(&mut folded, std::mem::take(&mut net));
-                    apply(&mut folded, &change);
+                changes.push(change);
+            }
+            for work in fold(&changes.iter().collect::<Vec<_>>(), &[0]) {
+                match work {
+                    Work::Net(outcomes) => write(&mut folded, outcomes),
+                    Work::One(change) => apply(&mut folded, change),
                 }
             }
-            write(&mut folded, net);
             prop_assert_eq!(in_order, folded);
         }
     }
 
     #[test]
-    fn what_cannot_be_folded_comes_back() {
-        let mut net = Net::default();
+    fn rows_that_only_come_or_only_go_are_taken_as_they_are() {
         let insert = |key| RowChange::Insert { new: row(key, [Some(1), Some(1)]) };
-        net.add(insert(1), &[0]).expect("folded");
-        // The source cannot have said this: what the destination says to it is the answer.
-        assert_eq!(net.add(insert(1), &[0]), Err(insert(1)));
+        let delete = |key| RowChange::Delete { old: Old::Key(row(key, [None, None])) };
+        let count = |changes: &[RowChange], identity: &[usize]| {
+            let work = fold(&changes.iter().collect::<Vec<_>>(), identity);
+            let [Work::Net(outcomes)] = work.as_slice() else { panic!("{work:?}") };
+            (outcomes.deletes.len(), outcomes.updates.len(), outcomes.inserts.len())
+        };
+        assert_eq!(count(&[insert(1), insert(2)], &[0]), (0, 0, 2));
+        assert_eq!(count(&[insert(1), insert(1)], &[]), (0, 0, 2));
+        assert_eq!(count(&[delete(1), delete(2)], &[0]), (2, 0, 0));
+        assert_eq!(count(&[delete(1), insert(1)], &[0]), (1, 0, 1));
+    }
+
+    #[test]
+    fn what_cannot_be_folded_comes_back() {
+        let insert = |key| RowChange::Insert { new: row(key, [Some(1), Some(1)]) };
+        let update = RowChange::Update { old: None, new: row(1, [Some(2), Some(2)]) };
         // No identity.
         let delete = RowChange::Delete { old: Old::Full(row(2, [None, None])) };
-        assert_eq!(net.add(delete.clone(), &[]), Err(delete));
+        assert_eq!(fold(&[&delete], &[]), [Work::One(&delete)]);
+        assert_eq!(fold(&[&delete], &[0]), [Work::One(&delete)]);
         let moved =
             RowChange::Update { old: Some(Old::Key(row(1, [None, None]))), new: row(3, [None, None]) };
-        assert_eq!(net.add(moved.clone(), &[0]), Err(moved));
+        // The source cannot have said the second insert: what the destination says to it is the answer.
+        for one in [insert(1), moved] {
+            let (first, last) = (insert(1), insert(5));
+            let work = fold(&[&first, &update, &one, &last], &[0]);
+            let [Work::Net(before), Work::One(alone), Work::Net(after)] = work.as_slice() else {
+                panic!("{work:?}")
+            };
+            assert_eq!((before.inserts.len(), *alone, after.inserts.len()), (1, &one, 1));
+        }
     }
 
     #[test]
     fn a_long_value_of_the_identity_that_did_not_change_does_not_move_the_row() {
-        let mut net = Net::default();
         let new = Tuple(vec![Value::Unchanged, text(5), text(6)]);
         let old = Tuple(vec![text(1), Value::Null, Value::Null]);
-        net.add(RowChange::Update { old: Some(Old::Key(old)), new: new.clone() }, &[0]).expect("folded");
-        assert_eq!(net.outcomes().updates, [(Box::from([text(1)]), new)]);
+        let update = RowChange::Update { old: Some(Old::Key(old)), new: new.clone() };
+        let work = fold(&[&update], &[0]);
+        let [Work::Net(outcomes)] = work.as_slice() else { panic!("{work:?}") };
+        assert_eq!(outcomes.updates, [(super::Key::One(&text(1)), std::borrow::Cow::Owned(new))]);
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::net::{Net, RowChange};
+use super::net::{RowChange, Work, fold};
 use super::table::Table;
 use crate::pg::QualifiedName;
 
@@ -18,75 +18,70 @@ pub enum Change {
     Truncate { tables: Vec<Arc<Table>>, restart_identity: bool },
 }
 
-/// What is done to one table, in this order.
-#[derive(Debug)]
-pub enum Work {
-    Net(Net),
-    /// It could not be folded.
-    One(RowChange),
-}
-
 /// A step of a batch.
 #[derive(Debug)]
-pub enum Group {
-    Rows(Vec<(Arc<Table>, Vec<Work>)>),
-    Truncate { tables: Vec<Arc<Table>>, restart_identity: bool },
+pub enum Group<'c> {
+    Rows(Vec<(&'c Arc<Table>, Vec<Work<'c>>)>),
+    Truncate { tables: &'c [Arc<Table>], restart_identity: bool },
 }
 
 /// Folds the changes of a batch, in the order of the source's commits.
 #[derive(Debug, Default)]
-pub struct Order {
-    groups: Vec<Group>,
-    at: HashMap<QualifiedName, usize>,
-    open: Vec<(Arc<Table>, Vec<Work>)>,
+pub struct Order<'c> {
+    groups: Vec<Group<'c>>,
+    at: HashMap<&'c QualifiedName, usize>,
+    open: Vec<(&'c Arc<Table>, Vec<&'c RowChange>)>,
+    /// The table of the last change: the next is often of the same.
+    last: usize,
 }
 
-impl Order {
+impl<'c> Order<'c> {
     /// Adds the next change.
-    pub fn add(&mut self, change: Change) {
+    pub fn add(&mut self, change: &'c Change) {
         match change {
             Change::Row { table, change } => self.row(table, change),
             Change::Truncate { tables, restart_identity } => {
                 self.close();
-                self.groups.push(Group::Truncate { tables, restart_identity });
+                self.groups.push(Group::Truncate { tables, restart_identity: *restart_identity });
             }
         }
     }
 
-    fn row(&mut self, table: Arc<Table>, change: RowChange) {
+    fn row(&mut self, table: &'c Arc<Table>, change: &'c RowChange) {
+        if let Some((open, changes)) = self.open.get_mut(self.last)
+            && Arc::ptr_eq(open, table)
+        {
+            return changes.push(change);
+        }
         let known = self.at.get(&table.name).copied();
-        let at = match known.and_then(|at| Some((at, self.open.get(at)?))) {
-            Some((at, (open, _))) if Arc::ptr_eq(open, &table) => at,
+        self.last = match known.and_then(|at| Some((at, self.open.get(at)?))) {
+            Some((at, (open, _))) if Arc::ptr_eq(open, table) => at,
             other => {
                 // The same table with other columns: what came before comes first.
                 if other.is_some() {
                     self.close();
                 }
-                self.at.insert(table.name.clone(), self.open.len());
-                self.open.push((Arc::clone(&table), Vec::new()));
+                self.at.insert(&table.name, self.open.len());
+                self.open.push((table, Vec::new()));
                 self.open.len() - 1
             }
         };
-        let Some((_, work)) = self.open.get_mut(at) else { return };
-        if !matches!(work.last(), Some(Work::Net(_))) {
-            work.push(Work::Net(Net::default()));
+        if let Some((_, changes)) = self.open.get_mut(self.last) {
+            changes.push(change);
         }
-        let Some(Work::Net(net)) = work.last_mut() else { return };
-        let Err(change) = net.add(change, &table.identity) else { return };
-        // Without an identity rows can only come, and in any order.
-        work.push(Work::One(change));
     }
 
     fn close(&mut self) {
         self.at.clear();
         let open = std::mem::take(&mut self.open);
         if !open.is_empty() {
-            self.groups.push(Group::Rows(open));
+            let folded = open.into_iter().map(|(table, changes)| (table, fold(&changes, &table.identity)));
+            self.groups.push(Group::Rows(folded.collect()));
         }
     }
 
     /// What is to be done.
-    pub fn finish(mut self) -> Vec<Group> {
+    pub fn finish(mut self) -> Vec<Group<'c>> {
         self.close();
         self.groups
     }

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::array::Array;
-use super::net::{Net, Outcomes, RowChange};
-use super::order::Work;
+use super::net::{Key, Outcomes, RowChange, Work};
 use super::statement::{Kind, Statement, Takes};
 use super::table::Table;
 use crate::pg::pgoutput::{Old, Tuple, Value};
@@ -24,7 +23,7 @@ pub(super) struct Rows {
 /// What is known of one row.
 #[derive(Clone, Copy, Default)]
 struct Row<'a> {
-    key: &'a [Value],
+    key: Option<&'a Key<'a>>,
     old: Option<&'a Tuple>,
     new: Option<&'a Tuple>,
 }
@@ -38,54 +37,68 @@ impl Rows {
 
     fn push(&mut self, row: Row<'_>) {
         for (takes, array) in self.statement.parameters.iter().zip(&mut self.parameters) {
-            let at = |tuple: Option<&Tuple>, at: usize| tuple.and_then(|tuple| tuple.0.get(at)).cloned();
-            match *takes {
-                Takes::Key(at) => array.push_value(row.key.get(at)),
-                Takes::Old(position) => array.push_value(at(row.old, position).as_ref()),
-                Takes::New(position) => array.push_value(at(row.new, position).as_ref()),
-            }
+            array.push_value(match *takes {
+                Takes::Key(at) => row.key.and_then(|key| key.get(at)),
+                Takes::Old(at) => row.old.and_then(|old| old.0.get(at)),
+                Takes::New(at) => row.new.and_then(|new| new.0.get(at)),
+            });
         }
         self.count += 1;
     }
 }
 
 /// The statements for one piece of work on a table, in their order.
-pub(super) fn of(table: &Arc<Table>, work: Work) -> Vec<Rows> {
+pub(super) fn of(table: &Arc<Table>, work: Work<'_>) -> Vec<Rows> {
     match work {
-        Work::Net(net) => of_net(table, net),
-        Work::One(change) => of_one(table, &change).into_iter().collect(),
+        Work::Net(outcomes) => of_outcomes(table, &outcomes),
+        Work::One(change) => of_one(table, change).into_iter().collect(),
     }
 }
 
-fn of_net(table: &Arc<Table>, net: Net) -> Vec<Rows> {
-    let Outcomes { deletes, updates, inserts } = net.outcomes();
+fn of_outcomes(table: &Arc<Table>, outcomes: &Outcomes<'_>) -> Vec<Rows> {
     let mut all = Vec::new();
-    if !deletes.is_empty()
+    if !outcomes.deletes.is_empty()
         && let Some(mut rows) = Rows::new(table, Kind::Delete)
     {
-        deletes.iter().for_each(|key| rows.push(Row { key, ..Row::default() }));
+        outcomes.deletes.iter().for_each(|key| rows.push(Row { key: Some(key), ..Row::default() }));
         all.push(rows);
     }
-    let mut by_set: HashMap<Vec<usize>, usize> = HashMap::new();
-    for (key, new) in &updates {
-        let set = table.set_by(|at| new.0.get(at) == Some(&Value::Unchanged));
-        let at = match by_set.get(&set) {
-            Some(at) => *at,
-            None => {
-                let Some(rows) = Rows::new(table, Kind::Update { set: set.clone() }) else { continue };
-                by_set.insert(set, all.len());
-                all.push(rows);
-                all.len() - 1
+    let mut by_set: HashMap<Vec<usize>, Option<usize>> = HashMap::new();
+    // Most updates leave no long value unchanged.
+    let mut sets_all = None;
+    for (key, new) in &outcomes.updates {
+        let is_unchanged = |at: usize| new.0.get(at) == Some(&Value::Unchanged);
+        let whole = !new.0.contains(&Value::Unchanged);
+        let at = match sets_all {
+            Some(at) if whole => at,
+            _ => {
+                let set = table.set_by(is_unchanged);
+                let at = match by_set.get(&set) {
+                    Some(at) => *at,
+                    None => {
+                        let rows = Rows::new(table, Kind::Update { set: set.clone() });
+                        let at = rows.map(|rows| {
+                            all.push(rows);
+                            all.len() - 1
+                        });
+                        by_set.insert(set, at);
+                        at
+                    }
+                };
+                if whole {
+                    sets_all = Some(at);
+                }
+                at
             }
         };
-        if let Some(rows) = all.get_mut(at) {
-            rows.push(Row { key, new: Some(new), ..Row::default() });
+        if let Some(rows) = at.and_then(|at| all.get_mut(at)) {
+            rows.push(Row { key: Some(key), new: Some(new), ..Row::default() });
         }
     }
-    if !inserts.is_empty()
+    if !outcomes.inserts.is_empty()
         && let Some(mut rows) = Rows::new(table, Kind::Insert)
     {
-        inserts.iter().for_each(|new| rows.push(Row { new: Some(new), ..Row::default() }));
+        outcomes.inserts.iter().for_each(|new| rows.push(Row { new: Some(new), ..Row::default() }));
         all.push(rows);
     }
     all
@@ -93,28 +106,27 @@ fn of_net(table: &Arc<Table>, net: Net) -> Vec<Rows> {
 
 /// The statement for one change by itself; `None` where there is nothing to do: an update that sets nothing.
 pub(super) fn of_one(table: &Arc<Table>, change: &RowChange) -> Option<Rows> {
-    let key =
-        |old: &Tuple| table.identity.iter().filter_map(|at| old.0.get(*at).cloned()).collect::<Vec<_>>();
     let null = |old: &Tuple| -> Vec<bool> {
         table.sent.iter().map(|sent| matches!(old.0.get(sent.at), None | Some(Value::Null))).collect()
     };
     let set = |new: &Tuple| table.set_by(|at| new.0.get(at) == Some(&Value::Unchanged));
     let (kind, found_by, old, new) = match change {
-        RowChange::Insert { new } => (Kind::Insert, Vec::new(), None, Some(new)),
+        RowChange::Insert { new } => (Kind::Insert, None, None, Some(new)),
         RowChange::Delete { old: Old::Full(old) } => {
-            (Kind::DeleteFull { null: null(old) }, Vec::new(), Some(old), None)
+            (Kind::DeleteFull { null: null(old) }, None, Some(old), None)
         }
         RowChange::Update { old: Some(Old::Full(old)), new } => {
-            (Kind::UpdateFull { null: null(old), set: set(new) }, Vec::new(), Some(old), Some(new))
+            (Kind::UpdateFull { null: null(old), set: set(new) }, None, Some(old), Some(new))
         }
-        RowChange::Delete { old: Old::Key(old) } => (Kind::Delete, key(old), None, None),
+        RowChange::Delete { old: Old::Key(old) } => (Kind::Delete, Some(old), None, None),
         RowChange::Update { old: Some(Old::Key(old)), new } => {
-            (Kind::Update { set: set(new) }, key(old), None, Some(new))
+            (Kind::Update { set: set(new) }, Some(old), None, Some(new))
         }
-        RowChange::Update { old: None, new } => (Kind::Update { set: set(new) }, key(new), None, Some(new)),
+        RowChange::Update { old: None, new } => (Kind::Update { set: set(new) }, Some(new), None, Some(new)),
     };
+    let key = found_by.and_then(|tuple| Key::of(tuple, &table.identity));
     let mut rows = Rows::new(table, kind)?;
-    rows.push(Row { key: &found_by, old, new });
+    rows.push(Row { key: key.as_ref(), old, new });
     Some(rows)
 }
 

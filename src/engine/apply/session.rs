@@ -103,16 +103,16 @@ impl Session {
     ) -> std::result::Result<(), Again> {
         let mut order = Order::default();
         for change in changes {
-            order.add(change.clone());
+            order.add(change);
         }
         for group in order.finish() {
             match group {
                 Group::Truncate { tables, restart_identity } => {
-                    steps.push(Step::Fixed(truncate(&tables, restart_identity)));
+                    steps.push(Step::Fixed(truncate(tables, restart_identity)));
                 }
                 Group::Rows(tables) => {
                     for (table, work) in tables {
-                        for rows in work.into_iter().flat_map(|work| rows::of(&table, work)) {
+                        for rows in work.into_iter().flat_map(|work| rows::of(table, work)) {
                             let prepared = self.prepare(&rows).await;
                             let statement = prepared.map_err(|source| Again::Failed(failed(source)))?;
                             steps.push(Step::Rows { statement, rows });
