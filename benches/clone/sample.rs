@@ -33,7 +33,8 @@ impl Sample {
 /// Runs the contender's line to its end. A line that fails ends the bench with what it printed.
 pub(crate) async fn take(pair: &Pair, contender: &Contender) -> Sample {
     run(pair, contender.before, "before").await;
-    let cpu = |server: &crate::support::Server| crate::support::usage::server_cpu(&server.folder().join("data"));
+    let cpu =
+        |server: &crate::support::Server| crate::support::usage::server_cpu(&server.folder().join("data"));
     let (source, destination) = (cpu(&pair.source), cpu(&pair.destination));
     let (usage, shown) = run(pair, contender.line, "timed").await;
     let since = |before: Option<Duration>, after: Option<Duration>| Some(after?.saturating_sub(before?));

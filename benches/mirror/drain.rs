@@ -110,8 +110,8 @@ fn print(part: Part, stretches: &[Stretch], drained: &[Drained], floors: &[(&str
     let native = drained.iter().find(|one| one.kind == Kind::Native).map(total);
     for one in drained {
         let wall = total(one);
-        let ratio =
-            native.map_or_else(String::new, |native| format!("{:.2}", wall.as_secs_f64() / native.as_secs_f64()));
+        let ratio = native
+            .map_or_else(String::new, |native| format!("{:.2}", wall.as_secs_f64() / native.as_secs_f64()));
         let [source, destination, own] = one.cpu.map(|cpu| format!("{:.2}", cpu.as_secs_f64()));
         let (own, peak) = match one.kind {
             Kind::Ours => (own, format!("{:.0}", one.cost.peak_mib())),
@@ -129,7 +129,8 @@ fn print(part: Part, stretches: &[Stretch], drained: &[Drained], floors: &[(&str
             println!("{} had them after {} s", one.kind.name(), at.join(", "));
         }
     }
-    if let (Some(native), Some(ours)) = (native, drained.iter().find(|one| one.kind == Kind::Ours).map(total)) {
+    if let (Some(native), Some(ours)) = (native, drained.iter().find(|one| one.kind == Kind::Ours).map(total))
+    {
         println!("native takes {:.2} times as long as ours", native.as_secs_f64() / ours.as_secs_f64());
     }
 }
@@ -158,7 +159,8 @@ impl Floor {
             session.execute_all("CREATE PUBLICATION native FOR ALL TABLES").await;
         }
         for floor in FLOORS {
-            let create = format!("SELECT pg_catalog.pg_create_logical_replication_slot('{}', 'pgoutput')", floor.slot);
+            let create =
+                format!("SELECT pg_catalog.pg_create_logical_replication_slot('{}', 'pgoutput')", floor.slot);
             session.query_text(&create).await;
         }
         FLOORS.into()

@@ -45,12 +45,27 @@ pub(crate) async fn run(contenders: &mut [Contender<'_>], options: &Options) -> 
         eprintln!("latency {}: p50 {}", contender.kind.name(), ms(percentile(&measured.latencies, 50.0)));
         all.push(measured);
     }
-    println!("\n## latency: commit to visible at {PER_SECOND} transactions a second for {} s\n", options.seconds);
+    println!(
+        "\n## latency: commit to visible at {PER_SECOND} transactions a second for {} s\n",
+        options.seconds
+    );
     println!(
         "| {:32} | {:>7} | {:>7} | {:>7} | {:>7} | {:>5} | {:>10} | {:>15} | {:>7} |",
-        "followed by", "p50 ms", "p95 ms", "p99 ms", "max ms", "late", "source CPU", "destination CPU", "own CPU"
+        "followed by",
+        "p50 ms",
+        "p95 ms",
+        "p99 ms",
+        "max ms",
+        "late",
+        "source CPU",
+        "destination CPU",
+        "own CPU"
     );
-    println!("|{:-<34}|{}", "", [9, 9, 9, 9, 7, 12, 17, 9].map(|width| format!("{:->width$}|", ":")).concat());
+    println!(
+        "|{:-<34}|{}",
+        "",
+        [9, 9, 9, 9, 7, 12, 17, 9].map(|width| format!("{:->width$}|", ":")).concat()
+    );
     for one in &all {
         let at = [50.0, 95.0, 99.0, 100.0].map(|share| ms(percentile(&one.latencies, share)));
         let [source, destination, own] = one.cpu.map(|cpu| format!("{:.2}", cpu.as_secs_f64()));
@@ -139,8 +154,10 @@ struct Commit {
 async fn write(url: &str, writer: usize, first: u64, start: Instant, seconds: u64) -> Vec<Commit> {
     let session = Session::open(url).await;
     let insert = session.prepare("INSERT INTO tick (writer, number) VALUES ($1, $2)").await.unwrap();
-    let update =
-        session.prepare("UPDATE account SET balance = balance + 1, changed_at = now() WHERE id = $1").await.unwrap();
+    let update = session
+        .prepare("UPDATE account SET balance = balance + 1, changed_at = now() WHERE id = $1")
+        .await
+        .unwrap();
     let accounts: i64 = session.query_text("SELECT pg_catalog.max(id) FROM account").await.parse().unwrap();
     let turn = Duration::from_micros(1_000_000 * WRITERS as u64 / PER_SECOND);
     let offset = turn / WRITERS as u32 * writer as u32;

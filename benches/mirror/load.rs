@@ -150,12 +150,7 @@ COMMIT;
 ";
 
 /// Runs scripts with their weights in four clients, each so many transactions.
-async fn pgbench(
-    servers: &Servers,
-    options: &Options,
-    scripts: &[(&str, u32, &str)],
-    transactions: u64,
-) {
+async fn pgbench(servers: &Servers, options: &Options, scripts: &[(&str, u32, &str)], transactions: u64) {
     let folder = tempfile::Builder::new().prefix("mbs-bench-").tempdir().unwrap();
     let mut arguments: Vec<String> =
         ["--no-vacuum", "--client=4", "--jobs=1", "--protocol=prepared"].map(str::to_owned).into();

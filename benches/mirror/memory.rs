@@ -101,7 +101,9 @@ async fn in_all_tables(source: &Session, tables: u64) -> String {
     let changes = "EXECUTE format('INSERT INTO t%1$s SELECT n, ''new '' || n, n, now(), ''{\"a\": 1}'', ''{x,y}'', true FROM generate_series(11, 20) AS n', i);
          EXECUTE format('UPDATE t%1$s SET name = name || ''!'', at = now() WHERE id <= 5', i);
          EXECUTE format('DELETE FROM t%1$s WHERE id BETWEEN 6 AND 8', i);";
-    source.execute_all(&format!("DO $do$ BEGIN FOR i IN 1..{tables} LOOP {changes} END LOOP; END $do$")).await;
+    source
+        .execute_all(&format!("DO $do$ BEGIN FOR i IN 1..{tables} LOOP {changes} END LOOP; END $do$"))
+        .await;
     let again = "EXECUTE format('UPDATE t%1$s SET amount = amount + 1 WHERE id <= 20', i);
          EXECUTE format('DELETE FROM t%1$s WHERE id BETWEEN 9 AND 12', i); COMMIT;";
     source.execute_all(&format!("DO $do$ BEGIN FOR i IN 1..{tables} LOOP {again} END LOOP; END $do$")).await;

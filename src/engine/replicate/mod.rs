@@ -5,6 +5,8 @@
 //!                                                          ▲ confirmed positions
 //! ```
 
+mod ahead;
+mod pace;
 pub mod publication;
 pub mod slot;
 pub mod stream;

@@ -4,14 +4,14 @@
 //! tells what is confirmed at least every few seconds, also while nobody takes what it has read; and it never tells more than
 //! [`Stream::confirm`] was told.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::ahead::{Filling, Taking, ahead};
+use super::pace::Pace;
 use super::{Error, Result};
 use crate::connect::RawConnection;
 use crate::connect::raw::CopyBoth;
@@ -22,18 +22,11 @@ use crate::sql;
 /// How often the server hears from us at least; its `wal_sender_timeout` is a minute unless somebody lowered it.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
-/// KiB of messages that are read ahead; one that is larger waits until it is the only one.
-const AHEAD_KIB: u32 = 8 * 1024;
+/// So many messages of a transaction, without its end, and the rest is not waited for one by one.
+const LARGE: usize = 100;
 
-/// Messages travel to the receiving end in packs: handing over each by itself costs more than reading it. A pack is what has
-/// been read at once, up to so many bytes, so a message that comes alone does not wait for others.
-const PACK_BYTES: usize = 128 * 1024;
-
-/// Packs that are read ahead, where they are small.
-const PACKS: usize = 512;
-
-/// What a message counts beside its bytes: the value that holds it, here and on its way.
-const MESSAGE_BYTES: usize = 64;
+/// So many bytes are taken out of what was read before others get their turn.
+const ONE_GO_BYTES: usize = 256 * 1024;
 
 /// What comes out of the stream, in the order of the log.
 #[derive(Debug)]
@@ -54,19 +47,10 @@ pub struct Frame {
     pub data: Bytes,
 }
 
-/// What was read at once, and the room that it takes until all of it is taken.
-#[derive(Debug)]
-struct Pack {
-    received: VecDeque<Received>,
-    _room: OwnedSemaphorePermit,
-}
-
 /// The receiving end of a stream.
 #[derive(Debug)]
 pub struct Stream {
-    packs: mpsc::Receiver<Pack>,
-    /// The one that is being taken.
-    open: Option<Pack>,
+    taking: Taking,
     confirmed: watch::Sender<Lsn>,
 }
 
@@ -75,7 +59,7 @@ pub struct Stream {
 pub struct Reading {
     walsender: RawConnection,
     start: Sql,
-    packs: mpsc::Sender<Pack>,
+    filling: Filling,
     confirmed: watch::Receiver<Lsn>,
     stop: CancellationToken,
 }
@@ -110,40 +94,26 @@ pub fn stream(
         l = Sql::printed_by_server(from.to_string()),
         o = options(walsender.version(), publication)
     );
-    let (sender, packs) = mpsc::channel(PACKS);
+    let (filling, taking) = ahead();
     let (confirmed, watched) = watch::channel(from);
-    let stream = Stream { packs, open: None, confirmed };
-    (stream, Reading { walsender, start, packs: sender, confirmed: watched, stop })
+    (Stream { taking, confirmed }, Reading { walsender, start, filling, confirmed: watched, stop })
 }
 
 impl Stream {
     /// The next thing; `None` when the task has ended. Dropped early, nothing is lost.
     pub async fn next(&mut self) -> Option<Received> {
-        loop {
-            if let Some(received) = self.take() {
-                return Some(received);
-            }
-            self.open = Some(self.packs.recv().await?);
-        }
+        self.taking.next().await
     }
 
     /// The next thing if it is there already.
     pub fn ready(&mut self) -> Option<Received> {
-        loop {
-            if let Some(received) = self.take() {
-                return Some(received);
-            }
-            self.open = Some(self.packs.try_recv().ok()?);
-        }
+        self.taking.ready()
     }
 
-    fn take(&mut self) -> Option<Received> {
-        let pack = self.open.as_mut()?;
-        let received = pack.received.pop_front();
-        if pack.received.is_empty() {
-            self.open = None;
-        }
-        received
+    /// Says whether there is nothing else to do than to wait for the next transaction: only then its end wakes the one who
+    /// waits in [`Stream::next`]. Else that comes back when much has come, or when it is asked again.
+    pub fn hungry(&self, hungry: bool) {
+        self.taking.hungry(hungry);
     }
 
     /// Everything up to here is durable on the destination, rows and checkpoint.
@@ -159,15 +129,14 @@ impl Stream {
 impl Reading {
     /// Reads until it is stopped, the receiving end is gone, or the stream breaks.
     pub async fn run(self) -> Result<()> {
-        let Self { mut walsender, start, packs, mut confirmed, stop } = self;
+        let Self { mut walsender, start, filling, mut confirmed, stop } = self;
         let failed = |source| Error::Source { doing: "reading the replication stream", source };
         let mut copy = walsender.copy_both(&start).await.map_err(failed)?;
-        let ahead = Ahead { packs, rooms: Arc::new(Semaphore::new(AHEAD_KIB as usize)) };
-        let mut reached = *confirmed.borrow();
-        let mut waiting = Loose::default();
-        waiting.add(Received::Begun);
-        ahead.put(&mut waiting);
+        filling.put([Received::Begun]);
+        let mut read = Read { reached: *confirmed.borrow(), ..Read::default() };
         let mut signs = tokio::time::interval(SIGN_OF_LIFE);
+        let pace = Pace::new();
+        let mut pauses = false;
         loop {
             tokio::select! {
                 biased;
@@ -177,113 +146,73 @@ impl Reading {
                         break;
                     }
                     let durable = *confirmed.borrow_and_update();
-                    tell(&mut copy, reached, durable).await.map_err(failed)?;
+                    tell(&mut copy, read.reached, durable).await.map_err(failed)?;
                 }
                 _ = signs.tick() => {
                     let durable = *confirmed.borrow();
-                    tell(&mut copy, reached, durable).await.map_err(failed)?;
+                    tell(&mut copy, read.reached, durable).await.map_err(failed)?;
                 }
-                is_there = ahead.put_when_there_is_room(&mut waiting), if !waiting.is_empty() => {
-                    if !is_there {
-                        break;
-                    }
-                }
-                frame = copy.receive(), if waiting.is_empty() => {
+                () = filling.has_room(), if filling.is_full() => {}
+                () = pace.pause(), if pauses => pauses = false,
+                frame = copy.receive(), if !pauses && !filling.is_full() => {
                     let mut next = frame.map_err(failed)?;
                     if next.is_none() {
-                        return Err(Error::Ended { received: reached });
+                        return Err(Error::Ended { received: read.reached });
                     }
-                    let mut asked = false;
                     while let Some(frame) = next {
-                        asked |= waiting.take_in(frame, &mut reached)?;
-                        next = if waiting.is_enough() { None } else { copy.ready().map_err(failed)? };
+                        read.take_in(frame)?;
+                        next = if read.bytes >= ONE_GO_BYTES { None } else { copy.ready().map_err(failed)? };
                     }
-                    if asked {
+                    if std::mem::take(&mut read.asked) {
                         let durable = *confirmed.borrow();
-                        tell(&mut copy, reached, durable).await.map_err(failed)?;
+                        tell(&mut copy, read.reached, durable).await.map_err(failed)?;
                     }
-                    ahead.put(&mut waiting);
+                    read.bytes = 0;
+                    if !filling.put(read.received.drain(..)) {
+                        break;
+                    }
+                    pauses = read.since_end >= LARGE || !filling.is_hungry();
                 }
             }
         }
         // The last word on what is durable, before the goodbye.
         let last = *confirmed.borrow();
-        tell(&mut copy, reached, last).await.map_err(failed)?;
+        tell(&mut copy, read.reached, last).await.map_err(failed)?;
         walsender.close().await;
         Ok(())
     }
 }
 
-/// What was read and is no pack yet.
+/// What was read at once.
 #[derive(Debug, Default)]
-struct Loose {
-    received: VecDeque<Received>,
+struct Read {
+    received: Vec<Received>,
     bytes: usize,
+    /// Everything up to here, by what came so far.
+    reached: Lsn,
+    /// The server wants an answer.
+    asked: bool,
+    /// Messages since the end of a transaction.
+    since_end: usize,
 }
 
-impl Loose {
-    fn add(&mut self, received: Received) {
-        let data = if let Received::Message(frame) = &received { frame.data.len() } else { 0 };
-        self.bytes = self.bytes.saturating_add(data).saturating_add(MESSAGE_BYTES);
-        self.received.push_back(received);
-    }
-
-    /// Adds what a message of the walsender says. Whether it wants an answer.
-    fn take_in(&mut self, frame: Bytes, reached: &mut Lsn) -> Result<bool> {
+impl Read {
+    fn take_in(&mut self, frame: Bytes) -> Result<()> {
+        self.bytes = self.bytes.saturating_add(frame.len());
         match FromServer::decode(frame)? {
             FromServer::XLogData { wal_start, data, .. } => {
-                *reached = wal_start.max(*reached);
-                self.add(Received::Message(Frame { wal_start, data }));
-                Ok(false)
+                self.reached = wal_start.max(self.reached);
+                let is_end = matches!(data.first(), Some(b'C' | b'c'));
+                self.since_end = if is_end { 0 } else { self.since_end.saturating_add(1) };
+                self.received.push(Received::Message(Frame { wal_start, data }));
             }
             FromServer::Keepalive { wal_end, reply_requested, .. } => {
-                *reached = wal_end.max(*reached);
-                self.add(Received::Reached(wal_end));
-                Ok(reply_requested)
+                self.reached = wal_end.max(self.reached);
+                self.asked |= reply_requested;
+                self.received.push(Received::Reached(wal_end));
             }
         }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.received.is_empty()
-    }
-
-    fn is_enough(&self) -> bool {
-        self.bytes >= PACK_BYTES
-    }
-
-    fn kib(&self) -> u32 {
-        u32::try_from(self.bytes / 1024).unwrap_or(u32::MAX).min(AHEAD_KIB)
-    }
-
-    fn pack(&mut self, room: OwnedSemaphorePermit) -> Pack {
-        let Self { received, .. } = std::mem::take(self);
-        Pack { received, _room: room }
-    }
-}
-
-/// Where packs go: bounded in number and in bytes.
-struct Ahead {
-    packs: mpsc::Sender<Pack>,
-    rooms: Arc<Semaphore>,
-}
-
-impl Ahead {
-    /// Puts it in if there is room; else it stays.
-    fn put(&self, loose: &mut Loose) {
-        let room = Arc::clone(&self.rooms).try_acquire_many_owned(loose.kib());
-        // A receiver that is gone is noticed by the one who waits.
-        if let (Ok(room), Ok(place)) = (room, self.packs.try_reserve()) {
-            place.send(loose.pack(room));
-        }
-    }
-
-    /// Waits for room and puts it in; false where nobody takes it any more. Dropped early, nothing is lost.
-    async fn put_when_there_is_room(&self, loose: &mut Loose) -> bool {
-        let Ok(place) = self.packs.reserve().await else { return false };
-        let Ok(room) = Arc::clone(&self.rooms).acquire_many_owned(loose.kib()).await else { return false };
-        place.send(loose.pack(room));
-        true
+        Ok(())
     }
 }
 

@@ -128,6 +128,9 @@ impl Feed {
         let mut look = tokio::time::interval(LOOK);
         self.queue.hold(*self.hold.borrow_and_update());
         loop {
+            // While something is written it is enough to see what came when that is done.
+            let idle = !self.queue.has_next() && self.positions.applied_lsn() >= self.positions.handed_lsn();
+            self.stream.hungry(idle);
             let then = tokio::select! {
                 biased;
                 () = stop.cancelled() => Then::End,

@@ -27,6 +27,9 @@ use crate::workflow::{Error, Result, clone, stoppable};
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// How often it is shown how far it has come.
+const SHOWN_EVERY: Duration = Duration::from_millis(200);
+
 /// Follows until stopped, over as many connections as it takes.
 pub(super) async fn follow(
     request: &Request,
@@ -145,6 +148,8 @@ async fn report(mut stands: watch::Receiver<Standing>, reporter: &Reporter) {
             reporter.phase(Phase::Streaming);
         }
         reporter.operation(format!("streaming, applied up to {}", standing.applied));
+        // It moves with every batch; nobody reads that fast.
+        tokio::time::sleep(SHOWN_EVERY).await;
     }
 }
 
