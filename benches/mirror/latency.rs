@@ -211,6 +211,10 @@ fn watch(url: &str, stop: &AtomicBool) -> Vec<Look> {
                 looks.push(Look { at, writer, number: u64::try_from(number).unwrap() });
             }
         }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a thread with a runtime of its own, which has nothing else to do"
+        )]
         std::thread::sleep(PAUSE);
     }
     looks
