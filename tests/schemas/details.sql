@@ -95,3 +95,44 @@ CREATE DOMAIN d.word AS text;
 REVOKE ALL ON TYPE d.word FROM PUBLIC;
 GRANT SELECT ("select") ON d.renamed TO mbs_bob;
 REVOKE ALL ON d.log FROM postgres;
+-- 1: every type that the server has, with its typmods and as arrays of several dimensions; names as long as they can be.
+CREATE TYPE d.mood AS ENUM ('sad', 'ok');
+CREATE TABLE d.every (a "char", b name, c oid, d regclass, e regtype[], f xml, g json, h path, i box, j macaddr8, k pg_lsn, l tsquery,
+    m pg_snapshot, n uuid, o bytea, p money, q cidr, r time(2), s time(3) with time zone, t timestamp(0), u bit(3), v bit varying,
+    w interval year to month, x interval(3), y interval minute to second(1), z char, aa char(5)[], ab varchar(3)[][], ac d.mood[],
+    ad int4multirange, ae datemultirange[], af jsonpath, ag circle, ah line, ai lseg, aj polygon, ak float4, al numeric(7), am bpchar,
+    an regproc, ao refcursor, ap tid, aq xid8, ar cid, at interval hour, au int2vector, av oidvector, aw aclitem[], ax integer[3][]);
+CREATE TABLE d.n234567890123456789012345678901234567890123456789012345678901234 (
+    c23456789012345678901234567890123456789012345678901234567890123 serial PRIMARY KEY,
+    c23456789012345678901234567890123456789012345678901234567890124 integer UNIQUE CHECK (c23456789012345678901234567890123456789012345678901234567890124 > 0),
+    o integer REFERENCES d.n234567890123456789012345678901234567890123456789012345678901234);
+-- 35: arrays of an enum under a domain; 23: an identity sequence by its own name.
+CREATE DOMAIN d.moods AS d.mood[] DEFAULT '{ok}' NOT NULL;
+CREATE TABLE d.of_moods (a d.moods, b d.moods[], c integer GENERATED ALWAYS AS IDENTITY (SEQUENCE NAME d.own_name START -5 MINVALUE -10 CACHE 7));
+-- 16, 29: a partitioned partition with defaults and statistics of its own, a leaf attached with an index of its own.
+CREATE TABLE d.levels (a integer, b integer, t text) PARTITION BY RANGE (a);
+CREATE TABLE d.level PARTITION OF d.levels FOR VALUES FROM (0) TO (10) PARTITION BY LIST (b);
+CREATE TABLE d.leaf (t text, b integer, a integer) WITH (toast_tuple_target = 200, log_autovacuum_min_duration = 10);
+CREATE INDEX of_leaf ON d.leaf (t) WITH (fillfactor = 66);
+ALTER TABLE d.level ATTACH PARTITION d.leaf FOR VALUES IN (NULL, 7);
+CREATE INDEX of_levels ON d.levels (t);
+ALTER TABLE d.level ALTER t SET DEFAULT 'x', ALTER b SET STATISTICS 44;
+CREATE CONSTRAINT TRIGGER of_leaf AFTER UPDATE OF t ON d.leaf DEFERRABLE FOR EACH ROW WHEN (old.t IS DISTINCT FROM new.t) EXECUTE FUNCTION d.touch('', E'\n', '$$');
+-- 26, 46, 59: compression, storage parameters and an index with options of every kind, of a materialized view.
+CREATE MATERIALIZED VIEW d.many WITH (toast.autovacuum_enabled = off, toast_tuple_target = 200) AS SELECT t, b FROM d.levels;
+ALTER MATERIALIZED VIEW d.many ALTER t SET COMPRESSION pglz;
+CREATE INDEX of_many ON d.many USING brin (b int4_minmax_multi_ops (values_per_range = 20)) WITH (autosummarize = on);
+CREATE STATISTICS d.of_many ON b, t FROM d.many;
+CREATE STATISTICS d.of_levels (ndistinct, mcv) ON (a + b), lower(t) FROM d.levels;
+ALTER STATISTICS d.of_levels SET STATISTICS 33;
+-- 54, 55, 62, 106: a view that takes changes by defaults, rules and triggers.
+CREATE VIEW d.changing AS SELECT a, b FROM d.levels WITH CHECK OPTION;
+ALTER VIEW d.changing ALTER a SET DEFAULT 7;
+CREATE RULE noted AS ON UPDATE TO d.changing DO ALSO NOTIFY something;
+CREATE TRIGGER changes INSTEAD OF INSERT OR UPDATE OR DELETE ON d.changing FOR EACH ROW EXECUTE FUNCTION d.touch();
+COMMENT ON VIEW d.changing IS E'\\ '' "';
+-- 73: arguments of any type, of one that suits all, in any number.
+CREATE FUNCTION d.any_number(VARIADIC "any") RETURNS integer LANGUAGE internal AS 'pg_num_nulls';
+CREATE FUNCTION d.suiting(anycompatible, anycompatiblearray, OUT x anycompatible) LANGUAGE sql AS 'SELECT $1';
+CREATE FUNCTION d.over(integer) RETURNS integer LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION d.over(integer, text DEFAULT 'x') RETURNS integer LANGUAGE sql AS 'SELECT 2';

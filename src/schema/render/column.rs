@@ -14,6 +14,8 @@ pub(in crate::schema) struct Form<'a> {
     pub(in crate::schema) with_type: bool,
     /// Defaults of ordinary columns; generated columns always carry their expression.
     pub(in crate::schema) with_default: bool,
+    /// A default is to be said in any case, though it has none, or gets it later.
+    pub(in crate::schema) null_without_default: bool,
     /// The identity column's own sequence; a partition's identity column has none.
     pub(in crate::schema) identity: Option<&'a Sequence>,
     /// A parent's expression of a generated column comes by inheritance.
@@ -49,6 +51,7 @@ pub(in crate::schema) fn definition(column: &Column, form: Form<'_>, options: &O
         (Some(default), None) if form.with_default => {
             text.push(&sql!(" DEFAULT {expression}", expression = default.expression));
         }
+        (_, None) if form.null_without_default => text.push_fixed(" DEFAULT NULL"),
         _ => {}
     }
     if let (Some(identity), Some(own)) = (column.identity, form.identity) {

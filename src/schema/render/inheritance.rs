@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::pg::{Oid, Version};
+use crate::schema::model::column::Column;
 use crate::schema::model::relation::Table;
 
 /// The way a table comes to its parents.
@@ -45,6 +46,16 @@ pub(super) fn way(table: &Table, tables: &HashMap<Oid, &Table>, version: Version
         }
     }
     names.extend(table.columns.iter().map(|column| &column.name).filter(|name| !seen.contains(name)));
+    let of_parents = |own: &Column| {
+        let parents = table.inherits.iter().filter_map(|parent| tables.get(parent));
+        let same: Vec<&Column> = parents
+            .filter_map(|parent| parent.columns.iter().find(|column| column.name == own.name))
+            .collect();
+        same
+    };
+    if table.columns.iter().any(|column| !column.is_local && disagree(of_parents(column))) {
+        return Way::AllColumns;
+    }
     if names.into_iter().eq(table.columns.iter().map(|column| &column.name)) {
         Way::OwnColumns
     } else {
@@ -52,12 +63,17 @@ pub(super) fn way(table: &Table, tables: &HashMap<Oid, &Table>, version: Version
     }
 }
 
+/// Whether parents have different defaults for a column, so that CREATE TABLE .. INHERITS wants one of the child's own.
+pub(super) fn disagree<'c>(parents: impl IntoIterator<Item = &'c Column>) -> bool {
+    let plain = parents.into_iter().filter(|column| column.generated.is_none());
+    let mut defaults = plain.filter_map(|column| Some(&column.default.as_ref()?.expression));
+    let first = defaults.next();
+    defaults.any(|other| Some(other) != first)
+}
+
 /// Whether a generated column has its parent's expression; a default may differ.
-fn same_expression(
-    own: &crate::schema::model::column::Column,
-    parent: &crate::schema::model::column::Column,
-) -> bool {
-    let expression = |column: &crate::schema::model::column::Column| {
+fn same_expression(own: &Column, parent: &Column) -> bool {
+    let expression = |column: &Column| {
         column.generated.and(column.default.as_ref().map(|default| default.expression.clone()))
     };
     expression(own) == expression(parent)

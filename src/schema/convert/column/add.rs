@@ -97,6 +97,7 @@ fn statements(table: &Table, column: &Column, work: &Work<'_>) -> Result<Vec<Sql
     let form = Form {
         with_type: true,
         with_default: inside,
+        null_without_default: false,
         identity: None,
         inherits_expression: false,
         inherits_not_null: false,

@@ -195,6 +195,7 @@ impl<'a> Place<'a> {
                 let form = Form {
                     with_type: self.table.of_type.is_none(),
                     with_default: parts == Parts::Inside || !self.is_separable(column),
+                    null_without_default: self.parents_disagree(column),
                     identity: self.relations.identities.get(&(self.table.oid, column.number)).copied(),
                     inherits_expression: self.inherits_expression(column),
                     inherits_not_null: self.way == Way::OwnColumns && self.inherits_not_null(column),

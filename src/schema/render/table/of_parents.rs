@@ -3,7 +3,7 @@
 use super::{Parts, Place, set_default};
 use crate::pg::{Ident, Oid, Sql};
 use crate::schema::model::column::Column;
-use crate::schema::render::inheritance::Way;
+use crate::schema::render::inheritance::{self, Way};
 use crate::sql;
 
 impl<'a> Place<'a> {
@@ -61,7 +61,13 @@ impl<'a> Place<'a> {
                     column = column.name
                 ));
             }
-            if self.is_written(column) || self.table.of_type.is_some() {
+            if self.table.of_type.is_some() {
+                continue;
+            }
+            if self.is_written(column) {
+                if self.lacks_default_of_parents(column) {
+                    actions.push(sql!("ALTER COLUMN {column} DROP DEFAULT", column = column.name));
+                }
                 continue;
             }
             let parents: Vec<&Column> = self.parents_columns(column);
@@ -85,6 +91,18 @@ impl<'a> Place<'a> {
             }
         }
         actions
+    }
+
+    /// Whether a column that the table declares has no default where a parent has one.
+    fn lacks_default_of_parents(&self, column: &Column) -> bool {
+        let plain = column.default.is_none() && column.identity.is_none();
+        let has_default = |parent: &&Column| parent.default.is_some() && parent.generated.is_none();
+        self.way == Way::OwnColumns && plain && self.parents_columns(column).iter().any(has_default)
+    }
+
+    /// Whether its parents have different defaults for a column that the table declares: the server wants one to be said.
+    pub(super) fn parents_disagree(&self, column: &Column) -> bool {
+        self.way == Way::OwnColumns && inheritance::disagree(self.parents_columns(column))
     }
 
     fn unvalidated_not_null<'c>(&self, column: &'c Column) -> Option<&'c (Oid, Ident)> {
