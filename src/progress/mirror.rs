@@ -23,6 +23,11 @@ pub enum MirrorPhase {
 }
 
 impl MirrorPhase {
+    /// Whether its copy is in place: it follows its source, or stands still.
+    pub fn follows(self) -> bool {
+        !matches!(self, Self::Preparing | Self::Snapshotting)
+    }
+
     /// The name in events, records and documents.
     pub fn name(self) -> &'static str {
         match self {

@@ -37,6 +37,7 @@ pub struct Tally {
     index_since: HashMap<QualifiedName, Duration>,
     rate: VecDeque<(Duration, u64)>,
     warnings: Vec<Warning>,
+    follows: bool,
 }
 
 impl Tally {
@@ -110,7 +111,12 @@ impl Tally {
                 return vec![Event::BackupCreated { backup_id, bytes }];
             }
             Update::SwapDone { database, kept_as } => return vec![Event::SwapDone { database, kept_as }],
-            Update::Event(event) => return vec![event],
+            Update::Event(event) => {
+                if let Event::MirrorPhase { phase, .. } = &event {
+                    self.follows = phase.follows();
+                }
+                return vec![event];
+            }
             Update::Finished(report) => {
                 let mut events = self.enter(Phase::Done, now);
                 self.percent = 100.0;
@@ -163,6 +169,11 @@ impl Tally {
     /// Whether the run has ended, one way or the other.
     pub fn ended(&self) -> bool {
         matches!(self.status, Some(Status::Succeeded | Status::Failed | Status::Cancelled))
+    }
+
+    /// Whether a mirror's copy is in place: what is left has no end, and so no share that is done.
+    pub fn follows(&self) -> bool {
+        self.follows
     }
 
     /// Where the run stands.

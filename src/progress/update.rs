@@ -38,8 +38,6 @@ pub enum Phase {
     Verify,
     /// Renaming the staging database into place.
     Swap,
-    /// Following the source: a mirror.
-    Streaming,
     /// Everything is done.
     Done,
 }
@@ -60,7 +58,6 @@ impl Phase {
             Self::Analyze => "analyze",
             Self::Verify => "verify",
             Self::Swap => "swap",
-            Self::Streaming => "streaming",
             Self::Done => "done",
         }
     }

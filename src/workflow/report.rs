@@ -178,6 +178,9 @@ impl Pump {
         for reading in self.meters.readings() {
             self.tally.on(reading, now);
         }
+        if self.tally.follows() && !always {
+            return;
+        }
         let progress = self.tally.progress(now);
         let same = |(shown, when): &(Progress, Instant)| *shown == progress && when.elapsed() < ALIVE;
         if !always && self.shown.as_ref().is_some_and(same) {

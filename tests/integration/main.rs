@@ -72,6 +72,7 @@ mod harness;
 mod interrupts;
 mod mirror;
 mod mirror_faults;
+mod mirror_lag;
 mod mirror_running;
 mod mirror_scenarios;
 mod schema_circles;

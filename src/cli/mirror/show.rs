@@ -5,15 +5,16 @@ use serde_json::{Value, json};
 use super::super::context::Context;
 use super::super::output::human;
 use super::super::table::{aligned, moment, page};
-use super::super::{Outcome, print};
+use super::super::{Outcome, parties, print};
 use super::ask::find;
 use crate::engine::stage::registry::Registry;
-use crate::failure::Classify;
+use crate::failure::{Classify, Exit, chain};
 use crate::job::Store;
 use crate::pg::Lsn;
 use crate::pg::name::for_people;
 use crate::progress::{Lag, MirrorPhase, Status, Timestamp};
 use crate::store::Sqlite;
+use crate::workflow::mirror::overview;
 use crate::workflow::mirror::record::{Record, Records, Wanted};
 
 type Found<T> = Result<T, Box<dyn Classify + Send + Sync>>;
@@ -44,8 +45,13 @@ impl Shown {
 /// Lists them. With `--json` each is an object on a line of its own.
 pub(super) async fn list(context: &Context) -> Outcome {
     let store = context.store()?;
-    let shown: Vec<Shown> =
-        store.mirrors()?.into_iter().map(|record| Shown::of(&store, record)).collect::<Found<_>>()?;
+    let mut shown = Vec::new();
+    for record in store.mirrors()? {
+        let Some(looked) = context.unless_stopped(looked_at(context, &store, record)).await else {
+            return Ok(Exit::Interrupted);
+        };
+        shown.push(Shown::of(&store, looked?)?);
+    }
     if context.globals.json {
         return print(&shown.iter().map(line).collect::<String>());
     }
@@ -61,11 +67,26 @@ pub(super) async fn list(context: &Context) -> Outcome {
 /// Shows one.
 pub(super) async fn status(context: &Context, name: &str) -> Outcome {
     let store = context.store()?;
-    let shown = Shown::of(&store, find(&store, name)?)?;
+    let record = find(&store, name)?;
+    let Some(looked) = context.unless_stopped(looked_at(context, &store, record)).await else {
+        return Ok(Exit::Interrupted);
+    };
+    let shown = Shown::of(&store, looked?)?;
     print(&match context.globals.json {
         true => line(&shown),
         false => page(&lines(&shown)),
     })
+}
+
+/// Where no process runs it, its slot is looked at, and judged.
+async fn looked_at(context: &Context, store: &Sqlite, mut record: Record) -> Found<Record> {
+    match parties::party(context, "--from", &record.of.source.reach) {
+        Ok(source) => Ok(overview::look(record, &source, store, store).await?),
+        Err(why) => {
+            record.standing.waits = Some(chain(why.as_ref()));
+            Ok(record)
+        }
+    }
 }
 
 /// As a line of JSON.

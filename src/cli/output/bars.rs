@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::output::{Output, human, report};
-use crate::progress::{Event, Frame, Phase, Progress, Status};
+use crate::progress::{Event, Frame, Lag, Level, MirrorPhase, Phase, Progress, Status};
 
 /// So many tables have a line; the bar tells of the others.
 const TABLES: usize = 8;
@@ -20,6 +20,8 @@ pub struct Bars<O> {
     whole: ProgressBar,
     tables: HashMap<String, ProgressBar>,
     phase: Option<Phase>,
+    /// Of a mirror whose copy is in place.
+    mirror: Option<MirrorPhase>,
     color: bool,
     /// The question that waits for an answer: the bars are away meanwhile, and the person's words stand behind it.
     asked: Option<String>,
@@ -42,12 +44,20 @@ impl<O: Write> Bars<O> {
         } else {
             "{bar:30} {prefix:>6} {wide_msg}"
         }));
-        Self { out, screen, whole, tables: HashMap::new(), phase: None, color, asked: None }
+        Self { out, screen, whole, tables: HashMap::new(), phase: None, mirror: None, color, asked: None }
     }
 
     fn event(&mut self, event: &Event) -> io::Result<()> {
         match event {
             Event::JobPhase { phase } => self.phase = Some(*phase),
+            Event::MirrorPhase { phase, .. } => {
+                self.mirror = phase.follows().then_some(*phase);
+                self.follows(None);
+            }
+            Event::MirrorLag { bytes, seconds, .. } => {
+                self.follows(Some(Lag { bytes: *bytes, seconds: *seconds }));
+            }
+            Event::Log { level: Level::Warn | Level::Error, message } => self.line(&human::safe(message))?,
             Event::Warning(warning) => self.line(&human::warning(warning))?,
             Event::SwapDone { database, kept_as } => {
                 self.no_answer()?;
@@ -68,6 +78,14 @@ impl<O: Write> Bars<O> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// A mirror that follows has no end, so it has no bar: how far it is behind.
+    fn follows(&self, lag: Option<Lag>) {
+        if let Some(phase) = self.mirror {
+            self.whole.set_style(style("{wide_msg}"));
+            self.whole.set_message(human::mirror(phase, lag));
+        }
     }
 
     /// A line that stays: above the bars, or above the question, which is put again.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::progress::{Eta, Lag, Problem, Progress, Warning};
+use crate::progress::{Eta, Lag, MirrorPhase, Problem, Progress, Warning};
 
 /// `3.1 GB`, in units of 1000.
 pub(in crate::cli) fn bytes(count: u64) -> String {
@@ -82,6 +82,15 @@ pub(in crate::cli) fn lag(lag: Lag) -> String {
         Some(seconds) if seconds < 60.0 => format!("{} ({seconds:.1} s)", bytes(lag.bytes)),
         Some(seconds) => format!("{} ({})", bytes(lag.bytes), duration(Duration::from_secs_f64(seconds))),
         None => bytes(lag.bytes),
+    }
+}
+
+/// `streaming, 1.2 MB (0.4 s) behind`.
+pub(in crate::cli) fn mirror(phase: MirrorPhase, behind: Option<Lag>) -> String {
+    let name = phase.name().replace('_', " ");
+    match behind {
+        Some(behind) => format!("{name}, {} behind", lag(behind)),
+        None => name,
     }
 }
 

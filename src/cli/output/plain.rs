@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::cli::output::{Output, human, report};
-use crate::progress::{Event, Frame, Level, Progress, Status, Timestamp};
+use crate::progress::{Event, Frame, Lag, Level, MirrorPhase, Progress, Status, Timestamp};
 
 /// A line after so long …
 const EVERY: Duration = Duration::from_secs(10);
@@ -17,12 +17,14 @@ pub struct Plain<O, E> {
     err: E,
     began: Option<Timestamp>,
     shown: Option<(Timestamp, f64)>,
+    /// A mirror's phase, and when it was said last how far that is behind.
+    mirror: Option<(MirrorPhase, Option<Timestamp>)>,
 }
 
 impl<O: Write, E: Write> Plain<O, E> {
     /// Progress goes to `err`, the final report to `out`.
     pub fn new(out: O, err: E) -> Self {
-        Self { out, err, began: None, shown: None }
+        Self { out, err, began: None, shown: None, mirror: None }
     }
 
     fn line(&mut self, ts: Timestamp, text: &str) -> io::Result<()> {
@@ -34,6 +36,11 @@ impl<O: Write, E: Write> Plain<O, E> {
     fn event(&mut self, ts: Timestamp, event: &Event) -> io::Result<()> {
         match event {
             Event::JobPhase { phase } => self.line(ts, &format!("phase {}", phase.name())),
+            Event::MirrorPhase { phase, .. } => {
+                self.mirror = Some((*phase, None));
+                self.line(ts, &human::mirror(*phase, None))
+            }
+            Event::MirrorLag { bytes, seconds, .. } => self.lag(ts, Lag { bytes: *bytes, seconds: *seconds }),
             Event::Warning(warning) => self.line(ts, &human::warning(warning)),
             Event::Log { level: Level::Warn | Level::Error, message } => self.line(ts, &human::safe(message)),
             Event::BackupCreated { backup_id, bytes } => {
@@ -53,6 +60,17 @@ impl<O: Write, E: Write> Plain<O, E> {
             Event::JobStatus { status: Status::Cancelled, .. } => self.line(ts, "interrupted"),
             _ => Ok(()),
         }
+    }
+
+    /// A line when a phase is new, and then every so long.
+    fn lag(&mut self, ts: Timestamp, lag: Lag) -> io::Result<()> {
+        let Some((phase, shown)) = &mut self.mirror else { return Ok(()) };
+        if shown.is_some_and(|shown| ts.since(shown) < EVERY) {
+            return Ok(());
+        }
+        *shown = Some(ts);
+        let text = human::mirror(*phase, Some(lag));
+        self.line(ts, &text)
     }
 
     fn progress(&mut self, ts: Timestamp, progress: &Progress) -> io::Result<()> {

@@ -1,5 +1,7 @@
 //! The slot on the source: it keeps the log that we have not confirmed, and nobody may wait for it for ever.
 
+use std::time::SystemTime;
+
 use super::{Error, Result};
 use crate::change::positions::{Slot, Source, WalStatus};
 use crate::connect::raw::Answer;
@@ -27,6 +29,13 @@ pub struct Standing {
     pub retained: i64,
     /// Bytes of log until it may be lost; nothing where no bound is set.
     pub safe: Option<i64>,
+    /// `reserved`, `extended`, `unreserved`, `lost` (manual, `pg_replication_slots`).
+    pub wal_status: String,
+    /// How far the source's log was on its disk, at this time of its clock.
+    pub flushed: Lsn,
+    pub at: SystemTime,
+    /// Bytes of log that the source keeps for any slot; nothing where no bound is set.
+    pub kept_for_slots: Option<u64>,
 }
 
 /// Asks who the server is.
@@ -109,6 +118,10 @@ pub async fn look(connection: &Connection, name: &str) -> Result<Option<Standing
             active_application: row.try_get("active_application")?,
             retained: row.try_get("retained")?,
             safe: row.try_get("safe")?,
+            wal_status: row.try_get::<_, Option<&str>>("wal_status")?.unwrap_or("lost").to_owned(),
+            flushed: lsn("flushed")?.unwrap_or_default(),
+            at: row.try_get("at")?,
+            kept_for_slots: u64::try_from(row.try_get::<_, i64>("kept_for_slots")?).ok(),
         })
     };
     read().map(Some).map_err(|error| failed(connection.error(error)))

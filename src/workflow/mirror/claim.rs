@@ -10,7 +10,7 @@ use super::drop::Made;
 use super::error::Error;
 use super::forget::forget;
 use super::record::{Counters, Definition, End, Record, Standing, Wanted};
-use super::{Context, Request, start};
+use super::{Context, Request, overview, start};
 use crate::engine::stage::registry::{MadeState, Registry};
 use crate::pg::Ident;
 use crate::progress::{MirrorPhase, Warning};
@@ -34,6 +34,14 @@ pub(super) enum Entry {
     Lost,
 }
 
+/// A mirror that is this job's.
+pub(super) struct Claimed {
+    pub(super) diary: Arc<Diary>,
+    pub(super) entry: Entry,
+    /// Bytes of log that it may keep on its source while it does not get on, as asked for.
+    pub(super) wal_budget: u64,
+}
+
 /// What to do, by what this machine and the destination know of the mirror: where they do not agree, the destination is
 /// right, as its checkpoint came with the rows.
 pub(super) fn entry(recorded: Option<&Standing>, checkpoint: bool) -> Entry {
@@ -46,11 +54,7 @@ pub(super) fn entry(recorded: Option<&Standing>, checkpoint: bool) -> Entry {
 }
 
 /// Makes the mirror this job's, with its record written. A mirror that begins again has nothing on its source by then.
-pub(super) async fn claim(
-    request: &Request,
-    context: &Context,
-    source: &Source,
-) -> Result<(Arc<Diary>, Entry)> {
+pub(super) async fn claim(request: &Request, context: &Context, source: &Source) -> Result<Claimed> {
     let mut told = false;
     loop {
         let known = context.records.mirror(&request.name)?;
@@ -80,6 +84,7 @@ pub(super) async fn claim(
         }
         if let Some(record) = &known {
             same(record, &of)?;
+            in_budget(record, context, source).await?;
         }
         let entry = entry(known.as_ref().map(|record| &record.standing), checkpoint.is_some());
         if entry == Entry::Lost {
@@ -96,8 +101,23 @@ pub(super) async fn claim(
         }
         let now = (record.phase, record.standing);
         let (records, reporter) = (Arc::clone(&context.records), context.run.reporter.clone());
-        return Ok((Arc::new(Diary::new(records, reporter, record.name, record.job, now)), entry));
+        let wal_budget = record.of.wal_budget;
+        let diary = Arc::new(Diary::new(records, reporter, record.name, record.job, now));
+        return Ok(Claimed { diary, entry, wal_budget });
     }
+}
+
+/// Fails where a mirror that stood still on purpose, or by an error, has kept more log on its source than it may: then its slot
+/// goes now. One that was only stopped is followed again, and gives the log free by that.
+async fn in_budget(record: &Record, context: &Context, source: &Source) -> Result<()> {
+    overview::not_given_up(record)?;
+    let stood = matches!(record.phase, MirrorPhase::Error | MirrorPhase::Paused);
+    if stood || record.wanted == Wanted::Pause {
+        let (records, registry) = (context.records.as_ref(), context.run.registry.as_ref());
+        let looked = overview::look(record.clone(), &source.party, records, registry).await?;
+        overview::not_given_up(&looked)?;
+    }
+    Ok(())
 }
 
 /// The record as this run begins it.

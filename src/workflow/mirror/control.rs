@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 use super::diary::Diary;
 use super::error::Error;
@@ -53,17 +52,14 @@ pub(super) fn control() -> (Control, Wishes) {
 }
 
 impl Control {
-    /// Looks until `over`.
+    /// Looks for as long as it is polled.
     ///
     /// # Errors
     /// The record is not this process's any more.
-    pub(super) async fn look(self, diary: &Diary, over: &CancellationToken) -> Result<()> {
+    pub(super) async fn look(self, diary: &Diary) -> Result<()> {
         let mut troubled = false;
         loop {
-            tokio::select! {
-                () = over.cancelled() => return Ok(()),
-                () = tokio::time::sleep(LOOK) => {}
-            }
+            tokio::time::sleep(LOOK).await;
             let record = match diary.records().mirror(diary.name()) {
                 Ok(record) => record,
                 Err(error) => {

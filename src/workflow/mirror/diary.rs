@@ -1,12 +1,13 @@
 //! The running mirror's pen: keeps where it stands in memory, writes it into its record, and tells those who watch.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::error::Error;
 use super::record::{Records, Standing};
 use crate::failure::{Classify, Exit, chain};
 use crate::id::JobId;
-use crate::progress::{Event, MirrorPhase, Problem, Reporter, Update};
+use crate::progress::{Event, Level, MirrorPhase, Problem, Reporter, Update, Warning};
 use crate::workflow::{self, Result};
 
 /// Where this process's mirror stands. Nobody else writes these parts of its record.
@@ -16,6 +17,8 @@ pub(in crate::workflow) struct Diary {
     name: String,
     job: JobId,
     now: Mutex<(MirrorPhase, Standing)>,
+    /// It was said once that connections are made again.
+    warned: AtomicBool,
 }
 
 impl std::fmt::Debug for Diary {
@@ -25,7 +28,7 @@ impl std::fmt::Debug for Diary {
 }
 
 impl Diary {
-    /// Of a mirror whose record is this job's.
+    /// Of a mirror whose record is this job's; tells in what phase it is.
     pub(super) fn new(
         records: Arc<dyn Records>,
         reporter: Reporter,
@@ -33,7 +36,8 @@ impl Diary {
         job: JobId,
         now: (MirrorPhase, Standing),
     ) -> Self {
-        Self { records, reporter, name, job, now: Mutex::new(now) }
+        reporter.report(Update::Event(Event::MirrorPhase { phase: now.0, error: None }));
+        Self { records, reporter, name, job, now: Mutex::new(now), warned: AtomicBool::new(false) }
     }
 
     /// Whose mirror it is.
@@ -57,6 +61,26 @@ impl Diary {
         }
         self.lock().0 = phase;
         self.reporter.report(Update::Event(Event::MirrorPhase { phase, error: None }));
+        self.write()
+    }
+
+    /// In what phase it is.
+    pub(super) fn is_in(&self) -> MirrorPhase {
+        self.lock().0
+    }
+
+    /// A connection is made again after an error that passes by itself. The first one is a warning, which the report keeps; a
+    /// mirror runs for months, so the others are counted, and are lines of the log.
+    pub(super) fn connects_again(&self, after: &workflow::Error) -> Result<()> {
+        let message = format!("connecting again after: {}", chain(after));
+        self.change(|standing| {
+            standing.counters.reconnects += 1;
+            standing.waits = Some(message.clone());
+        });
+        match !self.warned.swap(true, Ordering::Relaxed) {
+            true => self.reporter.warn(Warning::new("mirror_reconnects", message)),
+            false => self.reporter.log(Level::Warn, message),
+        }
         self.write()
     }
 

@@ -31,9 +31,23 @@ pub enum Error {
     /// What could not be taken away.
     #[error("left: {}; {why}", left.join(", "))]
     Left { left: Vec<String>, why: String },
+    /// Its slot has to go, or went: it kept too much of the source's log.
+    #[error(
+        "mirror \"{name}\" kept {} MB of its source's log {why}, more than its budget of {} MB: its slot was dropped",
+        .retained >> 20, .budget >> 20
+    )]
+    BudgetPassed { name: String, retained: u64, budget: u64, why: &'static str },
+    /// The same, of an earlier time.
+    #[error("{said}")]
+    GivenUp { said: String },
     /// It cannot be started from its record.
     #[error("how mirror \"{name}\" was started cannot be read from its record: {why}")]
     Options { name: String, why: String },
+}
+
+impl Error {
+    /// The code of a mirror whose slot was given up.
+    pub(super) const BUDGET_PASSED: &'static str = "wal_budget_passed";
 }
 
 impl Classify for Error {
@@ -55,6 +69,12 @@ impl Classify for Error {
                 "a slot keeps log on its source: see that the server can be reached, then drop the mirror again, or drop what is \
                  named by hand",
             ),
+            Self::BudgetPassed { .. } | Self::GivenUp { .. } => {
+                Failure::operator(Self::BUDGET_PASSED, Exit::ResyncRequired).hint(
+                    "drop the mirror and set it up again; a larger --wal-budget lets it stand still for longer, if the \
+                     source's disk has room for that",
+                )
+            }
             Self::Options { .. } => Failure::operator("mirror_options_unreadable", Exit::Usage)
                 .hint("start it with `multiboard-sync mirror --name NAME --from .. --to ..`"),
         }

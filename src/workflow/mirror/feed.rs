@@ -1,6 +1,7 @@
 //! Between the stream and the destination: puts transactions together, hands them on while the destination has room, and
 //! tells the stream what is durable.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -12,10 +13,11 @@ use super::write::Written;
 use crate::change::assemble::{Assembler, InProgress, Limits, Step};
 use crate::change::members::Member;
 use crate::change::positions::Positions;
+use crate::change::{Piece, Transaction};
 use crate::engine::replicate::stream::{Received, Stream};
 use crate::engine::spill::Spill;
-use crate::pg::Lsn;
 use crate::pg::pgoutput::Dialect;
+use crate::pg::{Lsn, Timestamp};
 use crate::workflow::Result;
 
 /// What is read at once of the changes of tables that stand aside.
@@ -37,8 +39,15 @@ pub(super) struct Standing {
     pub(super) confirmed: Lsn,
     /// Everything up to the position at which transactions are held has been written.
     pub(super) held: bool,
-    /// Transactions written by this session.
+    /// Everything of the source before it is on the destination, or is not for it.
+    pub(super) settled: Lsn,
+    /// When the oldest transaction that came in and is not written was committed, by the source's clock.
+    pub(super) oldest: Option<Timestamp>,
+    /// Transactions written by this session, and rows in them.
     pub(super) transactions: u64,
+    pub(super) rows: u64,
+    /// Pieces of work that the destination has taken: it grows while a large transaction is being written.
+    pub(super) handed: u64,
     /// Transactions that are not committed on the source yet.
     pub(super) in_progress: InProgress,
 }
@@ -51,6 +60,8 @@ pub(super) struct Feed {
     aside: Aside,
     queue: Queue,
     positions: Positions,
+    /// Transactions that came in and are not written: where their commits begin, and when they were made.
+    unwritten: VecDeque<(Lsn, Timestamp)>,
     began: Instant,
     hold: watch::Receiver<Hold>,
     standing: watch::Sender<Standing>,
@@ -111,15 +122,30 @@ impl Feed {
         hold: watch::Receiver<Hold>,
         standing: watch::Sender<Standing>,
     ) -> Self {
-        standing.send_replace(Standing { received: at, applied: at, confirmed: at, ..Standing::default() });
+        let begins =
+            Standing { received: at, applied: at, confirmed: at, settled: at, ..Standing::default() };
+        standing.send_replace(begins);
         let assembler = Assembler::new(
             at,
             Dialect::default(),
             Limits { in_progress_bytes: 24 << 20, ..Limits::default() },
         );
         let (queue, positions, began) = (Queue::default(), Positions::new(at), Instant::now());
-        let settling = Settling::No;
-        Self { stream, assembler, spill, aside, queue, positions, began, hold, standing, joining, settling }
+        let (settling, unwritten) = (Settling::No, VecDeque::new());
+        Self {
+            stream,
+            assembler,
+            spill,
+            aside,
+            queue,
+            positions,
+            unwritten,
+            began,
+            hold,
+            standing,
+            joining,
+            settling,
+        }
     }
 
     /// Feeds until stopped, or until the stream or the destination has ended; both say by themselves why.
@@ -197,7 +223,7 @@ impl Feed {
                 Step::Piece(piece) => {
                     let parted = self.aside.part(piece).await?;
                     self.queue.leave(parted.newcomers);
-                    self.queue.add(parted.piece);
+                    self.add(parted.piece);
                 }
                 Step::Append { xid, bytes } => self.spill.append(xid, bytes).await?,
                 Step::Cut { xid, length } => self.spill.cut(xid, length).await?,
@@ -224,6 +250,13 @@ impl Feed {
             }
         }
         Ok(Then::GoOn)
+    }
+
+    fn add(&mut self, piece: Piece) {
+        if let Piece::Whole(Transaction { head, .. }) | Piece::Begin(head) = &piece {
+            self.unwritten.push_back((head.commit_lsn, head.committed_at));
+        }
+        self.queue.add(piece);
     }
 
     /// Takes over whether transactions are kept back; nobody can say so any more: the mirror has ended.
@@ -294,6 +327,7 @@ impl Feed {
                 Work::Begin(_) | Work::Changes(_) | Work::Move(_) | Work::Leave(_) => {}
             }
             room.send(work);
+            self.standing.send_modify(|standing| standing.handed += 1);
         }
         Then::GoOn
     }
@@ -310,7 +344,10 @@ impl Feed {
             let _ = self.joining.left.send(written.left);
         }
         self.stream.confirm(self.positions.confirmed_lsn());
-        self.standing.send_modify(|standing| standing.transactions += written.transactions);
+        self.standing.send_modify(|standing| {
+            standing.transactions += written.transactions;
+            standing.rows += written.rows;
+        });
         Then::GoOn
     }
 
@@ -350,7 +387,11 @@ impl Feed {
         self.assembler.is_between_transactions() && self.queue.is_empty()
     }
 
-    fn tell(&self) {
+    fn tell(&mut self) {
+        let applied = self.positions.applied_lsn();
+        while self.unwritten.front().is_some_and(|(commit_lsn, _)| *commit_lsn < applied) {
+            self.unwritten.pop_front();
+        }
         let positions = &self.positions;
         let waits = !self.queue.has_next() && positions.applied_lsn() >= positions.handed_lsn();
         let held = waits
@@ -361,12 +402,18 @@ impl Feed {
                     self.queue.is_held() || (self.is_between() && positions.keepalive_lsn() >= position)
                 }
             };
+        let settled = match waits && self.is_between() {
+            true => applied.max(positions.keepalive_lsn()),
+            false => applied,
+        };
         self.standing.send_if_modified(|standing| {
             let new = Standing {
                 received: positions.received_lsn(),
                 applied: positions.applied_lsn(),
                 confirmed: positions.confirmed_lsn(),
                 held,
+                settled,
+                oldest: self.unwritten.front().map(|(_, committed_at)| *committed_at),
                 in_progress: self.assembler.in_progress(),
                 ..*standing
             };

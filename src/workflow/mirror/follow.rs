@@ -6,7 +6,9 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::aside::Aside;
+use super::diary::Diary;
 use super::feed::{self, Feed, Standing};
+use super::gauge::Gauge;
 use super::queue::Hold;
 use super::{Request, join, newcomers, sequences, write};
 use crate::change::members::Members;
@@ -17,8 +19,7 @@ use crate::engine::apply::membership;
 use crate::engine::apply::writer::Writer;
 use crate::engine::replicate::{self, slot, stream};
 use crate::engine::spill::Spill;
-use crate::failure::{Classify, Next, chain};
-use crate::progress::{Phase, Reporter, Warning};
+use crate::failure::{Classify, Next};
 use crate::tasks::{Ended, TaskGroup};
 use crate::workflow::party::{Destination, Source};
 use crate::workflow::{Error, Result, clone, stoppable};
@@ -27,20 +28,19 @@ use crate::workflow::{Error, Result, clone, stoppable};
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// How often it is shown how far it has come.
-const SHOWN_EVERY: Duration = Duration::from_millis(200);
-
 /// Follows until stopped, over as many connections as it takes.
 pub(super) async fn follow(
     request: &Request,
     context: &clone::Context,
     source: &Source,
     destination: &Destination,
+    diary: &Diary,
+    gauge: &Gauge,
 ) -> Result<()> {
     let mut pause = FIRST_PAUSE;
     loop {
         let began = Instant::now();
-        let error = match once(request, context, source, destination).await {
+        let error = match once(request, context, source, destination, diary, gauge).await {
             Ok(()) => return Ok(()),
             Err(error) if error.classify().next != Next::Retry => return Err(error),
             Err(error) => error,
@@ -48,8 +48,7 @@ pub(super) async fn follow(
         if began.elapsed() > LONGEST_PAUSE {
             pause = FIRST_PAUSE;
         }
-        let message = format!("connecting again after: {}", chain(&error));
-        context.reporter.warn(Warning::new("mirror_reconnects", message));
+        diary.connects_again(&error)?;
         tokio::select! {
             () = context.stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(pause) => {}
@@ -64,6 +63,8 @@ async fn once(
     context: &clone::Context,
     source: &Source,
     destination: &Destination,
+    diary: &Diary,
+    gauge: &Gauge,
 ) -> Result<()> {
     let stopped = "the mirror stopped where its checkpoint stands";
     let connecting = async {
@@ -124,32 +125,24 @@ async fn once(
         }
         joined
     };
-    let (ended, joined, (), (), ()) = tokio::join!(
+    let connected = async {
+        tokio::select! {
+            () = over.cancelled() => {}
+            () = gauge.streams() => diary.change(|standing| standing.waits = None),
+        }
+    };
+    let (ended, joined, (), (), (), ()) = tokio::join!(
         streaming,
         joining,
         newcomers::follow(request, context, source, destination, asks.clone(), &over),
         sequences::follow(context, source, destination, &over),
-        report(stands, &context.reporter)
+        gauge.follow(stands),
+        connected
     );
     match ended {
         Ok(_) => joined,
         Err(Ended::Failed(error)) => Err(error),
         Err(Ended::Panicked(text)) => Err(Error::Defect(text)),
-    }
-}
-
-/// Says how far it has come, until the session is over.
-async fn report(mut stands: watch::Receiver<Standing>, reporter: &Reporter) {
-    let mut begun = false;
-    while stands.changed().await.is_ok() {
-        let standing = *stands.borrow_and_update();
-        if standing.begun && !begun {
-            begun = true;
-            reporter.phase(Phase::Streaming);
-        }
-        reporter.operation(format!("streaming, applied up to {}", standing.applied));
-        // It moves with every batch; nobody reads that fast.
-        tokio::time::sleep(SHOWN_EVERY).await;
     }
 }
 

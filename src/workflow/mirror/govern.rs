@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::control::{Wish, Wishes};
 use super::diary::Diary;
+use super::gauge::Gauge;
 use super::{Request, follow};
 use crate::progress::{Level, MirrorPhase};
 use crate::workflow::party::{Destination, Source};
@@ -20,6 +21,7 @@ pub(super) async fn govern(
     source: &Source,
     destination: &Destination,
     diary: &Diary,
+    gauge: &Gauge,
     mut wishes: Wishes,
 ) -> Result<()> {
     while !context.stop.is_cancelled() {
@@ -33,7 +35,7 @@ pub(super) async fn govern(
         }
         diary.phase(MirrorPhase::CatchingUp)?;
         let turn = clone::Context { stop: context.stop.child_token(), ..context.clone() };
-        let mut following = std::pin::pin!(follow::follow(request, &turn, source, destination));
+        let mut following = std::pin::pin!(follow::follow(request, &turn, source, destination, diary, gauge));
         tokio::select! {
             // A mirror that fails as it is to pause has failed.
             biased;

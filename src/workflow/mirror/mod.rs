@@ -9,6 +9,7 @@
 
 mod aside;
 mod beginning;
+mod budget;
 mod claim;
 pub mod control;
 mod diary;
@@ -17,21 +18,24 @@ mod error;
 mod feed;
 mod follow;
 mod forget;
+mod gauge;
 mod govern;
 mod join;
+mod lag;
 mod newcomers;
+pub mod overview;
 mod queue;
 pub mod record;
+mod sampler;
 mod sequences;
 mod start;
 mod write;
 
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
-
 use super::party::{Destination, Source};
 use super::{Error as WorkflowError, Result, clone, stoppable};
+use crate::connect::{self, Settings};
 use crate::failure::{Classify, Exit, chain};
 use crate::pg::Ident;
 use crate::progress::Report;
@@ -103,12 +107,12 @@ pub async fn run(request: &Request, context: &Context) -> Result<Option<Report>>
     let stopped = "the mirror stopped where its checkpoint stands";
     let source = stoppable(stop, stopped, Source::open(&request.clone.source)).await?;
     // Not under `stop`: who has claimed it takes away what an earlier process has left, and says what it could not.
-    let (diary, entry) = claim::claim(request, context, &source).await?;
+    let claim::Claimed { diary, entry, wal_budget } = claim::claim(request, context, &source).await?;
     let cloned = match entry {
         Entry::Follow | Entry::Lost => None,
         Entry::Begin | Entry::BeginAgain => Some(begin(request, context, &source, &diary).await?),
     };
-    let followed = follow(request, context, &source, &diary).await;
+    let followed = follow(request, context, &source, &diary, wal_budget).await;
     match &followed {
         Err(error) if !is_nothing_to_mend(error) => diary.ends_with(error)?,
         _ => diary.write()?,
@@ -117,18 +121,54 @@ pub async fn run(request: &Request, context: &Context) -> Result<Option<Report>>
 }
 
 /// Follows, beside who looks for what is wanted.
-async fn follow(request: &Request, context: &Context, source: &Source, diary: &Diary) -> Result<()> {
+async fn follow(
+    request: &Request,
+    context: &Context,
+    source: &Source,
+    diary: &Diary,
+    wal_budget: u64,
+) -> Result<()> {
     let run = &context.run;
     let stopped = "the mirror stopped where its checkpoint stands";
     let destination = stoppable(&run.stop, stopped, follower(request, run, source)).await?;
     let (control, wishes) = control::control();
-    let over = CancellationToken::new();
-    let looking = control.look(diary, &over);
-    let mut looking = std::pin::pin!(looking);
-    let governed = govern::govern(request, run, source, &destination, diary, wishes);
-    tokio::select! {
-        governed = governed => governed,
-        looked = &mut looking => looked,
+    let gauge = gauge::Gauge::default();
+    let slot = request.slot();
+    let sampler = sampler::Sampler {
+        source: &source.party,
+        slot: slot.as_str(),
+        wal_budget,
+        diary,
+        gauge: &gauge,
+        reporter: &run.reporter,
+    };
+    let ended = tokio::select! {
+        governed = govern::govern(request, run, source, &destination, diary, &gauge, wishes) => governed,
+        looked = control.look(diary) => looked,
+        sampled = sampler.run() => sampled,
+    };
+    if let Err(WorkflowError::Mirror(passed @ Error::BudgetPassed { .. })) = ended {
+        // Whoever used the slot has been dropped above.
+        return Err(give_up(&source.party, slot.as_str(), passed).await);
+    }
+    ended
+}
+
+/// Drops the slot of a mirror that is past its budget, and gives that error back, or what keeps the slot.
+async fn give_up(source: &Party, slot: &str, passed: Error) -> WorkflowError {
+    let dropping = async {
+        let session =
+            connect::source(&source.options, &Settings::default()).await.map_err(|error| chain(&error))?;
+        let dropped = forget::drop_slot(&session, slot).await;
+        session.close().await;
+        dropped
+    };
+    match dropping.await {
+        Ok(()) => passed.into(),
+        Err(why) => {
+            let left = vec![format!("replication slot \"{slot}\", which is past its budget")];
+            Error::Left { left, why }.into()
+        }
     }
 }
 

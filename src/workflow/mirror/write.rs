@@ -18,6 +18,8 @@ pub(super) struct Written {
     pub(super) checkpoint: Option<Lsn>,
     /// How many transactions of the source that were.
     pub(super) transactions: u64,
+    /// And how many rows were in them.
+    pub(super) rows: u64,
     /// Tables that stand aside now, on record.
     pub(super) left: Vec<Member>,
     /// Where the destination's log stood after it.
@@ -35,6 +37,8 @@ pub(super) async fn write(
     written: mpsc::UnboundedSender<Written>,
 ) -> Result<()> {
     let mut unsettled = None;
+    // Of the large transaction that is being written.
+    let mut rows_within = 0;
     loop {
         let next = match unsettled {
             None => work.recv().await,
@@ -51,21 +55,23 @@ pub(super) async fn write(
             },
         };
         let Some(next) = next else { return Ok(()) };
-        let (log, transactions) = match next {
+        let (log, transactions, rows) = match next {
             Work::Batch(batch) => {
                 let transactions = batch.len() as u64;
-                (writer.write(batch).await?, transactions)
+                let rows = batch.iter().map(|transaction| transaction.changes.len() as u64).sum();
+                (writer.write(batch).await?, transactions, rows)
             }
             Work::Begin(head) => {
                 writer.begin(head).await?;
                 continue;
             }
             Work::Changes(changes) => {
+                rows_within += changes.len() as u64;
                 writer.piece(changes).await?;
                 continue;
             }
-            Work::Commit { end_lsn } => (writer.finish(end_lsn).await?, 1),
-            Work::Move(lsn) => (writer.move_to(lsn).await?, 0),
+            Work::Commit { end_lsn } => (writer.finish(end_lsn).await?, 1, std::mem::take(&mut rows_within)),
+            Work::Move(lsn) => (writer.move_to(lsn).await?, 0, 0),
             Work::Leave(left) => {
                 let log = writer.leave(&left).await?;
                 tell(&written, Written { left, log, ..Written::default() });
@@ -73,7 +79,8 @@ pub(super) async fn write(
             }
         };
         unsettled = (log.flushed < log.written).then_some(log.written);
-        tell(&written, Written { checkpoint: Some(writer.at()), transactions, log, ..Written::default() });
+        let checkpoint = Some(writer.at());
+        tell(&written, Written { checkpoint, transactions, rows, log, ..Written::default() });
     }
 }
 

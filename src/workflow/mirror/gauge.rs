@@ -1,0 +1,116 @@
+//! What the sessions of a mirror say of themselves, one after the other, added up for whoever looks: sampler, report.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
+
+use super::feed::Standing;
+use crate::pg::Lsn;
+
+/// How often a session's news are taken in.
+const EVERY: Duration = Duration::from_millis(50);
+
+/// What is known of a mirror in this process. Cheap to read.
+#[derive(Debug, Default)]
+pub(super) struct Gauge(watch::Sender<Now>);
+
+/// How far this process's sessions have come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Now {
+    /// The session at work; where there is none, the last one as it ended.
+    pub(super) session: Standing,
+    /// A session is at work, and its server streams.
+    pub(super) streams: bool,
+    /// Transactions and rows of the sessions before.
+    transactions_before: u64,
+    rows_before: u64,
+}
+
+impl Now {
+    /// Everything of the source before it is on the destination, or is not for it; zero before the first session.
+    pub(super) fn settled(&self) -> Lsn {
+        self.session.settled
+    }
+
+    /// When the oldest transaction was committed that was received and is not on the destination, by the source's clock.
+    pub(super) fn oldest(&self) -> Option<SystemTime> {
+        let micros = self.session.oldest?.unix_micros();
+        Some(UNIX_EPOCH + Duration::from_micros(u64::try_from(micros).unwrap_or_default()))
+    }
+
+    /// Transactions of the source that this process has applied.
+    pub(super) fn transactions(&self) -> u64 {
+        self.transactions_before + self.session.transactions
+    }
+
+    /// Rows in them.
+    pub(super) fn rows(&self) -> u64 {
+        self.rows_before + self.session.rows
+    }
+}
+
+impl Gauge {
+    /// As it stands now.
+    pub(super) fn now(&self) -> Now {
+        *self.0.borrow()
+    }
+
+    /// Waits until a session streams. Cancel-safe.
+    pub(super) async fn streams(&self) {
+        // The sender is this value itself, so it is there.
+        drop(self.0.subscribe().wait_for(|now| now.streams).await);
+    }
+
+    /// Follows one session to its end.
+    pub(super) async fn follow(&self, mut session: watch::Receiver<Standing>) {
+        loop {
+            let standing = *session.borrow_and_update();
+            self.0.send_modify(|now| (now.session, now.streams) = (standing, standing.begun));
+            if session.changed().await.is_err() {
+                break;
+            }
+            // It moves with every batch, and whoever looks does not look so often.
+            tokio::time::sleep(EVERY).await;
+        }
+        self.0.send_modify(|now| {
+            now.streams = false;
+            now.transactions_before += std::mem::take(&mut now.session.transactions);
+            now.rows_before += std::mem::take(&mut now.session.rows);
+            // It comes again with the next session.
+            now.session.oldest = None;
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::watch;
+
+    use super::super::feed::Standing;
+    use super::Gauge;
+    use crate::pg::Lsn;
+
+    #[tokio::test]
+    async fn sessions_add_up_and_the_last_position_stays() {
+        let gauge = Gauge::default();
+        for settled in [10, 20] {
+            let standing = Standing {
+                begun: true,
+                transactions: 2,
+                rows: 3,
+                settled: Lsn::from_u64(settled),
+                ..Standing::default()
+            };
+            let (sender, receiver) = watch::channel(standing);
+            let followed = gauge.follow(receiver);
+            let told = async {
+                gauge.streams().await;
+                drop(sender);
+            };
+            tokio::join!(followed, told);
+            assert!(!gauge.now().streams);
+        }
+        let now = gauge.now();
+        assert_eq!((now.transactions(), now.rows(), now.settled()), (4, 6, Lsn::from_u64(20)));
+    }
+}

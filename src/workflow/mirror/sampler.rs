@@ -1,0 +1,149 @@
+//! Looks at the source once a second beside a mirror that follows or is paused: how far it is behind, what its slot keeps
+//! there, and whether that is more than it may. Writes it into the record, and tells it.
+
+use std::time::{Duration, Instant};
+
+use super::budget::{self, Movement};
+use super::diary::Diary;
+use super::error::Error;
+use super::gauge::{Gauge, Now};
+use super::lag::{self, Look, Looks};
+use super::record::Counters;
+use crate::connect::{self, Connection, Settings};
+use crate::engine::replicate::slot::{self, Standing};
+use crate::failure::chain;
+use crate::progress::{Event, Lag, MirrorPhase, Reporter, Update, Wal};
+use crate::workflow::Result;
+use crate::workflow::party::Party;
+
+/// Between two looks.
+const EVERY: Duration = Duration::from_secs(1);
+/// The same while it catches up: it is not called so for longer than it is true.
+const EVERY_CATCHING_UP: Duration = Duration::from_millis(250);
+/// A look that takes longer is given up: the source is asked anew on another connection.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What has not changed is told and written again after so long: a reader sees that we are alive.
+const ALIVE: Duration = Duration::from_secs(5);
+
+/// What is looked at, and for whom.
+pub(super) struct Sampler<'a> {
+    pub(super) source: &'a Party,
+    pub(super) slot: &'a str,
+    /// Bytes of log, as asked for.
+    pub(super) wal_budget: u64,
+    pub(super) diary: &'a Diary,
+    pub(super) gauge: &'a Gauge,
+    pub(super) reporter: &'a Reporter,
+}
+
+impl Sampler<'_> {
+    /// Looks for as long as it is polled.
+    ///
+    /// # Errors
+    /// [`Error::BudgetPassed`]: the slot has to go. Or the record cannot be written.
+    pub(super) async fn run(self) -> Result<()> {
+        let (began, before) = (Instant::now(), self.diary.change(|standing| standing.counters));
+        let mut looks = Looks::default();
+        let mut movement = Movement::new(self.gauge.now());
+        let mut session: Option<Connection> = None;
+        let mut told: Option<(Lag, Instant)> = None;
+        let mut written: Option<Instant> = None;
+        loop {
+            let found = self.look(&mut session).await;
+            let now = self.gauge.now();
+            self.count(before, now);
+            if let Some(found) = &found {
+                let lag = self.take(&mut looks, found, now);
+                let is_close = now.streams && lag::is_close(lag);
+                if is_close && self.diary.is_in() == MirrorPhase::CatchingUp {
+                    self.diary.phase(MirrorPhase::Streaming)?;
+                }
+                let stuck = movement.is_stuck(now, began.elapsed()) && lag.bytes > 0;
+                self.judge(found, stuck)?;
+                let due =
+                    |(last, at): &(Lag, Instant)| at.elapsed() >= if *last == lag { ALIVE } else { EVERY };
+                if told.as_ref().is_none_or(due) {
+                    told = Some((lag, Instant::now()));
+                    let Lag { bytes, seconds } = lag;
+                    let retained_wal_bytes = retained(found);
+                    self.reporter.report(Update::Event(Event::MirrorLag {
+                        bytes,
+                        seconds,
+                        retained_wal_bytes,
+                    }));
+                }
+            }
+            let wait = if found.is_some() { EVERY } else { ALIVE };
+            if written.is_none_or(|written| written.elapsed() >= wait) {
+                self.diary.write()?;
+                written = Some(Instant::now());
+            }
+            let catches_up = self.diary.is_in() == MirrorPhase::CatchingUp;
+            tokio::time::sleep(if catches_up { EVERY_CATCHING_UP } else { EVERY }).await;
+        }
+    }
+
+    /// The slot as the source shows it; `None` where it cannot be asked, or has no such slot: whoever streams says so.
+    async fn look(&self, session: &mut Option<Connection>) -> Option<Standing> {
+        let asking = async {
+            let open = match session.take() {
+                Some(open) if !open.is_closed() => open,
+                _ => connect::source(&self.source.options, &Settings::default()).await?,
+            };
+            let found = slot::look(&open, self.slot).await?;
+            *session = Some(open);
+            Result::Ok(found)
+        };
+        match tokio::time::timeout(PATIENCE, asking).await {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) => {
+                tracing::debug!(error = %chain(&error), "the source cannot be looked at");
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    fn count(&self, before: Counters, now: Now) {
+        self.diary.change(|standing| {
+            standing.counters.transactions = before.transactions + now.transactions();
+            standing.counters.rows = before.rows + now.rows();
+        });
+    }
+
+    /// Takes a look in, and says how far the mirror is behind by it.
+    fn take(&self, looks: &mut Looks, found: &Standing, now: Now) -> Lag {
+        // Before the first session the slot knows: no more is confirmed to it than is on the destination.
+        let settled = now.settled().max(found.slot.confirmed_lsn.unwrap_or_default());
+        let lag = looks.lag(Look { at: found.at, flushed: found.flushed }, settled, now.oldest());
+        self.diary.change(|standing| {
+            standing.source_lsn = Some(found.flushed);
+            standing.applied_lsn = Some(settled);
+            standing.confirmed_lsn = found.slot.confirmed_lsn;
+            standing.lag = Some(lag);
+            standing.wal = Some(wal(found));
+        });
+        lag
+    }
+
+    fn judge(&self, found: &Standing, stuck: bool) -> Result<()> {
+        let paused = self.diary.is_in() == MirrorPhase::Paused;
+        let budget = budget::budget(self.wal_budget, found.kept_for_slots);
+        if (paused || stuck) && retained(found) > budget {
+            let (name, retained) = (self.diary.name().to_owned(), retained(found));
+            let why = if paused { "while it was paused" } else { "without getting on" };
+            return Err(Error::BudgetPassed { name, retained, budget, why }.into());
+        }
+        Ok(())
+    }
+}
+
+/// What a slot keeps, as records and events have it.
+pub(super) fn wal(found: &Standing) -> Wal {
+    Wal { retained_bytes: retained(found), status: found.wal_status.clone(), safe_bytes: found.safe }
+}
+
+/// Log that is kept because of the slot, in bytes.
+pub(super) fn retained(found: &Standing) -> u64 {
+    u64::try_from(found.retained).unwrap_or_default()
+}

@@ -1,0 +1,223 @@
+//! How far a mirror is behind, what it keeps on its source, and when it gives that up.
+
+use serde_json::Value;
+
+use crate::support::binary::Running;
+use crate::support::{
+    Binary, Database, FaultProxy, Outcome, Server, Settings, destination, eventually, source,
+};
+
+const TABLE: &str =
+    "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT g, 'v' FROM generate_series(1, 100) g";
+
+/// Log that is nobody's change: 48 MB of it.
+const NOISE: &str =
+    "SELECT count(pg_logical_emit_message(false, 'noise', repeat('x', 1 << 20))) FROM generate_series(1, 48)";
+
+const SLOTS: &str = "SELECT count(*) FROM pg_replication_slots WHERE database = current_database()";
+
+struct Pair {
+    from: Database<'static>,
+    to: Database<'static>,
+    program: Binary,
+}
+
+impl Pair {
+    async fn prepare(major: u16, hint: &str) -> Option<Self> {
+        let (source, destination) = (source(major)?, destination(major)?);
+        let (from, to) = (source.database(hint).await, destination.absent_database(hint));
+        for text in
+            ["connection to client lost", "terminating connection", "unexpected EOF on client connection"]
+        {
+            from.announce(text);
+            to.announce(text);
+        }
+        from.execute(TABLE).await;
+        Some(Self { from, to, program: Binary::new() })
+    }
+
+    async fn streaming(&self, to: &str, more: &[&str]) -> Running {
+        let from = self.from.url();
+        let arguments = ["mirror", "--json", "--no-input", "--name", "m", "--from", &from, "--to", to];
+        let mut running = self.program.start(&[&arguments, more].concat());
+        running.event("that it streams", |line| line["data"]["phase"] == "streaming").await;
+        running
+    }
+
+    async fn status(&self) -> Value {
+        let output = self.program.run(&["mirror", "status", "m", "--json"]).await;
+        serde_json::from_str(&output.expect_code(0).stdout).unwrap()
+    }
+
+    async fn wait_for(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        eventually(what, async || {
+            let status = self.status().await;
+            if wanted(&status) { Ok(status) } else { Err(status.to_string()) }
+        })
+        .await
+    }
+
+    async fn ask(&self, word: &str) -> String {
+        self.program.run(&["mirror", word, "m"]).await.expect_code(0).stdout.clone()
+    }
+
+    /// The slot is gone, and so is the way back.
+    async fn needs_a_new_copy(&self, why: &str) {
+        assert_eq!(self.from.query_text(SLOTS).await, "0");
+        let status = self.status().await;
+        assert_eq!(status["phase"], "resync_required", "{status}");
+        assert_eq!(status["error"]["code"], "wal_budget_passed", "{status}");
+        assert!(status["error"]["message"].as_str().unwrap().contains(why), "{status}");
+        let again = Outcome::of(self.program.run(&["mirror", "resume", "m", "--json"]).await).expect_code(4);
+        assert_eq!(again.error()["code"], "wal_budget_passed", "{}", again.text());
+        self.ask("drop").await;
+    }
+}
+
+#[tokio::test]
+async fn it_says_how_far_it_is_behind_and_comes_close_again() {
+    for major in [15, 18] {
+        let Some(pair) = Pair::prepare(major, "behind").await else { return };
+        let running = pair.streaming(&pair.to.url(), &[]).await;
+        pair.ask("pause").await;
+        pair.from.execute("UPDATE t SET v = 'changed'; INSERT INTO t SELECT g, repeat('x', 1000) FROM generate_series(101, 5000) g").await;
+        let written = pair.from.query_text("SELECT pg_current_wal_lsn()").await;
+        let behind = pair
+            .wait_for("a lag that grows", |status| {
+                let lag = &status["lag"];
+                lag["bytes"].as_u64() > Some(4_000_000) && lag["seconds"].as_f64() > Some(1.5)
+            })
+            .await;
+        assert!(behind["wal"]["retained_bytes"].as_u64() >= behind["lag"]["bytes"].as_u64(), "{behind}");
+        assert_eq!(behind["wal"]["status"], "reserved", "{behind}");
+        assert_eq!(behind["confirmed_lsn"], behind["applied_lsn"], "{behind}");
+        pair.ask("resume").await;
+        let close = pair
+            .wait_for("that it is close", |status| {
+                status["phase"] == "streaming"
+                    && status["lag"]["seconds"].as_f64().is_some_and(|seconds| seconds < 1.5)
+                    && status["counters"]["rows"] == 5000
+            })
+            .await;
+        assert_eq!(close["counters"]["transactions"], 2, "{close}");
+        let applied = close["applied_lsn"].as_str().unwrap();
+        let further = format!("SELECT '{applied}'::pg_lsn >= '{written}'::pg_lsn");
+        assert_eq!(pair.from.query_text(&further).await, "t", "{close}");
+        running.interrupt();
+        let outcome = Outcome::of(running.finish().await).expect_code(0);
+        let phases: Vec<&str> =
+            outcome.all("mirror.phase").into_iter().filter_map(|data| data["phase"].as_str()).collect();
+        assert_eq!(
+            phases,
+            ["preparing", "snapshotting", "catching_up", "streaming", "paused", "catching_up", "streaming"],
+            "{}",
+            outcome.text()
+        );
+        let lags = outcome.all("mirror.lag");
+        let told = |lag: &&Value| {
+            lag["bytes"].as_u64() > Some(4_000_000) && lag["retained_wal_bytes"].as_u64() > Some(4_000_000)
+        };
+        assert!(lags.iter().any(told), "{lags:?}");
+        // A person reads it as a line.
+        let running = pair.program.start(&["mirror", "resume", "m"]);
+        eventually("a line of how far it is behind", async || {
+            let printed = running.printed();
+            if printed.contains("streaming, ") && printed.contains(" behind") { Ok(()) } else { Err(printed) }
+        })
+        .await;
+        running.interrupt();
+        running.finish().await.expect_code(0);
+        pair.ask("drop").await;
+    }
+}
+
+#[tokio::test]
+async fn paused_past_its_budget_it_gives_its_slot_up() {
+    for major in [15, 18] {
+        let Some(pair) = Pair::prepare(major, "budget_paused").await else { return };
+        let running = pair.streaming(&pair.to.url(), &["--wal-budget", "32MB"]).await;
+        pair.ask("pause").await;
+        pair.from.execute(NOISE).await;
+        let outcome = Outcome::of(running.finish().await).expect_code(4);
+        assert_eq!(outcome.error()["code"], "wal_budget_passed", "{}", outcome.text());
+        pair.needs_a_new_copy("while it was paused").await;
+    }
+}
+
+#[tokio::test]
+async fn within_its_budget_a_pause_may_last() {
+    let Some(pair) = Pair::prepare(15, "budget_kept").await else { return };
+    let running = pair.streaming(&pair.to.url(), &["--wal-budget", "4GB"]).await;
+    pair.ask("pause").await;
+    pair.from.execute(NOISE).await;
+    pair.wait_for("what the slot keeps", |status| {
+        status["wal"]["retained_bytes"].as_u64() > Some(48_000_000) && status["phase"] == "paused"
+    })
+    .await;
+    pair.ask("resume").await;
+    pair.wait_for("that it streams", |status| status["phase"] == "streaming").await;
+    running.interrupt();
+    running.finish().await.expect_code(0);
+    pair.ask("drop").await;
+}
+
+#[tokio::test]
+async fn one_without_a_process_is_judged_by_whoever_looks() {
+    let Some(pair) = Pair::prepare(15, "budget_error").await else { return };
+    let running = pair.streaming(&pair.to.url(), &["--wal-budget", "32MB"]).await;
+    pair.to.execute("DELETE FROM t WHERE id = 1").await;
+    pair.from.execute("UPDATE t SET v = 'one' WHERE id = 1").await;
+    Outcome::of(running.finish().await).expect_code(1);
+    assert_eq!(pair.status().await["phase"], "error");
+    assert_eq!(pair.from.query_text(SLOTS).await, "1");
+    pair.from.execute(NOISE).await;
+    let listed = pair.ask("list").await;
+    assert!(listed.contains("resync_required"), "{listed}");
+    pair.needs_a_new_copy("while no process ran it").await;
+}
+
+#[tokio::test]
+async fn stuck_past_its_budget_it_gives_its_slot_up() {
+    let Some(pair) = Pair::prepare(15, "budget_stuck").await else { return };
+    let far = FaultProxy::start(pair.to.server());
+    let running = pair.streaming(&far.url(pair.to.name()), &["--wal-budget", "32MB"]).await;
+    far.stall();
+    pair.from.execute("INSERT INTO t SELECT g, 'more' FROM generate_series(101, 200) g").await;
+    pair.from.execute(NOISE).await;
+    let outcome = Outcome::of(running.finish().await).expect_code(4);
+    assert_eq!(outcome.error()["code"], "wal_budget_passed", "{}", outcome.text());
+    far.resume();
+    pair.needs_a_new_copy("without getting on").await;
+}
+
+/// Nothing is written to the source for this: its walsender tells how far it has read, and that is confirmed.
+#[tokio::test]
+async fn beside_a_busy_neighbour_an_idle_mirror_keeps_no_log() {
+    let (Some(server), Some(destination)) = (Server::with(15, Settings::new()), destination(15)) else {
+        return;
+    };
+    let (from, busy) = (server.database("idle_wal").await, server.database("busy_wal").await);
+    let to = destination.absent_database("idle_wal");
+    from.execute(TABLE).await;
+    let program = Binary::new();
+    let (source, into) = (from.url(), to.url());
+    let arguments = ["mirror", "--json", "--no-input", "--name", "m", "--from", &source, "--to", &into];
+    let mut running = program.start(&arguments);
+    running.event("that it streams", |line| line["data"]["phase"] == "streaming").await;
+    let retained =
+        "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::int8 FROM pg_replication_slots";
+    let session = busy.session().await;
+    for _ in 0..2 {
+        session.execute_all(&format!("{NOISE}; CHECKPOINT")).await;
+        eventually("a slot that keeps less than one segment", async || {
+            // The server looks for what is running, and so for where a slot may restart, at checkpoints and every 15 s.
+            session.execute_all("CHECKPOINT").await;
+            let kept: i64 = from.query_text(retained).await.parse().unwrap();
+            if kept < 16 << 20 { Ok(()) } else { Err(format!("{kept} bytes")) }
+        })
+        .await;
+    }
+    running.interrupt();
+    running.finish().await.expect_code(0);
+    program.run(&["mirror", "drop", "m"]).await.expect_code(0);
+}
