@@ -63,7 +63,7 @@ fn environment_counts_before_file_before_default() {
     let directory = tempfile::tempdir().expect("temporary directory");
     let path = directory.path();
     let file = "[server]\nlog_level = \"warn\"\n[connections.source]\nurl = \"postgres:///file\"\nrole = \"source\"\n\
-                sslmode = \"verify-full\"\nsslrootcert = \"ca.pem\"\n";
+                sslmode = \"verify-full\"\nsslrootcert = \"ca.pem\"\naccept_unbounded_wal = true\n";
     let config = load(path, file, &[]).expect("a right file");
     assert_eq!((config.log_level, config.data_dir), (Some(LogLevel::Warn), path.join("data")));
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
@@ -90,6 +90,7 @@ fn environment_counts_before_file_before_default() {
     assert_eq!(source.url.expose(), "postgres:///process");
     assert_eq!((source.role, source.sslmode), (Some(Role::Source), Some(SslMode::VerifyFull)));
     assert_eq!(source.sslrootcert.as_deref(), Some(path.join("ca.pem").as_path()));
+    assert!(source.accept_unbounded_wal);
 }
 
 #[test]

@@ -9,8 +9,8 @@ use insta::assert_snapshot;
 use super::{Bars, Look, Ndjson, Output, Plain, Quiet, Shown, choose, report};
 use crate::pg::QualifiedName;
 use crate::progress::{
-    Counts, Eta, Event, Frame, History, Phase, Progress, Report, Skipped, Status, TablePercent, Tables,
-    Timestamp, Undo, Verification, VerifyMode, Warning,
+    Counts, Eta, Event, Frame, History, MirrorPhase, Phase, Progress, Report, Skipped, Status, TablePercent,
+    Tables, Timestamp, Undo, Verification, VerifyMode, Warning,
 };
 use crate::workflow::report::Subscriber;
 
@@ -158,6 +158,57 @@ staging -> local: done
   undo      multiboard-sync undo job_1   (the old database is kept as mbs_old_app)
   job       job_1
 "#);
+}
+
+/// A mirror that follows: phases, and how far it is behind, not more often than anybody reads it.
+#[test]
+fn a_mirror_says_how_far_it_is_behind() {
+    let mut history = History::new("e1", 0, 100);
+    let at = |ms: u64| Timestamp::from_unix_ms(1_764_000_000_000 + ms);
+    let mut event = |ms, event| history.publish(event, at(ms));
+    let phase = |phase| Event::MirrorPhase { phase, error: None };
+    let lag = |bytes, seconds| Event::MirrorLag { bytes, seconds, retained_wal_bytes: bytes };
+    let frames = [
+        event(0, phase(MirrorPhase::Snapshotting)),
+        event(10, phase(MirrorPhase::CatchingUp)),
+        event(20, lag(7_000_000_000, None)),
+        event(1000, lag(4_000_000_000, Some(4000.0))),
+        event(2000, phase(MirrorPhase::Streaming)),
+        event(2100, lag(1_200_000, Some(0.42))),
+        event(9000, lag(900_000, Some(0.3))),
+        event(12_200, lag(0, Some(0.0))),
+        event(12_300, phase(MirrorPhase::Paused)),
+        event(12_400, lag(600, Some(0.1))),
+    ];
+    let err = Page::default();
+    let mut plain = Plain::new(Page::default(), err.clone());
+    for frame in &frames {
+        plain.show(frame).unwrap();
+    }
+    assert_snapshot!(err.text(), @r#"
+[    0.0 s] snapshotting
+[    0.0 s] catching up
+[    0.0 s] catching up, 7.0 GB behind
+[    2.0 s] streaming
+[    2.1 s] streaming, 1.2 MB (0.4 s) behind
+[   12.2 s] streaming, 0 B (0.0 s) behind
+[   12.3 s] paused
+[   12.4 s] paused, 600 B (0.1 s) behind
+"#);
+    let terminal = Terminal::default();
+    let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), 255);
+    let mut bars = Bars::on(Page::default(), target, true);
+    for frame in &frames {
+        bars.show(frame).unwrap();
+    }
+    let drawn = terminal.0.text();
+    for part in [
+        "catching up, 7.0 GB behind",
+        "catching up, 4.0 GB (1 h 06 min) behind",
+        "paused, 600 B (0.1 s) behind",
+    ] {
+        assert!(drawn.contains(part), "{part:?} is not in {drawn}");
+    }
 }
 
 #[test]

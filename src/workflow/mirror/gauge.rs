@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
 use super::feed::Standing;
+use crate::change::assemble::InProgress;
 use crate::pg::Lsn;
 
 /// How often a session's news are taken in.
@@ -30,6 +31,12 @@ impl Now {
     /// Everything of the source before it is on the destination, or is not for it; zero before the first session.
     pub(super) fn settled(&self) -> Lsn {
         self.session.settled
+    }
+
+    /// What moves while a mirror gets on: what is settled, what the destination takes, and what is gathered of transactions that
+    /// are in progress. How far the log was read moves also while the destination takes nothing.
+    pub(super) fn progress(&self) -> (Lsn, u64, InProgress) {
+        (self.session.settled, self.session.handed, self.session.in_progress)
     }
 
     /// When the oldest transaction was committed that was received and is not on the destination, by the source's clock.

@@ -44,7 +44,7 @@ impl Sampler<'_> {
     pub(super) async fn run(self) -> Result<()> {
         let (began, before) = (Instant::now(), self.diary.change(|standing| standing.counters));
         let mut looks = Looks::default();
-        let mut movement = Movement::new(self.gauge.now());
+        let mut movement = Movement::new(self.gauge.now().progress());
         let mut session: Option<Connection> = None;
         let mut told: Option<(Lag, Instant)> = None;
         let mut written: Option<Instant> = None;
@@ -58,7 +58,7 @@ impl Sampler<'_> {
                 if is_close && self.diary.is_in() == MirrorPhase::CatchingUp {
                     self.diary.phase(MirrorPhase::Streaming)?;
                 }
-                let stuck = movement.is_stuck(now, began.elapsed()) && lag.bytes > 0;
+                let stuck = movement.is_stuck(now.progress(), began.elapsed()) && lag.bytes > 0;
                 self.judge(found, stuck)?;
                 let due =
                     |(last, at): &(Lag, Instant)| at.elapsed() >= if *last == lag { ALIVE } else { EVERY };
