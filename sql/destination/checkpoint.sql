@@ -26,3 +26,11 @@ CREATE TABLE IF NOT EXISTS multiboard_sync.member (
     since pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
     PRIMARY KEY (mirror, source_oid)
 );
+
+CREATE TABLE IF NOT EXISTS multiboard_sync.skip (
+    mirror pg_catalog.text NOT NULL REFERENCES multiboard_sync.checkpoint (mirror) ON DELETE CASCADE,
+    -- Where the commit of a transaction that is left out begins or ends. It has been left out once the checkpoint is past it.
+    lsn pg_catalog.pg_lsn NOT NULL,
+    asked_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (mirror, lsn)
+);

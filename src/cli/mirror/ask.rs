@@ -1,17 +1,19 @@
-//! `mirror pause` and `mirror resume`: said to the process that runs the mirror, by way of its record.
+//! `mirror pause`, `resume` and `resync`: said to the process that runs the mirror, by way of its record.
 
 use std::time::{Duration, Instant};
 
 use super::super::context::Context;
-use super::super::{Outcome, print};
+use super::super::{Outcome, parties, print};
 use super::start;
 use crate::engine::stage::registry::Registry;
 use crate::failure::{Classify, Exit};
 use crate::pg::name::for_people;
+use crate::pg::{Lsn, QualifiedName};
 use crate::progress::MirrorPhase;
+use crate::schema::select::Selection;
 use crate::store::Sqlite;
-use crate::workflow::mirror::Error;
 use crate::workflow::mirror::record::{Record, Records, Wanted};
+use crate::workflow::mirror::{self, Error};
 
 /// Between two looks whether it has happened.
 const LOOK: Duration = Duration::from_millis(100);
@@ -78,6 +80,66 @@ pub(super) async fn resume(context: &Context, name: &str) -> Outcome {
             return Ok(Exit::Interrupted);
         }
     }
+}
+
+/// Copies tables of a mirror again; where no process runs it, the next one does.
+pub(super) async fn resync(context: &Context, name: &str, tables: &[String]) -> Outcome {
+    let what = mirror::mark::What::Tables(Selection::parse(tables, &[], &[])?);
+    let Some((marked, runs)) = mark(context, name, what).await? else { return Ok(Exit::Interrupted) };
+    let (when, names) = (if runs { "" } else { " when it runs" }, marked.iter().map(ToString::to_string));
+    let names: Vec<String> = names.collect();
+    print(&format!("mirror {} copies again{when}: {}\n", for_people(name), names.join(", ")))
+}
+
+/// Leaves a transaction out, for good.
+pub(super) async fn skip(context: &Context, name: &str, lsn: Lsn) -> Outcome {
+    let Some((_, runs)) = mark(context, name, mirror::mark::What::Transaction(lsn)).await? else {
+        return Ok(Exit::Interrupted);
+    };
+    let when = if runs { "" } else { ": resume it" };
+    print(&format!("mirror {} leaves out the transaction at {lsn}, and no other{when}\n", for_people(name)))
+}
+
+/// Marks something on the destination while the mirror stands still; and whether a process runs it. `None`: interrupted.
+async fn mark(
+    context: &Context,
+    name: &str,
+    what: mirror::mark::What,
+) -> Found<Option<(Vec<QualifiedName>, bool)>> {
+    let store = context.store()?;
+    let record = find(&store, name)?;
+    let request = mirror::mark::Request {
+        source: parties::party(context, "--from", &record.of.source.reach)?,
+        destination: parties::party(context, "--to", &record.of.destination.reach)?,
+        name: name.to_owned(),
+        what,
+    };
+    let (runs, wanted) = (store.is_held(&record.job)?, record.wanted);
+    if runs && wanted == Wanted::Run {
+        store.wish(name, Wanted::Pause)?;
+    }
+    let stands_still = async {
+        loop {
+            let record = find(&store, name)?;
+            if record.phase == MirrorPhase::Paused || !store.is_held(&record.job)? {
+                return Found::Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    let marked = match context.unless_stopped(stands_still).await {
+        None => Ok(None),
+        Some(Err(error)) => Err(error),
+        Some(Ok(())) => {
+            let (destinations, sources) = (&context.config.destinations, parties::sources(context));
+            let marked =
+                mirror::mark::mark(&request, store.as_ref(), destinations, &sources, &context.stop).await;
+            marked.map(Some).map_err(Into::into)
+        }
+    };
+    // Whatever came of it, it goes on as it did.
+    store.wish(name, wanted)?;
+    Ok(marked?.map(|marked| (marked, runs)))
 }
 
 /// The record of a mirror of this data directory.

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 
 use super::context::Context;
 use super::{Outcome, parties, print};
+use crate::pg::Lsn;
 use crate::pg::name::for_people;
 use crate::workflow::mirror::{self, record::Records};
 
@@ -41,6 +42,22 @@ enum Action {
         /// The mirror's name
         name: String,
     },
+    /// Copy tables of a mirror again, as they are on its source now, while the others go on
+    Resync {
+        /// The mirror's name
+        name: String,
+        /// Its tables: schema.table, schema.* or schema, with * and ?
+        #[arg(required = true, value_name = "TABLE")]
+        tables: Vec<String>,
+    },
+    /// Leave one transaction of the source out, for good: the destination then lacks what it did
+    Skip {
+        /// The mirror's name
+        name: String,
+        /// Where the transaction's commit stands in the source's log, as the mirror's error says: 16/B374D848
+        #[arg(long)]
+        lsn: Lsn,
+    },
     /// End a mirror for good: its slot, its publication and its checkpoint go; what it copied stays
     Drop {
         /// The mirror's name
@@ -62,6 +79,8 @@ pub(super) async fn run(context: &Context, arguments: Mirror) -> Outcome {
         Some(Action::Status { name }) => show::status(context, &name).await,
         Some(Action::Pause { name }) => ask::pause(context, &name).await,
         Some(Action::Resume { name }) => ask::resume(context, &name).await,
+        Some(Action::Resync { name, tables }) => ask::resync(context, &name, &tables).await,
+        Some(Action::Skip { name, lsn }) => ask::skip(context, &name, lsn).await,
         Some(Action::Drop { name, from, to }) => drop_mirror(context, name, from, to).await,
     }
 }

@@ -1,11 +1,12 @@
 //! Runs a mirror in this process, until it is interrupted or cannot go on.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use super::super::context::Context;
 use super::super::watched::Watched;
 use super::super::{Outcome, clone, parties};
+use crate::engine::apply;
 use crate::id::JobId;
 use crate::job;
 use crate::progress::Report;
@@ -25,9 +26,36 @@ pub(super) struct Options {
     /// Log that the mirror may keep on the source while it does not get on: 512MB, 8GB [default: 8GB]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     wal_budget: Option<u64>,
+    /// What to do where the destination contradicts a change: a row is there already, or is missing
+    #[arg(long, value_enum, default_value = "stop")]
+    #[serde(default)]
+    on_conflict: OnConflict,
     #[command(flatten)]
     #[serde(flatten)]
     clone: clone::Arguments,
+}
+
+/// The words of `--on-conflict`.
+#[derive(Clone, Copy, Debug, Default, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum OnConflict {
+    /// Stop before the transaction, naming the row
+    #[default]
+    Stop,
+    /// Leave the change out, and count it
+    Skip,
+    /// Let the source win: remove the row in the way, make the missing one, and count it
+    Overwrite,
+}
+
+impl From<OnConflict> for apply::OnConflict {
+    fn from(word: OnConflict) -> Self {
+        match word {
+            OnConflict::Stop => Self::Stop,
+            OnConflict::Skip => Self::Skip,
+            OnConflict::Overwrite => Self::Overwrite,
+        }
+    }
 }
 
 impl Options {
@@ -67,6 +95,7 @@ pub(super) async fn run(context: &Context, arguments: Options) -> Outcome {
         name,
         accept_unbounded_wal: arguments.accept_unbounded_wal || accepted,
         wal_budget: arguments.wal_budget,
+        on_conflict: arguments.on_conflict.into(),
         installation: store.installation().to_owned(),
         spill: context.config.data_dir.join("spill"),
         options: serde_json::to_value(&arguments).unwrap_or_default(),

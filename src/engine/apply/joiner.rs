@@ -7,7 +7,7 @@ use tokio_postgres::CopyInSink;
 
 use super::session::{Session, failed};
 use super::table::{self, Here};
-use super::{Error, Result, membership};
+use super::{Error, OnConflict, Result, membership};
 use crate::change::Change;
 use crate::change::members::Member;
 use crate::connect::DestinationConnection;
@@ -28,7 +28,7 @@ pub struct Rows {
 impl Joiner {
     /// Begins.
     pub async fn new(connection: DestinationConnection, mirror: String) -> Result<Self> {
-        let session = Session::new(connection).await?;
+        let session = Session::new(connection, OnConflict::Stop).await?;
         session.execute("BEGIN; SET CONSTRAINTS ALL DEFERRED").await?;
         Ok(Self { session, mirror })
     }

@@ -26,6 +26,12 @@ pub(super) async fn set(
     client.execute(set, &[&mirror, &oids, &schemas, &tables, &follows]).await.map(drop)
 }
 
+/// Marks tables to stand aside, while nobody applies the mirror: whoever applies it next brings copies of them in.
+pub async fn stand_aside(client: &Client, mirror: &str, members: &[Member]) -> Result<()> {
+    let failed = |source| Error::Destination { doing: "marking tables to be copied again", source };
+    set(client, mirror, members, false).await.map_err(failed)
+}
+
 /// The tables of a mirror, and whether each follows.
 pub async fn read(client: &Client, mirror: &str) -> Result<Vec<(Member, bool)>> {
     let failed = |source| Error::Destination { doing: "reading the tables of the mirror", source };

@@ -11,6 +11,7 @@
 
 mod array;
 pub mod checkpoint;
+mod conflict;
 mod full;
 pub mod joiner;
 pub mod membership;
@@ -18,12 +19,14 @@ pub mod net;
 pub mod order;
 mod rows;
 mod session;
+pub mod skips;
 mod statement;
 mod step;
 pub mod table;
 mod tables;
 pub mod writer;
 
+pub use conflict::{Conflict, Conflicts, OnConflict};
 pub use session::Log;
 
 use crate::connect;
@@ -66,18 +69,6 @@ pub enum Error {
     CheckpointMoved { mirror: String, expected: Lsn },
 }
 
-/// A change that the destination contradicts.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} {table}, row {key}: {why}")]
-pub struct Conflict {
-    /// `INSERT into`, `UPDATE of`, `DELETE from`, `TRUNCATE of`.
-    pub what: &'static str,
-    pub table: QualifiedName,
-    /// Its identity, for people: `id = 7`.
-    pub key: String,
-    pub why: String,
-}
-
 /// Shorthand for this module.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -108,7 +99,7 @@ impl Classify for Error {
                         .join(", ")
                 )),
             Self::Conflict { .. } => Failure::operator("mirror_conflict", Exit::Failed)
-                .hint("nothing of the transaction is here: mend the row on the destination and resume, or copy the table again"),
+                .hint("nothing of the transaction is here: mend the row on the destination and resume the mirror, copy the table again with `mirror resync`, or leave the transaction out with `mirror skip NAME --lsn LSN`"),
             Self::Turn(_) => Failure::bug("apply_turn"),
             // It may be one of ours whose connection broke: it ends by itself.
             Self::AppliedElsewhere { .. } => Failure::retry("mirror_applied_elsewhere"),

@@ -9,17 +9,22 @@ use std::sync::Arc;
 
 use tokio_postgres::SimpleQueryMessage;
 
+use super::conflict::{self, Conflict, Conflicts, OnConflict};
 use super::net::RowChange;
 use super::order::{Change, Group, Order};
 use super::rows::{self, Rows};
 use super::statement::Kind;
 use super::step::{Step, in_order, truncate};
-use super::table::Table;
+use super::table::{self, Table};
 use super::tables::Tables;
-use super::{Conflict, Error, Result};
+use super::{Error, Result};
 use crate::change;
 use crate::connect::DestinationConnection;
-use crate::pg::{Lsn, QualifiedName, Sql, sqlstate};
+use crate::pg::pgoutput::Old;
+use crate::pg::{Ident, Lsn, QualifiedName, Sql, sqlstate};
+
+/// Rows that may be in the way of one, each of another unique index.
+const TURNS: usize = 16;
 
 /// A session that applies.
 pub(super) struct Session {
@@ -28,6 +33,9 @@ pub(super) struct Session {
     pub(super) durable: String,
     tables: Tables,
     prepared: HashMap<(QualifiedName, Kind), Prepared>,
+    on_conflict: OnConflict,
+    /// Those that were decided about since they were taken.
+    conflicts: Conflicts,
 }
 
 /// Positions of the destination's own log.
@@ -61,14 +69,20 @@ const WAITS: &str = "SELECT CASE WHEN c.value = 'off' THEN 'local' ELSE c.value 
 
 impl Session {
     /// Sets it up: triggers and foreign keys are the source's affair (manual, `session_replication_role`).
-    pub(super) async fn new(connection: DestinationConnection) -> Result<Self> {
+    pub(super) async fn new(connection: DestinationConnection, on_conflict: OnConflict) -> Result<Self> {
         connection.batch(&Sql::fixed("SET session_replication_role = replica")).await?;
         let row = connection.query_one(&Sql::fixed(WAITS), &[]).await?;
         let read = |name| row.try_get::<_, String>(name).map_err(|error| connection.error(error));
         let (durable, usual) = (read("durable")?, read("usual")?);
         let set = "SELECT pg_catalog.set_config('synchronous_commit', $1, false)";
         connection.query_one(&Sql::fixed(set), &[&usual]).await?;
-        Ok(Self { connection, durable, tables: Tables::default(), prepared: HashMap::new() })
+        let (tables, prepared, conflicts) = (Tables::default(), HashMap::new(), Conflicts::default());
+        Ok(Self { connection, durable, tables, prepared, on_conflict, conflicts })
+    }
+
+    /// What was decided about conflicts since the last call.
+    pub(super) fn take_conflicts(&mut self) -> Conflicts {
+        std::mem::take(&mut self.conflicts)
     }
 
     /// The client library's part of it.
@@ -163,11 +177,14 @@ impl Session {
         self.execute("RELEASE SAVEPOINT part").await
     }
 
-    /// Change by change, up to the one that does not go: that is a conflict.
+    /// Change by change, up to a conflict that nothing was decided about.
     pub(super) async fn changes(&mut self, changes: &[Change]) -> Result<std::result::Result<(), Conflict>> {
         for change in changes {
             let outcome = match change {
-                Change::Row { table, change } => self.one(table, change).await?,
+                Change::Row { table, change } if self.on_conflict == OnConflict::Stop => {
+                    self.one(table, change).await?
+                }
+                Change::Row { table, change } => self.decided(table, change).await?,
                 Change::Truncate { tables, restart_identity } => {
                     self.truncate_one(tables, *restart_identity).await?
                 }
@@ -179,6 +196,85 @@ impl Session {
         Ok(Ok(()))
     }
 
+    /// One change, and what was decided about conflicts.
+    async fn decided(
+        &mut self,
+        table: &Arc<Table>,
+        change: &RowChange,
+    ) -> Result<std::result::Result<(), Conflict>> {
+        self.execute("SAVEPOINT change").await?;
+        let mut change = change.clone();
+        let mut counted = None;
+        // Each turn takes a row away that is in the way of one of the table's unique indexes, or makes the missing row.
+        for _ in 0..TURNS {
+            let Err(conflict) = self.one(table, &change).await? else {
+                self.count(counted);
+                self.execute("RELEASE SAVEPOINT change").await?;
+                return Ok(Ok(()));
+            };
+            let Some(kind) = conflict.kind else { return Ok(Err(conflict)) };
+            counted = counted.or(Some(kind));
+            self.execute("ROLLBACK TO SAVEPOINT change").await?;
+            let goes_on = self.on_conflict == OnConflict::Overwrite
+                && match kind {
+                    conflict::Kind::DeleteMissing => false,
+                    conflict::Kind::UpdateMissing => match conflict::whole_row(table, &change) {
+                        Some(insert) => {
+                            change = insert;
+                            true
+                        }
+                        None => false,
+                    },
+                    conflict::Kind::InsertExists | conflict::Kind::UpdateExists => {
+                        match self.clear(table, &change, conflict.index.as_ref()).await? {
+                            true => true,
+                            false => return Ok(Err(conflict)),
+                        }
+                    }
+                };
+            if !goes_on {
+                self.count(counted);
+                self.execute("RELEASE SAVEPOINT change").await?;
+                return Ok(Ok(()));
+            }
+            self.execute("SAVEPOINT change").await?;
+        }
+        let why = format!("other rows are in its way again and again, after {TURNS} of them were removed");
+        let (what, key) = (what(&change), rows::described(table, &change));
+        Ok(Err(Conflict { what, table: table.name.clone(), key, why, kind: None, index: None }))
+    }
+
+    fn count(&mut self, kind: Option<conflict::Kind>) {
+        if let Some(kind) = kind {
+            self.conflicts.count(kind);
+        }
+    }
+
+    /// Removes the row that has the values which a changed row is to get in a unique index. False where that cannot be told:
+    /// the index is not over whole columns that the source sends.
+    async fn clear(
+        &mut self,
+        table: &Arc<Table>,
+        change: &RowChange,
+        index: Option<&QualifiedName>,
+    ) -> Result<bool> {
+        let (Some(index), RowChange::Insert { new } | RowChange::Update { new, .. }) = (index, change) else {
+            return Ok(false);
+        };
+        let columns = table::index_columns(self.client(), index).await?;
+        let at = |column: &Ident| table.sent.iter().position(|sent| sent.column.name == *column);
+        let key: Option<Vec<usize>> = columns.iter().map(at).collect();
+        let Some(key) = key.filter(|key| !key.is_empty()) else { return Ok(false) };
+        let identity = key.iter().filter_map(|at| table.sent.get(*at)).map(|sent| sent.at).collect();
+        let by_index = Arc::new(Table { key, identity, full: false, ..Table::clone(table) });
+        let delete = RowChange::Delete { old: Old::Key(new.clone()) };
+        let Some(rows) = rows::of_one(&by_index, &delete) else { return Ok(false) };
+        // Not kept: the table is known under its name with another key.
+        let statement = self.client().prepare(rows.statement.sql.as_str()).await.map_err(failed)?;
+        let removed = Step::Rows { statement, rows }.send(self.client()).await.map_err(failed)?;
+        Ok(removed == Some(1))
+    }
+
     async fn one(
         &mut self,
         table: &Arc<Table>,
@@ -187,18 +283,26 @@ impl Session {
         let Some(rows) = rows::of_one(table, change) else { return Ok(Ok(())) };
         let statement = self.prepare(&rows).await.map_err(failed)?;
         let step = Step::Rows { statement, rows };
-        let why = match step.send(self.connection.client()).await {
+        let missing = match change {
+            RowChange::Insert { .. } => None,
+            RowChange::Update { .. } => Some(conflict::Kind::UpdateMissing),
+            RowChange::Delete { .. } => Some(conflict::Kind::DeleteMissing),
+        };
+        let (why, kind, index) = match step.send(self.connection.client()).await {
             Ok(Some(1)) => return Ok(Ok(())),
-            Ok(Some(0)) => "the destination has no such row".to_owned(),
-            Ok(rows) => format!("the destination has {} such rows", rows.unwrap_or_default()),
-            Err(source) => reason(source)?,
+            Ok(Some(0)) => ("the destination has no such row".to_owned(), missing, None),
+            Ok(rows) => (format!("the destination has {} such rows", rows.unwrap_or_default()), None, None),
+            Err(source) => {
+                let index = unique_index(&source);
+                let exists = match change {
+                    RowChange::Insert { .. } => conflict::Kind::InsertExists,
+                    RowChange::Update { .. } | RowChange::Delete { .. } => conflict::Kind::UpdateExists,
+                };
+                (reason(source)?, index.is_some().then_some(exists), index)
+            }
         };
-        let what = match change {
-            RowChange::Insert { .. } => "INSERT into",
-            RowChange::Update { .. } => "UPDATE of",
-            RowChange::Delete { .. } => "DELETE from",
-        };
-        Ok(Err(Conflict { what, table: table.name.clone(), key: rows::described(table, change), why }))
+        let (what, key) = (what(change), rows::described(table, change));
+        Ok(Err(Conflict { what, table: table.name.clone(), key, why, kind, index }))
     }
 
     async fn truncate_one(
@@ -212,7 +316,8 @@ impl Session {
         };
         let Some(table) = tables.first() else { return Ok(Ok(())) };
         let why = reason(source)?;
-        Ok(Err(Conflict { what: "TRUNCATE of", table: table.name.clone(), key: "all".to_owned(), why }))
+        let (what, key) = ("TRUNCATE of", "all".to_owned());
+        Ok(Err(Conflict { what, table: table.name.clone(), key, why, kind: None, index: None }))
     }
 
     pub(super) async fn execute(&self, statement: &'static str) -> Result<()> {
@@ -251,6 +356,20 @@ fn positions(answers: &[SimpleQueryMessage]) -> Log {
     });
     let lsn = |at| row.and_then(|row| row.get(at)).and_then(|text| text.parse().ok());
     Log { written: lsn(0).unwrap_or(Lsn::from_u64(u64::MAX)), flushed: lsn(1).unwrap_or(Lsn::ZERO) }
+}
+
+fn what(change: &RowChange) -> &'static str {
+    match change {
+        RowChange::Insert { .. } => "INSERT into",
+        RowChange::Update { .. } => "UPDATE of",
+        RowChange::Delete { .. } => "DELETE from",
+    }
+}
+
+/// The unique index that a statement ran into. Its constraint, if it has one, has its name.
+fn unique_index(source: &tokio_postgres::Error) -> Option<QualifiedName> {
+    let server = source.as_db_error().filter(|server| server.code().code() == sqlstate::UNIQUE_VIOLATION)?;
+    Some(QualifiedName::new(server.schema()?, server.constraint()?))
 }
 
 /// What a failed statement says of its row; an error where it is not about the row: the connection, a deadlock.

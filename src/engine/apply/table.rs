@@ -77,6 +77,20 @@ pub async fn read(client: &Client, name: &QualifiedName) -> Result<Option<Here>>
     Ok(Some(Here { partitioned, columns }))
 }
 
+/// The columns of a unique index, if it is over whole columns and all rows; else none.
+pub(super) async fn index_columns(client: &Client, index: &QualifiedName) -> Result<Vec<Ident>> {
+    let failed = |source| Error::Destination { doing: "reading the columns of an index", source };
+    let query = "SELECT a.attname::pg_catalog.text \
+          FROM pg_catalog.pg_index AS i \
+         CROSS JOIN LATERAL pg_catalog.unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY AS k (attnum, at) \
+          JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum \
+         WHERE i.indexrelid = pg_catalog.to_regclass($1) AND i.indexprs IS NULL AND i.indpred IS NULL AND k.at <= i.indnkeyatts \
+         ORDER BY k.at";
+    let rows = client.query(query, &[&index.quoted()]).await.map_err(failed)?;
+    let names = rows.iter().map(|row| row.try_get::<_, &str>(0).map(Ident::new));
+    names.collect::<std::result::Result<_, _>>().map_err(failed)
+}
+
 /// Matches what the source sends with what the destination has, by name.
 ///
 /// # Errors

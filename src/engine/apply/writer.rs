@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::order::Change;
 use super::session::{Again, Log, Session, again, failed};
 use super::step::Step;
-use super::{Error, Result, checkpoint, membership};
+use super::{Conflicts, Error, OnConflict, Result, checkpoint, membership};
 use crate::change::members::Member;
 use crate::change::{self, Transaction};
 use crate::connect::DestinationConnection;
@@ -34,12 +34,22 @@ struct Resolved {
 impl Writer {
     /// Takes over a session. `at` is the checkpoint that was read in it: what an earlier session committed without waiting
     /// for the disk is on disk when this returns.
-    pub async fn new(connection: DestinationConnection, mirror: String, at: Lsn) -> Result<Self> {
-        let session = Session::new(connection).await?;
+    pub async fn new(
+        connection: DestinationConnection,
+        mirror: String,
+        at: Lsn,
+        on_conflict: OnConflict,
+    ) -> Result<Self> {
+        let session = Session::new(connection, on_conflict).await?;
         let advance = session.client().prepare(checkpoint::ADVANCE).await.map_err(failed)?;
         let mut writer = Self { session, mirror, at, advance, within: None };
         writer.move_to(at).await?;
         Ok(writer)
+    }
+
+    /// What was decided about conflicts since the last call.
+    pub fn take_conflicts(&mut self) -> Conflicts {
+        self.session.take_conflicts()
     }
 
     /// The checkpoint as it was last written.

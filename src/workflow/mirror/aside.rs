@@ -2,6 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::skips::Skips;
 use crate::change::aside::Tables;
 use crate::change::members::{Member, Members};
 use crate::change::{Change, Piece};
@@ -19,6 +20,7 @@ const FILE: u32 = 0;
 #[derive(Debug)]
 pub(super) struct Aside {
     members: Members,
+    skips: Skips,
     tables: Tables,
     spill: Spill,
     /// Not in the file yet.
@@ -46,9 +48,10 @@ pub(super) struct Kept {
 
 impl Aside {
     /// For a session: what an earlier one kept is of no use, the source sends it again or it is in the copy.
-    pub(super) fn new(members: Members, spill: Spill) -> Self {
+    pub(super) fn new(members: Members, skips: Skips, spill: Spill) -> Self {
         Self {
             members,
+            skips,
             tables: Tables::default(),
             spill,
             gathered: BytesMut::new(),
@@ -65,8 +68,9 @@ impl Aside {
         left
     }
 
-    /// Takes the changes of tables that stand aside out of a piece.
-    pub(super) async fn part(&mut self, piece: Piece) -> Result<Parted> {
+    /// Takes the changes of tables that stand aside out of a piece; nothing is left of a transaction that is to be left out.
+    pub(super) async fn part(&mut self, piece: Piece) -> Result<Option<Parted>> {
+        let Some(piece) = self.skips.pass(piece) else { return Ok(None) };
         let (commit_lsn, changes, rest) = match piece {
             Piece::Whole(mut whole) => {
                 let changes = std::mem::take(&mut whole.changes);
@@ -75,9 +79,9 @@ impl Aside {
             Piece::Changes(changes) => (self.open, changes, Piece::Changes(Vec::new())),
             Piece::Begin(head) => {
                 self.open = head.commit_lsn;
-                return Ok(Parted { newcomers: Vec::new(), piece: Piece::Begin(head) });
+                return Ok(Some(Parted { newcomers: Vec::new(), piece: Piece::Begin(head) }));
             }
-            piece @ Piece::Commit { .. } => return Ok(Parted { newcomers: Vec::new(), piece }),
+            piece @ Piece::Commit { .. } => return Ok(Some(Parted { newcomers: Vec::new(), piece })),
         };
         let parted = self.members.part(changes);
         for change in parted.aside {
@@ -87,7 +91,7 @@ impl Aside {
             Piece::Whole(whole) => Piece::Whole(crate::change::Transaction { changes: parted.kept, ..whole }),
             _ => Piece::Changes(parted.kept),
         };
-        Ok(Parted { newcomers: parted.newcomers, piece })
+        Ok(Some(Parted { newcomers: parted.newcomers, piece }))
     }
 
     async fn keep(&mut self, commit_lsn: Lsn, change: Change) -> Result<()> {

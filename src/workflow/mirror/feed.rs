@@ -14,6 +14,7 @@ use crate::change::assemble::{Assembler, InProgress, Limits, Step};
 use crate::change::members::Member;
 use crate::change::positions::Positions;
 use crate::change::{Piece, Transaction};
+use crate::engine::apply::Conflicts;
 use crate::engine::replicate::stream::{Received, Stream};
 use crate::engine::spill::Spill;
 use crate::pg::pgoutput::Dialect;
@@ -48,6 +49,8 @@ pub(super) struct Standing {
     pub(super) rows: u64,
     /// Pieces of work that the destination has taken: it grows while a large transaction is being written.
     pub(super) handed: u64,
+    /// Conflicts that it decided about.
+    pub(super) conflicts: Conflicts,
     /// Transactions that are not committed on the source yet.
     pub(super) in_progress: InProgress,
 }
@@ -221,9 +224,10 @@ impl Feed {
         while let Some(step) = self.assembler.step()? {
             match step {
                 Step::Piece(piece) => {
-                    let parted = self.aside.part(piece).await?;
-                    self.queue.leave(parted.newcomers);
-                    self.add(parted.piece);
+                    if let Some(parted) = self.aside.part(piece).await? {
+                        self.queue.leave(parted.newcomers);
+                        self.add(parted.piece);
+                    }
                 }
                 Step::Append { xid, bytes } => self.spill.append(xid, bytes).await?,
                 Step::Cut { xid, length } => self.spill.cut(xid, length).await?,
@@ -347,6 +351,7 @@ impl Feed {
         self.standing.send_modify(|standing| {
             standing.transactions += written.transactions;
             standing.rows += written.rows;
+            standing.conflicts.add(written.conflicts);
         });
         Then::GoOn
     }

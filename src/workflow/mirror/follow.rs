@@ -10,13 +10,14 @@ use super::diary::Diary;
 use super::feed::{self, Feed, Standing};
 use super::gauge::Gauge;
 use super::queue::Hold;
+use super::skips::Skips;
 use super::{Request, join, newcomers, sequences, write};
 use crate::change::members::Members;
 use crate::change::positions::{self, Decision, Reason};
 use crate::connect::{RawConnection, Settings};
 use crate::engine::apply::checkpoint::{self, Checkpoint};
-use crate::engine::apply::membership;
 use crate::engine::apply::writer::Writer;
+use crate::engine::apply::{membership, skips};
 use crate::engine::replicate::{self, slot, stream};
 use crate::engine::spill::Spill;
 use crate::failure::{Classify, Next};
@@ -78,10 +79,11 @@ async fn once(
         let aside = Spill::open(folder.join("aside")).await?;
         let spill = Spill::open(folder).await?;
         let members = membership::read(session.client(), &request.name).await?;
-        let writer = Writer::new(session, request.name.clone(), from.lsn).await?;
-        Ok((writer, walsender, spill, (members, aside)))
+        let skips = Skips::new(skips::read(session.client(), &request.name).await?);
+        let writer = Writer::new(session, request.name.clone(), from.lsn, request.on_conflict).await?;
+        Ok((writer, walsender, spill, (members, aside, skips)))
     };
-    let (writer, walsender, spill, (members, aside)) =
+    let (writer, walsender, spill, (members, aside, skips)) =
         match stoppable(&context.stop, stopped, connecting).await {
             Err(Error::Interrupted(_)) => return Ok(()),
             connected => connected?,
@@ -106,7 +108,7 @@ async fn once(
     let _ = left.send(stands_aside);
     let members = Members::new(members.into_iter().map(|(member, follows)| (member.oid, follows)));
     let joining = feed::Joining { asks: asked, left };
-    let feed = Feed::new(stream, spill, at, Aside::new(members, aside), joining, held, standing);
+    let feed = Feed::new(stream, spill, at, Aside::new(members, skips, aside), joining, held, standing);
     tasks.spawn("feed", async move {
         let fed = feed.run(feed::Destination { work, written }, &stop).await;
         reading_stops.cancel();

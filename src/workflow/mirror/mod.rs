@@ -22,12 +22,14 @@ mod gauge;
 mod govern;
 mod join;
 mod lag;
+pub mod mark;
 mod newcomers;
 pub mod overview;
 mod queue;
 pub mod record;
 mod sampler;
 mod sequences;
+mod skips;
 mod start;
 mod write;
 
@@ -60,6 +62,8 @@ pub struct Request {
     pub name: String,
     /// Go on although nothing bounds the log that an abandoned slot keeps on the source.
     pub accept_unbounded_wal: bool,
+    /// What it does where the destination contradicts a change.
+    pub on_conflict: crate::engine::apply::OnConflict,
     /// Log that it may keep on the source while it does not get on, in bytes; `None`: as before, or [`WAL_BUDGET`].
     pub wal_budget: Option<u64>,
     /// Tells this installation's slots from others': 8 hex digits.

@@ -6,8 +6,8 @@ use tokio::sync::mpsc;
 
 use super::queue::Work;
 use crate::change::members::Member;
-use crate::engine::apply::Log;
 use crate::engine::apply::writer::Writer;
+use crate::engine::apply::{Conflicts, Log};
 use crate::pg::Lsn;
 use crate::workflow::Result;
 
@@ -20,6 +20,8 @@ pub(super) struct Written {
     pub(super) transactions: u64,
     /// And how many rows were in them.
     pub(super) rows: u64,
+    /// What was decided about conflicts.
+    pub(super) conflicts: Conflicts,
     /// Tables that stand aside now, on record.
     pub(super) left: Vec<Member>,
     /// Where the destination's log stood after it.
@@ -78,9 +80,10 @@ pub(super) async fn write(
                 continue;
             }
         };
+        let conflicts = writer.take_conflicts();
         unsettled = (log.flushed < log.written).then_some(log.written);
         let checkpoint = Some(writer.at());
-        tell(&written, Written { checkpoint, transactions, rows, log, ..Written::default() });
+        tell(&written, Written { checkpoint, transactions, rows, conflicts, log, ..Written::default() });
     }
 }
 

@@ -9,6 +9,7 @@ mod s004_sync;
 mod s010_truncate;
 mod s012_keys;
 mod s013_partitions;
+mod s035_conflicts;
 
 use crate::support::binary::Running;
 use crate::support::{Binary, Database, Outcome, checksum, destination, eventually, source};

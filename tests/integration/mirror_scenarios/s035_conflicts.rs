@@ -1,0 +1,124 @@
+//! `035_conflicts.pl` and `029_on_error.pl`: what the destination contradicts is decided as was asked for, and a transaction is
+//! left out only where a person says so.
+
+use super::{Mirror, on_both};
+use crate::support::{Outcome, eventually};
+
+const TABLES: &str = "CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE, v text, w text);
+    INSERT INTO t SELECT g, g, 'v', 'w' FROM generate_series(1, 20) AS g; ALTER TABLE t ALTER COLUMN w SET STORAGE EXTERNAL";
+
+/// Each row here contradicts one change there.
+const HERE: &str =
+    "INSERT INTO t VALUES (100, 100, 'here', NULL), (101, 201, 'here', NULL), (102, 202, 'here', NULL);
+    DELETE FROM t WHERE id IN (1, 2, 3)";
+const THERE: [&str; 6] = [
+    "INSERT INTO t VALUES (100, 100, 'there', NULL)",
+    "INSERT INTO t VALUES (101, 202, 'there', NULL)",
+    "UPDATE t SET u = 201 WHERE id = 10",
+    "UPDATE t SET v = 'there' WHERE id = 1",
+    "DELETE FROM t WHERE id = 2",
+    "BEGIN; UPDATE t SET v = 'clean' WHERE id = 20; UPDATE t SET v = 'there' WHERE id = 3; COMMIT",
+];
+
+impl Mirror {
+    async fn stream_with(&mut self, on_conflict: &str) {
+        let mut running = self.begin(&["--on-conflict", on_conflict]);
+        running.event("that it streams", |line| line["data"]["phase"] == "streaming").await;
+        self.running = Some(running);
+        for text in ["duplicate key value violates unique constraint", "current transaction is aborted"] {
+            self.to.announce(text);
+        }
+    }
+}
+
+#[tokio::test]
+async fn s035_with_overwrite_the_source_wins() {
+    on_both("overwrite", TABLES, async |mirror| {
+        mirror.stream_with("overwrite").await;
+        mirror.destination(HERE).await;
+        for change in THERE {
+            mirror.source(change).await;
+        }
+        mirror.caught_up().await;
+        // A row that nobody changed there and somebody made here is nobody's conflict.
+        mirror.destination("DELETE FROM t WHERE id = 102").await;
+        mirror.same().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s035_with_skip_changes_that_do_not_go_are_left_out_and_counted_by_kind() {
+    on_both("skip", TABLES, async |mirror| {
+        mirror.stream_with("skip").await;
+        mirror.destination(HERE).await;
+        for change in THERE {
+            mirror.source(change).await;
+        }
+        mirror.caught_up().await;
+        let rows = "SELECT string_agg(concat_ws(' ', id, u, v), ', ' ORDER BY id) FROM t WHERE v <> 'v' OR id = 10";
+        assert_eq!(
+            mirror.here(rows).await,
+            "10 10 v, 20 20 clean, 100 100 here, 101 201 here, 102 202 here"
+        );
+        mirror.stop().await;
+        let shown = mirror.program.run(&["mirror", "status", "m", "--json"]).await;
+        let conflicts = &shown.events()[0]["counters"]["conflicts"];
+        let expected =
+            serde_json::json!({"insert_exists": 2, "update_exists": 1, "update_missing": 2, "delete_missing": 1});
+        assert_eq!(*conflicts, expected, "{}", shown.stdout);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s029_on_error_exactly_the_transaction_that_is_named_is_left_out() {
+    on_both("leaveout", TABLES, async |mirror| {
+        mirror.stream_with("stop").await;
+        mirror.destination("INSERT INTO t VALUES (100, 100, 'here', NULL)").await;
+        mirror.source("UPDATE t SET v = 'before' WHERE id = 1").await;
+        mirror.source("BEGIN; UPDATE t SET v = 'in it' WHERE id = 2; INSERT INTO t VALUES (100, 100, 'there', NULL); COMMIT").await;
+        mirror.source("UPDATE t SET v = 'after' WHERE id = 3").await;
+        let running = mirror.running();
+        let outcome = Outcome::of(running.finish().await).expect_code(1);
+        outcome.expect_error(&["public.t", "id = 100"]);
+        let message = outcome.error()["message"].as_str().unwrap().to_owned();
+        let lsn = message.split("ends at ").nth(1).unwrap().trim_end_matches(')').to_owned();
+        // What was applied cannot be left out.
+        let past = mirror.here("SELECT lsn FROM multiboard_sync.checkpoint").await;
+        mirror.program.run(&["mirror", "skip", "m", "--lsn", &past]).await.expect_code(2);
+        mirror.program.run(&["mirror", "skip", "m", "--lsn", &lsn]).await.expect_code(0);
+        mirror.start().await;
+        mirror.caught_up().await;
+        let rows = "SELECT string_agg(id || ' ' || v, ', ' ORDER BY id) FROM t WHERE v <> 'v'";
+        assert_eq!(mirror.here(rows).await, "1 before, 3 after, 100 here");
+        // Over a restart, too.
+        mirror.stop().await;
+        mirror.start().await;
+        mirror.source("UPDATE t SET v = 'later' WHERE id = 4").await;
+        mirror.caught_up().await;
+        assert_eq!(mirror.here(rows).await, "1 before, 3 after, 4 later, 100 here");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s004_resync_of_a_table_by_name_while_the_mirror_runs() {
+    on_both("resync", TABLES, async |mirror| {
+        mirror.start().await;
+        mirror.destination("UPDATE t SET v = 'damaged'; DELETE FROM t WHERE id < 5").await;
+        let outcome = mirror.program.run(&["mirror", "resync", "m", "public.nothing"]).await;
+        outcome.expect_code(2);
+        assert!(outcome.stderr.contains("public.t"), "{}", outcome.stderr);
+        mirror.program.run(&["mirror", "resync", "m", "public.t"]).await.expect_code(0);
+        let session = mirror.to.session().await;
+        eventually("table that follows again", async || {
+            let row = "SELECT follows AND since > (SELECT min(since) FROM multiboard_sync.member) FROM multiboard_sync.member WHERE table_name = 't'";
+            if session.query_text(row).await == "true" { Ok(()) } else { Err("not yet".to_owned()) }
+        })
+        .await;
+        mirror.source("UPDATE t SET v = 'goes on' WHERE id = 7").await;
+        mirror.same().await;
+    })
+    .await;
+}
