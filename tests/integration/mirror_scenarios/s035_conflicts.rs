@@ -113,8 +113,8 @@ async fn s004_resync_of_a_table_by_name_while_the_mirror_runs() {
         mirror.program.run(&["mirror", "resync", "m", "public.t"]).await.expect_code(0);
         let session = mirror.to.session().await;
         eventually("table that follows again", async || {
-            let row = "SELECT follows AND since > (SELECT min(since) FROM multiboard_sync.member) FROM multiboard_sync.member WHERE table_name = 't'";
-            if session.query_text(row).await == "true" { Ok(()) } else { Err("not yet".to_owned()) }
+            let row = "SELECT count(*) FROM multiboard_sync.member WHERE table_name = 't' AND follows AND since > (SELECT min(since) FROM multiboard_sync.member)";
+            if session.query_text(row).await == "1" { Ok(()) } else { Err("not yet".to_owned()) }
         })
         .await;
         mirror.source("UPDATE t SET v = 'goes on' WHERE id = 7").await;
