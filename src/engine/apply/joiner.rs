@@ -84,9 +84,21 @@ impl Joiner {
         Ok(Rows { sink: Box::pin(sink) })
     }
 
-    /// Writes changes of the tables that were made after the copy.
+    /// Writes changes of the tables that were made after the copy. Where the source emptied them, rows go as the old ones went.
     pub async fn changes(&mut self, changes: Vec<Change>, commit_lsn: Lsn) -> Result<()> {
-        self.session.part(changes, commit_lsn).await
+        let mut rows = Vec::with_capacity(changes.len());
+        for change in changes {
+            match change {
+                Change::Truncate { relations, .. } => {
+                    self.session.part(std::mem::take(&mut rows), commit_lsn).await?;
+                    let names: Vec<&QualifiedName> =
+                        relations.iter().map(|relation| &relation.name).collect();
+                    self.empty(&names).await?;
+                }
+                change => rows.push(change),
+            }
+        }
+        self.session.part(rows, commit_lsn).await
     }
 
     /// Ends the transaction: the tables follow.

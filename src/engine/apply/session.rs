@@ -14,7 +14,7 @@ use super::net::RowChange;
 use super::order::{Change, Group, Order};
 use super::rows::{self, Rows};
 use super::statement::Kind;
-use super::step::{Step, in_order, truncate};
+use super::step::{Step, delete_all, in_order, truncate};
 use super::table::{self, Table};
 use super::tables::Tables;
 use super::{Error, Result};
@@ -305,12 +305,27 @@ impl Session {
         Ok(Err(Conflict { what, table: table.name.clone(), key, why, kind, index }))
     }
 
+    /// Whether a foreign key points at one of the tables from one that stands aside: the source emptied that too, and PostgreSQL
+    /// truncates none without the other.
+    async fn is_pointed_at_by_a_table_aside(&self, tables: &[Arc<Table>]) -> Result<bool> {
+        let names: Vec<String> = tables.iter().map(|table| table.name.quoted()).collect();
+        let query = "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint AS c \
+              JOIN pg_catalog.pg_class AS r ON r.oid = c.conrelid JOIN pg_catalog.pg_namespace AS n ON n.oid = r.relnamespace \
+              JOIN multiboard_sync.member AS m ON m.schema_name = n.nspname AND m.table_name = r.relname AND NOT m.follows \
+             WHERE c.contype = 'f' AND c.confrelid IN (SELECT pg_catalog.to_regclass(u.name) FROM pg_catalog.unnest($1::pg_catalog.text[]) AS u (name)))";
+        let row = self.client().query_one(query, &[&names]).await.map_err(failed)?;
+        row.try_get(0).map_err(failed)
+    }
+
     async fn truncate_one(
         &mut self,
         tables: &[Arc<Table>],
         restart_identity: bool,
     ) -> Result<std::result::Result<(), Conflict>> {
-        let truncate = truncate(tables, restart_identity);
+        let truncate = match self.is_pointed_at_by_a_table_aside(tables).await? {
+            true => delete_all(tables),
+            false => truncate(tables, restart_identity),
+        };
         let Err(source) = self.connection.client().batch_execute(truncate.as_str()).await else {
             return Ok(Ok(()));
         };

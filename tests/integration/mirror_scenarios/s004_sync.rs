@@ -104,6 +104,26 @@ async fn s004_a_table_that_is_new_on_the_source_joins_once_the_destination_has_i
 }
 
 #[tokio::test]
+async fn s004_tables_that_are_emptied_together_while_one_of_them_stands_aside() {
+    let schema = "CREATE TABLE up (id int PRIMARY KEY); CREATE TABLE down (id int PRIMARY KEY, up int REFERENCES up);
+        INSERT INTO up SELECT generate_series(1, 100); INSERT INTO down SELECT g, g FROM generate_series(1, 100) AS g";
+    on_both("together", schema, async |mirror| {
+        mirror.start().await;
+        for (aside, first) in [("down", "TRUNCATE up, down"), ("up", "TRUNCATE up, down; INSERT INTO up VALUES (7); TRUNCATE down")] {
+            mirror.stop().await;
+            mirror.destination(&format!("UPDATE multiboard_sync.member SET follows = false WHERE table_name = '{aside}'")).await;
+            mirror.to.announce("cannot truncate a table referenced in a foreign key constraint");
+            mirror.source(&format!("{first}; INSERT INTO up SELECT generate_series(1000, 1050); INSERT INTO down SELECT g, g FROM generate_series(1000, 1050) AS g")).await;
+            mirror.start().await;
+            mirror.source("BEGIN; TRUNCATE up, down; INSERT INTO up VALUES (1), (2); INSERT INTO down VALUES (1, 1); COMMIT").await;
+            mirror.all_follow().await;
+            mirror.same().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn s004_killed_while_a_table_is_copied_again_it_begins_with_that_anew() {
     on_both("joinkill", TABLES, async |mirror| {
         for side in [&mirror.from, &mirror.to] {
