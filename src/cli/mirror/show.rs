@@ -161,9 +161,10 @@ fn lines(shown: &Shown) -> Vec<(&'static str, String)> {
     lines.push((
         "done",
         format!(
-            "{} transactions, {} rows; {} reconnects, {} errors",
+            "{} transactions, {} rows, {} conflicts; {} reconnects, {} errors",
             human::count(counters.transactions),
             human::count(counters.rows),
+            human::count(counters.conflicts.total()),
             human::count(counters.reconnects),
             human::count(counters.errors)
         ),

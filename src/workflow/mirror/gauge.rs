@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use super::feed::Standing;
 use crate::change::assemble::InProgress;
+use crate::engine::apply::Conflicts;
 use crate::pg::Lsn;
 
 /// How often a session's news are taken in.
@@ -25,6 +26,7 @@ pub(super) struct Now {
     /// Transactions and rows of the sessions before.
     transactions_before: u64,
     rows_before: u64,
+    conflicts_before: Conflicts,
 }
 
 impl Now {
@@ -53,6 +55,13 @@ impl Now {
     /// Rows in them.
     pub(super) fn rows(&self) -> u64 {
         self.rows_before + self.session.rows
+    }
+
+    /// Conflicts that this process decided about.
+    pub(super) fn conflicts(&self) -> Conflicts {
+        let mut all = self.conflicts_before;
+        all.add(self.session.conflicts);
+        all
     }
 }
 
@@ -83,6 +92,8 @@ impl Gauge {
             now.streams = false;
             now.transactions_before += std::mem::take(&mut now.session.transactions);
             now.rows_before += std::mem::take(&mut now.session.rows);
+            let decided = std::mem::take(&mut now.session.conflicts);
+            now.conflicts_before.add(decided);
             // It comes again with the next session.
             now.session.oldest = None;
         });

@@ -137,6 +137,7 @@ async fn follow(
     let destination = stoppable(&run.stop, stopped, follower(request, run, source)).await?;
     let (control, wishes) = control::control();
     let gauge = gauge::Gauge::default();
+    let before = diary.change(|standing| standing.counters);
     let slot = request.slot();
     let sampler = sampler::Sampler {
         source: &source.party,
@@ -145,12 +146,14 @@ async fn follow(
         diary,
         gauge: &gauge,
         reporter: &run.reporter,
+        before,
     };
     let ended = tokio::select! {
         governed = govern::govern(request, run, source, &destination, diary, &gauge, wishes) => governed,
         looked = control.look(diary) => looked,
         sampled = sampler.run() => sampled,
     };
+    sampler::count(diary, before, gauge.now());
     if let Err(WorkflowError::Mirror(passed @ Error::BudgetPassed { .. })) = ended {
         // Whoever used the slot has been dropped above.
         return Err(give_up(&source.party, slot.as_str(), passed).await);

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::engine::apply::Conflicts;
 use crate::engine::stage::registry::RegistryError;
 use crate::id::JobId;
 use crate::pg::Lsn;
@@ -91,6 +92,8 @@ pub struct Counters {
     pub transactions: u64,
     /// Rows that they inserted, updated and deleted.
     pub rows: u64,
+    /// Changes that the destination contradicted, and what was decided was done.
+    pub conflicts: Conflicts,
     /// Connections that were made again.
     pub reconnects: u64,
     /// Times that it ended with an error.

@@ -34,6 +34,8 @@ pub(super) struct Sampler<'a> {
     pub(super) diary: &'a Diary,
     pub(super) gauge: &'a Gauge,
     pub(super) reporter: &'a Reporter,
+    /// What the processes before have counted.
+    pub(super) before: Counters,
 }
 
 impl Sampler<'_> {
@@ -42,7 +44,7 @@ impl Sampler<'_> {
     /// # Errors
     /// [`Error::BudgetPassed`]: the slot has to go. Or the record cannot be written.
     pub(super) async fn run(self) -> Result<()> {
-        let (began, before) = (Instant::now(), self.diary.change(|standing| standing.counters));
+        let began = Instant::now();
         let mut looks = Looks::default();
         let mut movement = Movement::new(self.gauge.now().progress());
         let mut session: Option<Connection> = None;
@@ -51,7 +53,7 @@ impl Sampler<'_> {
         loop {
             let found = self.look(&mut session).await;
             let now = self.gauge.now();
-            self.count(before, now);
+            count(self.diary, self.before, now);
             if let Some(found) = &found {
                 let lag = self.take(&mut looks, found, now);
                 let is_close = now.streams && lag::is_close(lag);
@@ -104,13 +106,6 @@ impl Sampler<'_> {
         }
     }
 
-    fn count(&self, before: Counters, now: Now) {
-        self.diary.change(|standing| {
-            standing.counters.transactions = before.transactions + now.transactions();
-            standing.counters.rows = before.rows + now.rows();
-        });
-    }
-
     /// Takes a look in, and says how far the mirror is behind by it.
     fn take(&self, looks: &mut Looks, found: &Standing, now: Now) -> Lag {
         // Before the first session the slot knows: no more is confirmed to it than is on the destination.
@@ -146,4 +141,15 @@ pub(super) fn wal(found: &Standing) -> Wal {
 /// Log that is kept because of the slot, in bytes.
 pub(super) fn retained(found: &Standing) -> u64 {
     u64::try_from(found.retained).unwrap_or_default()
+}
+
+/// Adds what this process has counted to what the ones before did.
+pub(super) fn count(diary: &Diary, before: Counters, now: Now) {
+    diary.change(|standing| {
+        let counters = &mut standing.counters;
+        counters.transactions = before.transactions + now.transactions();
+        counters.rows = before.rows + now.rows();
+        counters.conflicts = before.conflicts;
+        counters.conflicts.add(now.conflicts());
+    });
 }
