@@ -1,7 +1,7 @@
 -- The relations that a clone may lock and read, with what a COPY of each depends on.
 -- Kinds r (table) and p (partitioned table). Of members of extensions only the tables that hold rows of the user (manual,
--- "Extension Configuration Tables"). Temporary tables are not there. Run under the snapshot, and again outside it once the locks are
--- held: a row that differs tells that the snapshot would not see the table as it is (TRUNCATE, rewrite, new columns).
+-- "Extension Configuration Tables"). Temporary tables are not there, nor is what a mirror into this database keeps in it. Run
+-- under the snapshot, and again outside it once the locks are held: a row that differs tells that the snapshot would not see the table as it is (TRUNCATE, rewrite, new columns).
 SELECT c.oid,
        n.nspname AS schema,
        c.relname AS name,
@@ -23,5 +23,5 @@ SELECT c.oid,
  WHERE c.relkind IN ('r', 'p')
    AND c.relpersistence <> 't'
    AND (e.oid IS NULL OR c.relkind = 'r' AND c.oid = ANY (e.extconfig))
-   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'multiboard_sync')
  ORDER BY c.oid

@@ -47,6 +47,9 @@ pub enum Error {
     Mirror(#[from] mirror::Error),
     #[error(transparent)]
     Apply(#[from] crate::engine::apply::Error),
+    /// A table of a mirror's destination is not as the source's changes need it, and what would make it so.
+    #[error("{of}")]
+    TableForm { of: Box<crate::engine::apply::Error>, mend: mirror::Mend },
     #[error(transparent)]
     Assemble(#[from] crate::change::assemble::Error),
     #[error(transparent)]
@@ -173,6 +176,7 @@ impl Classify for Error {
             Self::Replicate(error) => error.classify(),
             Self::Mirror(error) => error.classify(),
             Self::Apply(error) => error.classify(),
+            Self::TableForm { of, mend } => of.classify().hint(mend.to_string()),
             Self::Assemble(error) => error.classify(),
             Self::Spill(error) => error.classify(),
             Self::Resync(reason) => reason.classify(),

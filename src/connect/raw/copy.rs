@@ -4,7 +4,7 @@ use bytes::{BufMut, Bytes};
 use postgres_protocol::message::frontend;
 
 use super::{Answer, RawConnection};
-use crate::connect::error::Error;
+use crate::connect::error::{Error, ServerError};
 use crate::connect::wire;
 use crate::pg::Sql;
 
@@ -166,6 +166,11 @@ impl CopyBoth<'_> {
             Some((b'd', _)) => Ok(wire.take(wire::LONGEST_MESSAGE)?.map(|frame| frame.body)),
             _ => Ok(None),
         }
+    }
+
+    /// The newest warning that came among the messages so far, once.
+    pub fn take_warning(&mut self) -> Option<ServerError> {
+        self.connection.warning.take()
     }
 
     /// Sends a message and flushes it: they are small and seldom, and their time matters.

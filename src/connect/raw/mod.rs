@@ -35,6 +35,8 @@ pub struct RawConnection {
     /// Queries that were sent and whose ReadyForQuery has not been read.
     pending: usize,
     transaction: Transaction,
+    /// The newest warning of the server that nobody has taken.
+    warning: Option<ServerError>,
 }
 
 /// Where the session stands, as ReadyForQuery last said.
@@ -120,6 +122,7 @@ impl RawConnection {
         Self {
             wire: started.wire,
             parameters: started.parameters,
+            warning: None,
             pid: started.pid,
             address: session.address,
             cancel: session.cancel,
@@ -234,7 +237,13 @@ impl RawConnection {
     /// Takes in a message that may come at any time (manual, "Asynchronous Operations"); false if it is another.
     fn aside(&mut self, frame: &Frame) -> bool {
         match frame.tag {
-            b'N' => wire::log_notice(&self.wire.endpoint, &wire::server_error(&frame.body)),
+            b'N' => {
+                let notice = wire::server_error(&frame.body);
+                wire::log_notice(&self.wire.endpoint, &notice);
+                if notice.severity == "WARNING" {
+                    self.warning = Some(notice);
+                }
+            }
             b'S' => self.parameters.extend(startup::parameter(&frame.body)),
             b'A' => {}
             _ => return false,

@@ -7,11 +7,12 @@ use tokio_postgres::CopyInSink;
 
 use super::session::{Session, failed};
 use super::table::{self, Here};
+use super::unlike::Unlike;
 use super::{Error, OnConflict, Result, membership};
-use crate::change::Change;
 use crate::change::members::Member;
+use crate::change::{Change, Column};
 use crate::connect::DestinationConnection;
-use crate::pg::{Ident, Lsn, QualifiedName, Sql};
+use crate::pg::{Ident, Lsn, Oid, QualifiedName, Sql};
 use crate::sql;
 
 /// A session with the transaction of one joining.
@@ -37,9 +38,9 @@ impl Joiner {
     ///
     /// # Errors
     /// The table, or a column, is not here.
-    pub async fn columns(&self, table: &QualifiedName, source: &[String]) -> Result<Vec<Ident>> {
+    pub async fn columns(&self, table: &QualifiedName, id: Oid, source: &[String]) -> Result<Vec<Ident>> {
         let Some(Here { columns, .. }) = table::read(self.session.client(), table).await? else {
-            return Err(Error::TableMissing { table: table.clone() });
+            return Err(Error::TableMissing { table: table.clone(), id });
         };
         let mut taken = Vec::new();
         let mut missing = Vec::new();
@@ -47,12 +48,18 @@ impl Joiner {
             match columns.iter().find(|column| column.name.as_str() == name) {
                 Some(column) if column.generated => {}
                 Some(column) => taken.push(column.name.clone()),
-                None => missing.push(name.clone()),
+                // Their types are the source's catalog's to say.
+                None => {
+                    missing.push(Column { key: false, name: name.clone(), type_id: 0, type_modifier: -1 })
+                }
             }
         }
         match missing.is_empty() {
             true => Ok(taken),
-            false => Err(Error::ColumnsMissing { table: table.clone(), columns: missing }),
+            false => {
+                let unlike = Box::new(Unlike { missing, ..Unlike::default() });
+                Err(Error::Unlike { table: table.clone(), id, unlike })
+            }
         }
     }
 
@@ -64,9 +71,11 @@ impl Joiner {
             let pointed = "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint AS c \
                             WHERE c.contype = 'f' AND c.confrelid = pg_catalog.to_regclass($1) AND c.conrelid <> c.confrelid)";
             let row = client.query_one(pointed, &[&table.quoted()]).await.map_err(failed)?;
-            let here = table::read(client, table).await?;
+            let Some(here) = table::read(client, table).await? else {
+                return Err(Error::TableMissing { table: (*table).clone(), id: 0 });
+            };
             // Tables that inherit from it have rows of their own.
-            let only = Sql::fixed(if here.is_some_and(|here| here.partitioned) { "" } else { "ONLY " });
+            let only = Sql::fixed(if here.partitioned { "" } else { "ONLY " });
             let remove = match row.try_get(0).map_err(failed)? {
                 true => sql!("DELETE FROM {o}{t}", o = only, t = **table),
                 false => sql!("TRUNCATE {o}{t}", o = only, t = **table),

@@ -24,6 +24,7 @@ mod statement;
 mod step;
 pub mod table;
 mod tables;
+pub mod unlike;
 pub mod writer;
 
 pub use conflict::{Conflict, Conflicts, OnConflict};
@@ -31,7 +32,7 @@ pub use session::Log;
 
 use crate::connect;
 use crate::failure::{Classify, Exit, Failure};
-use crate::pg::{Lsn, QualifiedName, sqlstate};
+use crate::pg::{Lsn, Oid, QualifiedName, sqlstate};
 
 /// What can go wrong.
 #[derive(Debug, thiserror::Error)]
@@ -48,10 +49,19 @@ pub enum Error {
     Connect(#[from] connect::Error),
     /// A table of the source is not here.
     #[error("table {table} of the source is not on the destination")]
-    TableMissing { table: QualifiedName },
-    /// Columns that the source sends are not here.
-    #[error("table {table} on the destination lacks columns of the source's: {}", columns.join(", "))]
-    ColumnsMissing { table: QualifiedName, columns: Vec<String> },
+    TableMissing {
+        table: QualifiedName,
+        /// Its oid on the source; 0 where it is not known.
+        id: Oid,
+    },
+    /// A table here is such that values of the source's would be lost, changed or refused.
+    #[error("table {table} on the destination is not as the source's changes need it: {unlike}")]
+    Unlike {
+        table: QualifiedName,
+        /// Its oid on the source.
+        id: Oid,
+        unlike: Box<unlike::Unlike>,
+    },
     /// The destination does not hold what the source's change needs, or does not take it.
     #[error("{conflict} (transaction that ends at {lsn})")]
     Conflict { conflict: Box<Conflict>, lsn: Lsn },
@@ -87,17 +97,9 @@ impl Classify for Error {
             }
             Self::Connect(error) => error.classify(),
             Self::TableMissing { .. } => Failure::operator("mirror_table_missing", Exit::Failed)
-                .hint("create the table on the destination as `multiboard-sync diff` shows, then resume the mirror"),
-            Self::ColumnsMissing { table, columns } => Failure::operator("mirror_columns_missing", Exit::Failed)
-                .hint(format!(
-                    "run on the destination ALTER TABLE {} {}, then resume the mirror",
-                    table.quoted(),
-                    columns
-                        .iter()
-                        .map(|column| format!("ADD COLUMN {} <its type>", crate::pg::Ident::new(column).quoted()))
-                        .collect::<Vec<_>>()
-                        .join(", ")
-                )),
+                .hint("create the table on the destination as `multiboard-sync diff` shows, then start the mirror again"),
+            Self::Unlike { .. } => Failure::operator("mirror_table_differs", Exit::Failed)
+                .hint("alter the table on the destination as `multiboard-sync diff` shows, then start the mirror again"),
             Self::Conflict { .. } => Failure::operator("mirror_conflict", Exit::Failed)
                 .hint("nothing of the transaction is here: mend the row on the destination and resume the mirror, copy the table again with `mirror resync`, or leave the transaction out with `mirror skip NAME --lsn LSN`"),
             Self::Turn(_) => Failure::bug("apply_turn"),

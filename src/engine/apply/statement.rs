@@ -53,9 +53,10 @@ pub struct Statement {
 
 impl Table {
     /// The columns that an update of a row to `new` sets: those with a value, but for identity columns that are always
-    /// generated, which are what they were.
+    /// generated, which are what they were, and for what is computed here.
     pub fn set_by(&self, is_unchanged: impl Fn(usize) -> bool) -> Vec<usize> {
-        let sets = |sent: &Sent| !sent.column.always_identity && !is_unchanged(sent.at);
+        let sets =
+            |sent: &Sent| !sent.column.always_identity && !sent.column.generated && !is_unchanged(sent.at);
         self.sent.iter().enumerate().filter(|(_, sent)| sets(sent)).map(|(position, _)| position).collect()
     }
 
@@ -71,8 +72,9 @@ impl Table {
     }
 
     fn insert(&self) -> Statement {
-        let columns = || self.sent.iter().map(|sent| &sent.column);
-        if self.sent.is_empty() {
+        let written = || self.sent.iter().filter(|sent| !sent.column.generated);
+        let columns = || written().map(|sent| &sent.column);
+        if written().next().is_none() {
             // One NULL for each row, of which nothing is taken.
             let insert =
                 sql!("INSERT INTO {t} SELECT FROM pg_catalog.unnest($1::pg_catalog.text[])", t = self.name);
@@ -85,7 +87,7 @@ impl Table {
             v = Sql::join(columns().enumerate().map(|(at, column)| value(column, "v", at)), ", "),
             u = unnest(&[], &columns().collect::<Vec<_>>())
         );
-        Statement { sql: insert, parameters: self.sent.iter().map(|sent| Takes::New(sent.at)).collect() }
+        Statement { sql: insert, parameters: written().map(|sent| Takes::New(sent.at)).collect() }
     }
 
     fn update(&self, set: &[usize]) -> Option<Statement> {

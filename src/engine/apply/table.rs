@@ -2,6 +2,7 @@
 
 use tokio_postgres::{Client, Row};
 
+use super::unlike::{Type, Unlike};
 use super::{Error, Result};
 use crate::change::{Relation, ReplicaIdentity};
 use crate::pg::{Ident, QualifiedName, Sql};
@@ -14,6 +15,10 @@ pub struct Column {
     pub of: Sql,
     /// Whether its values travel as text and are cast: arrays of the type do not hold them one by one.
     pub as_text: bool,
+    /// Its type as what the source sends is held against it.
+    pub kind: Type,
+    /// A row that does not have it is refused.
+    pub required: bool,
     /// The destination computes it.
     pub generated: bool,
     /// `GENERATED ALWAYS AS IDENTITY`: no UPDATE may set it, not even to what it is.
@@ -66,6 +71,13 @@ pub async fn read(client: &Client, name: &QualifiedName) -> Result<Option<Here>>
             name: Ident::new(row.try_get::<_, &str>("name")?),
             of: Sql::printed_by_server(row.try_get::<_, String>("type")?),
             as_text: row.try_get("as_text")?,
+            kind: Type {
+                oid: row.try_get("base_oid")?,
+                modifier: row.try_get("base_modifier")?,
+                any_text: row.try_get("any_text")?,
+                printed: row.try_get("printed")?,
+            },
+            required: row.try_get("required")?,
             generated: row.try_get("generated")?,
             always_identity: row.try_get("always_identity")?,
             equality: row.try_get::<_, Option<String>>("equality")?.map(Sql::printed_by_server),
@@ -94,31 +106,39 @@ pub(super) async fn index_columns(client: &Client, index: &QualifiedName) -> Res
 /// Matches what the source sends with what the destination has, by name.
 ///
 /// # Errors
-/// The table or a column that the source sends is missing here: named, all of them.
+/// The table is missing here, or is such that values would be lost, changed or refused: all that is not alike is named.
 pub fn pair(relation: &Relation, here: Option<&Here>) -> Result<Table> {
-    let name = relation.name.clone();
-    let Some(Here { partitioned, columns }) = here else { return Err(Error::TableMissing { table: name }) };
-    let (mut sent, mut key, mut identity, mut missing) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (name, id) = (relation.name.clone(), relation.id);
+    let Some(Here { partitioned, columns }) = here else {
+        return Err(Error::TableMissing { table: name, id });
+    };
+    let full = relation.identity == ReplicaIdentity::Full;
+    let (mut sent, mut key, mut identity) = (Vec::new(), Vec::new(), Vec::new());
+    let mut unlike = Unlike::default();
     for (at, column) in relation.columns.iter().enumerate() {
         let Some(here) = columns.iter().find(|here| here.name.as_str() == column.name) else {
-            missing.push(column.name.clone());
+            unlike.missing.push(column.clone());
             continue;
         };
-        if here.generated {
+        let is_key = column.key && !full;
+        // What is computed here is not written; a row is found by it all the same.
+        if here.generated && !is_key {
             continue;
         }
-        if column.key {
+        if !here.kind.holds(column.type_id, column.type_modifier) {
+            unlike.types.push((column.clone(), here.kind.printed.clone()));
+        }
+        if is_key {
             key.push(sent.len());
             identity.push(at);
         }
         sent.push(Sent { at, column: here.clone() });
     }
-    if !missing.is_empty() {
-        return Err(Error::ColumnsMissing { table: name, columns: missing });
-    }
-    let full = relation.identity == ReplicaIdentity::Full;
-    if full {
-        (key, identity) = (Vec::new(), Vec::new());
+    let comes = |here: &Column| relation.columns.iter().any(|column| column.name == here.name.as_str());
+    unlike.required =
+        columns.iter().filter(|here| here.required && !comes(here)).map(|here| here.name.clone()).collect();
+    if !unlike.is_empty() {
+        return Err(Error::Unlike { table: name, id, unlike: Box::new(unlike) });
     }
     Ok(Table { name, partitioned: *partitioned, sent, key, identity, full })
 }

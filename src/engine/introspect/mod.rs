@@ -32,7 +32,8 @@ use tokio_postgres::{Client, Row};
 
 use crate::failure::{Classify, Exit, Failure};
 use crate::pg::{Ident, QualifiedName, Sql, Version, sqlstate};
-use crate::schema::model::{Address, Catalog};
+use crate::schema::model::{Address, Catalog, class};
+use crate::schema::prune;
 
 /// Reading the catalog failed.
 #[derive(Debug, thiserror::Error)]
@@ -175,7 +176,7 @@ pub async fn read_beside(client: &Client, beside: &Client, version: Version) -> 
         extension_ties,
     ) = objects;
     let (tables, configurations) = relation::assemble(tables, columns, &type_forms);
-    Ok(Catalog {
+    let mut catalog = Catalog {
         version,
         dependencies,
         database,
@@ -202,7 +203,21 @@ pub async fn read_beside(client: &Client, beside: &Client, version: Version) -> 
         printed,
         extension_ties,
         unsupported,
-    })
+    };
+    take_out_ours(&mut catalog);
+    Ok(catalog)
+}
+
+/// What a mirror keeps on its destination is nobody's schema: it is neither cloned nor compared.
+fn take_out_ours(catalog: &mut Catalog) {
+    let Some(ours) = catalog.namespaces.iter().find(|schema| schema.name.as_str() == "multiboard_sync")
+    else {
+        return;
+    };
+    let schema = Address::new(class::SCHEMA, ours.oid);
+    let inside = prune::objects_in(catalog, schema).collect::<Vec<_>>();
+    let gone = prune::Parts::of(&catalog.dependencies).with(inside.into_iter().chain([schema]));
+    prune::take_out(catalog, |address| gone.contains(&address));
 }
 
 /// Runs one catalog query. Where another one has failed, in whose transaction it runs, it has nothing to say and waits to

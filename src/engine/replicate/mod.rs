@@ -37,6 +37,11 @@ pub enum Error {
     /// Somebody else uses it.
     #[error("slot \"{slot}\" is in use by another process of the source: {who}")]
     InUse { slot: String, who: String },
+    /// What changed since it was dropped or renamed is not sent: before 18 that is the server's error, from then on a warning.
+    #[error(
+        "publication \"{publication}\" is not on the source any more: what changed there since is not sent"
+    )]
+    PublicationGone { publication: String },
 }
 
 /// Shorthand for this module.
@@ -50,6 +55,10 @@ impl Classify for Error {
             Self::Ended { .. } => Failure::retry("replication_ended"),
             Self::InUse { .. } => Failure::operator("slot_in_use", Exit::Failed).hint(
                 "the mirror runs already, in another process or on another machine: one of them has to end",
+            ),
+            Self::PublicationGone { .. } => Failure::operator("resync_required", Exit::ResyncRequired).hint(
+                "a new publication of that name does not help, as the changes before it stay unsent: drop the mirror and \
+                 set it up again",
             ),
         }
     }

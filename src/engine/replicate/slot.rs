@@ -93,6 +93,16 @@ pub async fn create(walsender: &mut RawConnection, name: &Ident, life: Life) -> 
     read().ok_or_else(|| unexpected(doing, &answers))
 }
 
+/// Which transactions the creation of a slot by this application's walsender waits for, in words for people.
+pub async fn waits_for(connection: &Connection, application: &str) -> Result<Vec<String>> {
+    let doing = "looking at what the slot waits for";
+    let failed = |source| Error::Source { doing, source };
+    let query = Sql::fixed(include_str!("../../../sql/source/slot_waits_for.sql"));
+    let rows = connection.query(&query, &[&application]).await.map_err(failed)?;
+    let words = rows.iter().map(|row| row.try_get("who"));
+    words.collect::<std::result::Result<_, _>>().map_err(|error| failed(connection.error(error)))
+}
+
 fn unexpected(doing: &'static str, answers: &[Answer]) -> Error {
     Error::Answer { doing, answer: format!("{answers:?}") }
 }
@@ -154,11 +164,12 @@ pub async fn free(connection: &Connection, name: &str, application: &str) -> Res
     Ok(ended == Some(true))
 }
 
-/// Drops the slot, if it is there. A walsender that uses it keeps it.
+/// Drops the slot, if it is there; one of that name in another database is not ours. A walsender that uses it keeps it.
 pub async fn drop(connection: &Connection, name: &str) -> Result<()> {
     let doing = "dropping the replication slot";
     let query = Sql::fixed(
-        "SELECT pg_catalog.pg_drop_replication_slot(slot_name) FROM pg_catalog.pg_replication_slots WHERE slot_name = $1",
+        "SELECT pg_catalog.pg_drop_replication_slot(slot_name) FROM pg_catalog.pg_replication_slots \
+          WHERE slot_name = $1 AND database = pg_catalog.current_database()",
     );
     connection
         .query(&query, &[&name])

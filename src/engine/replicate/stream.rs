@@ -13,10 +13,10 @@ use tokio_util::sync::CancellationToken;
 use super::ahead::{Filling, Taking, ahead};
 use super::pace::Pace;
 use super::{Error, Result};
-use crate::connect::RawConnection;
 use crate::connect::raw::CopyBoth;
+use crate::connect::{self, RawConnection, ServerError};
 use crate::pg::wal_frame::{FromServer, StatusUpdate};
-use crate::pg::{Ident, Literal, Lsn, Sql, Timestamp, Version};
+use crate::pg::{Ident, Literal, Lsn, Sql, Timestamp, Version, sqlstate};
 use crate::sql;
 
 /// How often the server hears from us at least; its `wal_sender_timeout` is a minute unless somebody lowered it.
@@ -59,6 +59,7 @@ pub struct Stream {
 pub struct Reading {
     walsender: RawConnection,
     start: Sql,
+    publication: Ident,
     filling: Filling,
     confirmed: watch::Receiver<Lsn>,
     stop: CancellationToken,
@@ -96,7 +97,10 @@ pub fn stream(
     );
     let (filling, taking) = ahead();
     let (confirmed, watched) = watch::channel(from);
-    (Stream { taking, confirmed }, Reading { walsender, start, filling, confirmed: watched, stop })
+    (
+        Stream { taking, confirmed },
+        Reading { walsender, start, publication: publication.clone(), filling, confirmed: watched, stop },
+    )
 }
 
 impl Stream {
@@ -129,8 +133,11 @@ impl Stream {
 impl Reading {
     /// Reads until it is stopped, the receiving end is gone, or the stream breaks.
     pub async fn run(self) -> Result<()> {
-        let Self { mut walsender, start, filling, mut confirmed, stop } = self;
-        let failed = |source| Error::Source { doing: "reading the replication stream", source };
+        let Self { mut walsender, start, publication, filling, mut confirmed, stop } = self;
+        let failed = |source: connect::Error| match source.server() {
+            Some(server) if says_gone(server, &publication) => gone(&publication),
+            _ => Error::Source { doing: "reading the replication stream", source },
+        };
         let mut copy = walsender.copy_both(&start).await.map_err(failed)?;
         filling.put([Received::Begun]);
         let mut read = Read { reached: *confirmed.borrow(), ..Read::default() };
@@ -156,6 +163,10 @@ impl Reading {
                 () = pace.pause(), if pauses => pauses = false,
                 frame = copy.receive(), if !pauses && !filling.is_full() => {
                     let mut next = frame.map_err(failed)?;
+                    // Before what follows is taken for all that there was.
+                    if copy.take_warning().is_some_and(|warning| says_gone(&warning, &publication)) {
+                        return Err(gone(&publication));
+                    }
                     if next.is_none() {
                         return Err(Error::Ended { received: read.reached });
                     }
@@ -181,6 +192,16 @@ impl Reading {
         walsender.close().await;
         Ok(())
     }
+}
+
+/// Whether the server says, in an error or a warning, that it knows no such publication. Names are not translated.
+fn says_gone(server: &ServerError, publication: &Ident) -> bool {
+    [sqlstate::UNDEFINED_OBJECT, sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE].contains(&server.code.as_str())
+        && server.message.contains(&publication.quoted())
+}
+
+fn gone(publication: &Ident) -> Error {
+    Error::PublicationGone { publication: publication.as_str().to_owned() }
 }
 
 /// What was read at once.

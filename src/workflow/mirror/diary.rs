@@ -84,6 +84,11 @@ impl Diary {
         self.write()
     }
 
+    /// Tells those who watch.
+    pub(super) fn warn(&self, warning: Warning) {
+        self.reporter.warn(warning);
+    }
+
     /// Changes where it stands, in memory; the next write carries it.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut Standing) -> T) -> T {
         change(&mut self.lock().1)

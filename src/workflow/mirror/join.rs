@@ -73,6 +73,7 @@ struct Join<'a> {
 
 /// A table of the source as the snapshot has it.
 struct Described {
+    oid: Oid,
     name: QualifiedName,
     columns: Vec<String>,
 }
@@ -149,6 +150,7 @@ impl Join<'_> {
             for row in rows {
                 let [Some(schema), Some(name), column] = &row[..] else { continue };
                 let table = table.get_or_insert_with(|| Described {
+                    oid: member.oid,
                     name: QualifiedName::new(schema.as_str(), name.as_str()),
                     columns: Vec::new(),
                 });
@@ -169,7 +171,7 @@ impl Join<'_> {
 
     async fn copy(&self, source: &mut RawConnection, joiner: &Joiner, table: &Described) -> Result<()> {
         self.reporter.report(Update::TableStarted { table: table.name.clone() });
-        let columns = joiner.columns(&table.name, &table.columns).await?;
+        let columns = joiner.columns(&table.name, table.oid, &table.columns).await?;
         let query = sql!(
             "COPY (SELECT {c} FROM ONLY {t}) TO STDOUT",
             c = Sql::join(columns.iter().cloned(), ", "),

@@ -23,6 +23,7 @@ mod govern;
 mod join;
 mod lag;
 pub mod mark;
+mod mend;
 mod newcomers;
 pub mod overview;
 mod queue;
@@ -48,6 +49,7 @@ use record::Records;
 
 pub use beginning::Beginning;
 pub use error::Error;
+pub use mend::Mend;
 pub use queue::Hold;
 
 /// Log that a mirror may keep on its source while it does not get on, unless it is told otherwise: 8 GB (design, "Mirror").
@@ -116,7 +118,10 @@ pub async fn run(request: &Request, context: &Context) -> Result<Option<Report>>
         Entry::Follow | Entry::Lost => None,
         Entry::Begin | Entry::BeginAgain => Some(begin(request, context, &source, &diary).await?),
     };
-    let followed = follow(request, context, &source, &diary, wal_budget).await;
+    let followed = match follow(request, context, &source, &diary, wal_budget).await {
+        Err(error) => Err(mend::explain(request, error).await),
+        followed => followed,
+    };
     match &followed {
         Err(error) if !is_nothing_to_mend(error) => diary.ends_with(error)?,
         _ => diary.write()?,

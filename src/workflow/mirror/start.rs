@@ -42,9 +42,30 @@ pub(super) async fn publish(
         };
         context.reporter.warn(Warning::new("not_mirrored", message).about(table));
     }
+    tell_what_fires(request, context, &session).await?;
     publication::create(&session, &request.slot(), &published).await?;
     session.close().await;
     Ok(followed)
+}
+
+/// Names the triggers that will do on the destination what they did on the source already.
+async fn tell_what_fires(
+    request: &Request,
+    context: &clone::Context,
+    session: &connect::Connection,
+) -> Result<()> {
+    let query = Sql::fixed(include_str!("../../../sql/source/firing_triggers.sql"));
+    for row in session.query(&query, &[]).await? {
+        let read = || Ok((row.try_get("schema")?, row.try_get("name")?, row.try_get("triggers")?));
+        let (schema, name, triggers): (&str, &str, &str) = read().map_err(|error| session.error(error))?;
+        let table = QualifiedName::new(schema, name);
+        if is_kept(request, &table) {
+            let message =
+                format!("triggers that are ENABLE ALWAYS or REPLICA fire on the destination too: {triggers}");
+            context.reporter.warn(Warning::new("triggers_fire", message).about(&table));
+        }
+    }
+    Ok(())
 }
 
 /// Whether a table was asked for.

@@ -3,16 +3,23 @@
 //! A name says where the scenario is from: `s010_..` is `src/test/subscription/t/010_truncate.pl`, `r019_..` is
 //! `src/test/recovery/t/019_replslot_limit.pl`, `decoding_..` is a data set of `contrib/test_decoding`.
 
+mod related;
 mod s001_changes;
 mod s002_types;
 mod s004_sync;
+mod s006_schema_changes;
 mod s010_truncate;
 mod s012_keys;
 mod s013_partitions;
+mod s015_streams;
+mod s029_conflicts;
 mod s035_conflicts;
+mod s100_bugs;
 
 use crate::support::binary::Running;
-use crate::support::{Binary, Database, Outcome, checksum, destination, eventually, source};
+use crate::support::{
+    Binary, Database, Outcome, Server, Settings, checksum, destination, eventually, source,
+};
 
 /// A source, a destination, and the program between them.
 struct Mirror {
@@ -45,11 +52,25 @@ async fn on_both(hint: &str, schema: &str, what: impl AsyncFn(&mut Mirror)) {
 
 impl Mirror {
     async fn prepare(major: u16, hint: &str, schema: &str) -> Option<Self> {
-        let (source, destination) = (source(major)?, destination(major)?);
+        Some(Self::between(source(major)?, destination(major)?, hint, schema).await)
+    }
+
+    /// As [`Mirror::prepare`], from a server of the test's own; that ends with this process, as the shared ones do.
+    async fn prepare_alone(major: u16, settings: Settings, hint: &str, schema: &str) -> Option<Self> {
+        let source: &'static Server = Box::leak(Box::new(Server::with(major, settings)?));
+        Some(Self::between(source, destination(major)?, hint, schema).await)
+    }
+
+    async fn between(
+        source: &'static Server,
+        destination: &'static Server,
+        hint: &str,
+        schema: &str,
+    ) -> Self {
         let (from, to) = (source.database(hint).await, destination.absent_database(hint));
         from.execute("CREATE TABLE fence (n int PRIMARY KEY)").await;
         from.execute(schema).await;
-        Some(Self { from, to, program: Binary::new(), running: None, fences: 0 })
+        Self { from, to, program: Binary::new(), running: None, fences: 0 }
     }
 
     fn major(&self) -> u16 {

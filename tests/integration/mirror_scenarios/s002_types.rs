@@ -91,6 +91,7 @@ async fn s003_constraints_are_the_source_s_affair_and_triggers_fire_where_they_s
     let schema = "CREATE TABLE parent (id int PRIMARY KEY, v int); CREATE TABLE child (id int PRIMARY KEY, p int REFERENCES parent ON DELETE CASCADE);
         CREATE TABLE log (who text, what text, id bigserial PRIMARY KEY);
         CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.log (who, what) VALUES (TG_NAME, TG_OP); RETURN NEW; END';
+        CREATE TABLE quiet (id int PRIMARY KEY); CREATE TRIGGER \"it fires\" AFTER INSERT ON quiet FOR EACH ROW EXECUTE FUNCTION note(); ALTER TABLE quiet ENABLE REPLICA TRIGGER \"it fires\";
         CREATE TRIGGER ordinary AFTER INSERT OR UPDATE OR DELETE ON parent FOR EACH ROW EXECUTE FUNCTION note();
         INSERT INTO parent VALUES (1, 1), (2, 2); INSERT INTO child VALUES (1, 1); DELETE FROM log";
     scenario("triggers", schema, async |mirror| {
@@ -116,6 +117,9 @@ async fn s003_constraints_are_the_source_s_affair_and_triggers_fire_where_they_s
             "always UPDATE, replica INSERT, replica UPDATE"
         );
         mirror.destination("DELETE FROM child WHERE id = 100").await;
+        let outcome = mirror.stop().await;
+        let warnings = outcome.warnings("triggers_fire");
+        assert!(warnings.len() == 1 && warnings[0].to_string().contains("it fires"), "{warnings:?}");
     })
     .await;
 }
