@@ -372,7 +372,7 @@ mod tests {
         };
         check(
             &missing("c"),
-            &[default.clone()],
+            std::slice::from_ref(&default),
             &[],
             "ALTER TABLE \"s\".\"t\" ADD COLUMN \"c\" integer DEFAULT 5 NOT NULL; ",
         );
