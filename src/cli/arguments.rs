@@ -18,7 +18,7 @@ pub(super) struct Arguments {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 preflight failed, \
-    5 a difference was found, 6 refused by the safety policy, 7 confirmation missing, 130 interrupted.";
+    4 a mirror needs a new copy, 5 a difference was found, 6 refused by the safety policy, 7 confirmation missing, 130 interrupted.";
 
 /// Options of every command.
 #[derive(Clone, Debug, Args)]

@@ -24,7 +24,7 @@ pub use event::{
 };
 pub use hub::{History, Replay};
 pub use mirror::{Lag, MirrorPhase, Wal};
-pub use report::{DifferentRow, DifferentRows, Report, RowDifference, Skipped, Undo, Verification};
+pub use report::{DifferentRow, DifferentRows, Followed, Report, RowDifference, Skipped, Undo, Verification};
 pub use reporter::{Meter, Reporter, Sink};
 pub use tally::Tally;
 pub use timestamp::Timestamp;

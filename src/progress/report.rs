@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::pg::Lsn;
 use crate::progress::event::{Status, Warning};
 use crate::progress::update::VerifyMode;
 
@@ -44,6 +45,22 @@ pub struct Report {
     pub warnings: Vec<Warning>,
     /// How to go back.
     pub undo: Option<Undo>,
+    /// What a mirror did after its copy was in place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub followed: Option<Followed>,
+}
+
+/// What a mirror has done in one run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Followed {
+    /// Transactions of the source that were applied.
+    pub transactions: u64,
+    /// Rows that they inserted, updated and deleted.
+    pub rows: u64,
+    /// Everything of the source before it is on the destination; `None` where no session came about.
+    pub applied_lsn: Option<Lsn>,
+    /// Connections that were made again.
+    pub reconnects: u64,
 }
 
 /// An object that was left out.
@@ -149,6 +166,7 @@ impl Report {
             neutralized: Vec::new(),
             warnings: Vec::new(),
             undo: None,
+            followed: None,
         }
     }
 }

@@ -113,6 +113,7 @@ async fn it_says_how_far_it_is_behind_and_comes_close_again() {
             "{}",
             outcome.text()
         );
+        assert_eq!(outcome.report()["followed"]["rows"], 5000, "{}", outcome.text());
         let lags = outcome.all("mirror.lag");
         let told = |lag: &&Value| {
             lag["bytes"].as_u64() > Some(4_000_000) && lag["retained_wal_bytes"].as_u64() > Some(4_000_000)
@@ -163,6 +164,12 @@ async fn within_its_budget_a_pause_may_last() {
 
 #[tokio::test]
 async fn one_without_a_process_is_judged_by_whoever_looks() {
+    for look in ["list", "resume"] {
+        judged_by(look).await;
+    }
+}
+
+async fn judged_by(look: &str) {
     let Some(pair) = Pair::prepare(15, "budget_error").await else { return };
     let running = pair.streaming(&pair.to.url(), &["--wal-budget", "32MB"]).await;
     pair.to.execute("DELETE FROM t WHERE id = 1").await;
@@ -171,8 +178,17 @@ async fn one_without_a_process_is_judged_by_whoever_looks() {
     assert_eq!(outcome.all("mirror.phase").last().unwrap()["phase"], "error", "{}", outcome.text());
     assert_eq!(pair.from.query_text(SLOTS).await, "1");
     pair.from.execute(NOISE).await;
-    let listed = pair.program.run(&["mirror", "list"]).await;
-    assert!(listed.expect_code(0).stdout.contains("resync_required"), "{listed:?}");
+    match look {
+        "list" => {
+            let listed = pair.program.run(&["mirror", "list"]).await;
+            assert!(listed.expect_code(0).stdout.contains("resync_required"), "{listed:?}");
+        }
+        resume => {
+            let started =
+                Outcome::of(pair.program.run(&["mirror", resume, "m", "--json"]).await).expect_code(4);
+            assert_eq!(started.error()["code"], "wal_budget_passed", "{}", started.text());
+        }
+    }
     pair.needs_a_new_copy("while no process ran it").await;
 }
 

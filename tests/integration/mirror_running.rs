@@ -199,6 +199,50 @@ async fn a_mirror_without_a_process_is_resumed_by_its_name_alone() {
     pair.drop_mirror().await;
 }
 
+/// Said after two seconds, and done when the destination answers.
+#[tokio::test]
+async fn a_pause_says_what_it_waits_for() {
+    let Some(pair) = Pair::prepare(15, "pause_waits").await else { return };
+    let far = FaultProxy::start(pair.to.server());
+    let mut running = pair.start_between(&pair.from.url(), &far.url(pair.to.name()), &[]);
+    streams(&mut running).await;
+    let armed = far.arm(Fault::stall_before(Point::ClientSends(b"SAVEPOINT".to_vec())));
+    pair.from.execute("UPDATE t SET v = 'slow'").await;
+    armed.fired().await;
+    let mut pausing = pair.program.start(&["mirror", "pause", "m", "--json"]);
+    let waits = pausing.event("what it waits for", |line| !line["waits"].is_null()).await;
+    assert!(waits["waits"].as_str().unwrap().contains("being written"), "{waits}");
+    assert_eq!((&waits["status"], &waits["wanted"]), (&"pausing".into(), &"pause".into()), "{waits}");
+    far.resume();
+    pausing.event("that it is paused", |line| line["phase"] == "paused").await;
+    pausing.finish().await.expect_code(0);
+    // What was being written is there, whole, and confirmed or known.
+    assert_eq!(pair.to.query_text("SELECT count(*) FROM t WHERE v = 'slow'").await, "2000");
+    stop(running).await;
+    pair.drop_mirror().await;
+}
+
+#[tokio::test]
+async fn no_secret_is_in_what_is_kept_of_a_mirror() {
+    let Some(pair) = Pair::prepare(15, "secret").await else { return };
+    let role = pair.from.server().role("reader", "LOGIN SUPERUSER").await;
+    let from = pair.from.url_as(role.name(), "canary");
+    let mut running = pair.start_between(&from, &pair.to.url(), &[]);
+    streams(&mut running).await;
+    kill(running).await;
+    let mut kept = Vec::new();
+    for entry in std::fs::read_dir(pair.program.data_dir()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            kept.extend(std::fs::read(path).unwrap());
+        }
+    }
+    let holds = |text: &str| kept.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(holds(role.name()), "nothing was looked at");
+    assert!(!holds("canary"));
+    pair.drop_mirror().await;
+}
+
 #[tokio::test]
 async fn a_name_stands_for_one_mirror() {
     let Some(pair) = Pair::prepare(15, "named").await else { return };
@@ -206,6 +250,11 @@ async fn a_name_stands_for_one_mirror() {
     let dropped = pair.program.run(&["mirror", "drop", "m"]).await;
     assert!(dropped.expect_code(1).stderr.contains("runs in another process"), "{dropped:?}");
     stop(running).await;
+    // Another data directory is another machine: the checkpoint is not its own.
+    let (stranger, from, to) = (Binary::new(), pair.from.url(), pair.to.url());
+    let arguments = ["mirror", "--json", "--no-input", "--name", "m", "--from", &from, "--to", &to];
+    let outcome = Outcome::of(stranger.run(&arguments).await).expect_code(2);
+    assert_eq!(outcome.error()["code"], "mirror_of_another_machine", "{}", outcome.text());
     let other = pair.to.server().absent_database("named_other");
     let outcome = Outcome::of(pair.start_between(&pair.from.url(), &other.url(), &[]).finish().await);
     assert_eq!(outcome.expect_code(2).error()["code"], "mirror_is_another");

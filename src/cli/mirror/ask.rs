@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::super::Outcome;
 use super::super::context::Context;
-use super::super::{Outcome, parties, print};
+use super::super::{parties, print};
+use super::show::said;
 use super::start;
 use crate::engine::stage::registry::Registry;
 use crate::failure::{Classify, Exit};
@@ -22,37 +24,37 @@ const SOON: Duration = Duration::from_secs(3);
 
 type Found<T> = Result<T, Box<dyn Classify + Send + Sync>>;
 
-/// Lets it stand still. Returns when it does, or when it is known what that waits for.
+/// Lets it stand still. Returns when it does, or when it is known that nobody runs it.
 pub(super) async fn pause(context: &Context, name: &str) -> Outcome {
     let store = context.store()?;
-    let record = find(&store, name)?;
     store.wish(name, Wanted::Pause)?;
-    let shown = for_people(name);
-    if !store.is_held(&record.job)? {
-        return match record.phase {
-            MirrorPhase::Error | MirrorPhase::ResyncRequired => {
-                print(&format!("mirror {shown} does not run: it ended in phase {}\n", record.phase.name()))
-            }
-            _ => print(&format!("mirror {shown} does not run; its slot and its checkpoint stay\n")),
-        };
-    }
     let (begun, mut told) = (Instant::now(), false);
     loop {
         let record = find(&store, name)?;
-        if record.phase == MirrorPhase::Paused {
-            return print(&format!("mirror {shown} is paused; its slot keeps the source's log\n"));
-        }
+        let phase = record.phase;
         if !store.is_held(&record.job)? {
-            return print(&format!("mirror {shown} has ended meanwhile, in phase {}\n", record.phase.name()));
+            let sentence = match phase {
+                MirrorPhase::Error | MirrorPhase::ResyncRequired => {
+                    format!("does not run: it ended in phase {}", phase.name())
+                }
+                _ => "does not run; its slot and its checkpoint stay".to_owned(),
+            };
+            return said(context, &store, record, &sentence);
+        }
+        if phase == MirrorPhase::Paused {
+            return said(context, &store, record, "is paused; its slot keeps the source's log");
         }
         if begun.elapsed() >= SOON && !std::mem::replace(&mut told, true) {
-            let waits = match record.phase {
+            let waits = match phase {
                 MirrorPhase::Preparing | MirrorPhase::Snapshotting => {
-                    "it pauses when its first copy is in place".to_owned()
+                    "pauses when its first copy is in place".to_owned()
                 }
-                _ => record.standing.waits.unwrap_or_else(|| "it has not answered yet".to_owned()),
+                _ => record.standing.waits.as_ref().map_or_else(
+                    || "has not answered yet".to_owned(),
+                    |waits| format!("does not stand still yet: {waits}"),
+                ),
             };
-            print(&format!("{waits}; Ctrl-C leaves the wish as it is\n"))?;
+            said(context, &store, record, &format!("{waits} (Ctrl-C leaves the wish as it is)"))?;
         }
         if context.unless_stopped(tokio::time::sleep(LOOK)).await.is_none() {
             return Ok(Exit::Interrupted);
@@ -63,18 +65,14 @@ pub(super) async fn pause(context: &Context, name: &str) -> Outcome {
 /// Lets it go on: the process that runs it, or this one.
 pub(super) async fn resume(context: &Context, name: &str) -> Outcome {
     let store = context.store()?;
-    let record = find(&store, name)?;
     store.wish(name, Wanted::Run)?;
-    if !store.is_held(&record.job)? {
-        return start::run(context, start::Options::of(&record)?).await;
-    }
     loop {
         let record = find(&store, name)?;
-        if record.phase != MirrorPhase::Paused {
-            return print(&format!("mirror {} goes on\n", for_people(name)));
-        }
         if !store.is_held(&record.job)? {
             return start::run(context, start::Options::of(&record)?).await;
+        }
+        if record.phase != MirrorPhase::Paused {
+            return said(context, &store, record, "goes on");
         }
         if context.unless_stopped(tokio::time::sleep(LOOK)).await.is_none() {
             return Ok(Exit::Interrupted);

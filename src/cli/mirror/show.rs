@@ -78,6 +78,14 @@ pub(super) async fn status(context: &Context, name: &str) -> Outcome {
     })
 }
 
+/// Says what became of a wish: the sentence, or with `--json` the mirror as it stands now.
+pub(super) fn said(context: &Context, store: &Sqlite, record: Record, sentence: &str) -> Outcome {
+    print(&match context.globals.json {
+        true => line(&Shown::of(store, record)?),
+        false => format!("mirror {} {sentence}\n", for_people(&record.name)),
+    })
+}
+
 /// Where no process runs it, its slot is looked at, and judged.
 async fn looked_at(context: &Context, store: &Sqlite, mut record: Record) -> Found<Record> {
     match parties::party(context, "--from", &record.of.source.reach) {

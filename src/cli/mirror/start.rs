@@ -9,7 +9,6 @@ use super::super::{Outcome, clone, parties};
 use crate::engine::apply;
 use crate::id::JobId;
 use crate::job;
-use crate::progress::Report;
 use crate::workflow::mirror::{self, record::Record};
 use crate::workflow::party::unix_ms;
 
@@ -82,10 +81,10 @@ pub(super) async fn run(context: &Context, arguments: Options) -> Outcome {
     let store = context.store()?;
     let id = JobId::generate();
     let database = destination.options.dbname.clone();
-    let (from, to) = (source.label(), destination.label());
     let name = arguments.name.clone().unwrap_or_else(|| database.clone());
     let kind = job::Kind::Mirror;
-    let mut record = job::Record::new(id.clone(), kind, from.clone(), to.clone(), database, unix_ms());
+    let mut record =
+        job::Record::new(id.clone(), kind, source.label(), destination.label(), database, unix_ms());
     record.options = arguments.clone.for_record(&destination);
     if let Some(options) = record.options.as_object_mut() {
         options.insert("mirror".to_owned(), name.clone().into());
@@ -104,7 +103,7 @@ pub(super) async fn run(context: &Context, arguments: Options) -> Outcome {
     let run = mirror::Context { run: watched.context(context), records: store };
     let done = mirror::run(&request, &run).await;
     drop(run);
-    watched.end(done.map(|cloned| cloned.unwrap_or_else(|| Report::new(id.as_str(), from, to)))).await
+    watched.end(done).await
 }
 
 /// A number of bytes with PostgreSQL's units, which are powers of 1024 (manual, "Parameter Names and Values").

@@ -37,7 +37,20 @@ fn write(report: &Report, text: &mut String) -> fmt::Result {
     };
     writeln!(text, "{} -> {}: {ended}", safe(&report.source), safe(&report.destination))?;
     let time = Duration::from_millis(report.elapsed_ms);
-    if report.tables > 0 || report.verification.is_none() {
+    if let Some(followed) = &report.followed {
+        let upto = followed.applied_lsn.map(|lsn| format!(", up to {lsn}")).unwrap_or_default();
+        writeln!(
+            text,
+            "  followed  {}, {}{upto}, in {}; {}",
+            counted(followed.transactions, "transaction", "transactions"),
+            counted(followed.rows, "row", "rows"),
+            duration(time),
+            counted(followed.reconnects, "reconnect", "reconnects")
+        )?;
+    }
+    // A mirror that went on where it stood has copied nothing.
+    let copied = report.tables > 0 || (report.verification.is_none() && report.followed.is_none());
+    if copied {
         writeln!(
             text,
             "  copied    {}, {}, {} in {}",
@@ -55,7 +68,9 @@ fn write(report: &Report, text: &mut String) -> fmt::Result {
             counted(report.constraints, "constraint", "constraints")
         )?;
     }
-    verification(report.verification.as_ref(), text)?;
+    if report.verification.is_some() || report.followed.is_none() {
+        verification(report.verification.as_ref(), text)?;
+    }
     if let Some(profile) = &report.profile {
         writeln!(text, "  profile   {}", safe(profile))?;
     }

@@ -7,10 +7,10 @@ use indicatif::{ProgressDrawTarget, TermLike};
 use insta::assert_snapshot;
 
 use super::{Bars, Look, Ndjson, Output, Plain, Quiet, Shown, choose, report};
-use crate::pg::QualifiedName;
+use crate::pg::{Lsn, QualifiedName};
 use crate::progress::{
-    Counts, Eta, Event, Frame, History, MirrorPhase, Phase, Progress, Report, Skipped, Status, TablePercent,
-    Tables, Timestamp, Undo, Verification, VerifyMode, Warning,
+    Counts, Eta, Event, Followed, Frame, History, MirrorPhase, Phase, Progress, Report, Skipped, Status,
+    TablePercent, Tables, Timestamp, Undo, Verification, VerifyMode, Warning,
 };
 use crate::workflow::report::Subscriber;
 
@@ -272,6 +272,27 @@ staging -> local: failed
             - table public.t8: 7 rows and 8 rows
             - table public.t9: 7 rows and 8 rows
             - and 2 more
+  job       job_1
+"#);
+}
+
+#[test]
+fn the_report_of_a_mirror_that_went_on_tells_of_no_copy() {
+    let followed = Followed {
+        transactions: 1,
+        rows: 12_400,
+        applied_lsn: Some(Lsn::from_u64(0x3F2B_E3C0)),
+        reconnects: 2,
+    };
+    let of = Report {
+        status: Status::Succeeded,
+        elapsed_ms: 245_000,
+        followed: Some(followed),
+        ..Report::new("job_1", "staging", "local")
+    };
+    assert_snapshot!(report::text(&of), @r#"
+staging -> local: done
+  followed  1 transaction, 12,400 rows, up to 0/3F2BE3C0, in 4 min 05 s; 2 reconnects
   job       job_1
 "#);
 }

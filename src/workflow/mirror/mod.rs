@@ -41,7 +41,7 @@ use super::{Error as WorkflowError, Result, clone, stoppable};
 use crate::connect::{self, Settings};
 use crate::failure::{Classify, Exit, chain};
 use crate::pg::Ident;
-use crate::progress::Report;
+use crate::progress::{Followed, Report};
 use crate::workflow::party::Party;
 use claim::Entry;
 use diary::Diary;
@@ -108,7 +108,7 @@ fn slot_of(mirror: &str, installation: &str) -> Ident {
 }
 
 /// Clones unless the destination has this mirror's checkpoint, then follows. Ends well only by being stopped.
-pub async fn run(request: &Request, context: &Context) -> Result<Option<Report>> {
+pub async fn run(request: &Request, context: &Context) -> Result<Report> {
     let stop = &context.run.stop;
     let stopped = "the mirror stopped where its checkpoint stands";
     let source = stoppable(stop, stopped, Source::open(&request.clone.source)).await?;
@@ -118,6 +118,7 @@ pub async fn run(request: &Request, context: &Context) -> Result<Option<Report>>
         Entry::Follow | Entry::Lost => None,
         Entry::Begin | Entry::BeginAgain => Some(begin(request, context, &source, &diary).await?),
     };
+    let before = diary.change(|standing| standing.counters);
     let followed = match follow(request, context, &source, &diary, wal_budget).await {
         Err(error) => Err(mend::explain(request, error).await),
         followed => followed,
@@ -126,7 +127,16 @@ pub async fn run(request: &Request, context: &Context) -> Result<Option<Report>>
         Err(error) if !is_nothing_to_mend(error) => diary.ends_with(error)?,
         _ => diary.write()?,
     }
-    followed.map(|()| cloned)
+    followed?;
+    let (source, destination) = (request.clone.source.label(), request.clone.destination.label());
+    let mut report = cloned.unwrap_or_else(|| Report::new(request.clone.job.as_str(), source, destination));
+    report.followed = Some(diary.change(|standing| Followed {
+        transactions: standing.counters.transactions - before.transactions,
+        rows: standing.counters.rows - before.rows,
+        applied_lsn: standing.applied_lsn,
+        reconnects: standing.counters.reconnects - before.reconnects,
+    }));
+    Ok(report)
 }
 
 /// Follows, beside who looks for what is wanted.
