@@ -16,6 +16,7 @@ SELECT c.relkind::pg_catalog.text AS kind,
        pg_catalog.format_type(a.atttypid, a.atttypmod) AS printed,
        -- An INSERT that does not name it fails.
        (a.attnotnull OR b.not_null) AND a.attidentity = '' AND NOT a.atthasdef AND NOT b.has_default AS required,
+       a.atttypid AS type_oid,
        a.attgenerated <> '' AS generated,
        a.attidentity = 'a' AS always_identity,
        (SELECT pg_catalog.quote_ident(o_n.nspname) || '.' || o.oprname

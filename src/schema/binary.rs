@@ -51,6 +51,16 @@ pub(super) const NAMES_AN_OBJECT: [&str; 12] = [
 /// "invalid int2vector data", "malformed tsquery: operand not found").
 const LOSES_EMPTY: [&str; 3] = ["int2vector", "oidvector", "tsquery"];
 
+/// Built-in types whose values stand for themselves in an array of them, in the same binary form on every server (their oids:
+/// `pg_type.dat`): bool bytea char name int8 int2 int4 text oid json point lseg path box polygon line cidr float4 float8
+/// macaddr8 circle macaddr inet bpchar varchar date time timestamp timestamptz interval timetz bit varbit numeric uuid pg_lsn
+/// tsvector jsonb. Not among them: what the rules above call unsafe, money (it counts in units of a locale), xml (it says an
+/// encoding of its own), and arrays, composites, ranges and all types that are made of others.
+pub const ONE_BY_ONE: [Oid; 38] = [
+    16, 17, 18, 19, 20, 21, 23, 25, 26, 114, 600, 601, 602, 603, 604, 628, 650, 700, 701, 774, 718, 829, 869,
+    1042, 1043, 1082, 1083, 1114, 1184, 1186, 1266, 1560, 1562, 1700, 2950, 3220, 3614, 3802,
+];
+
 /// The types that must travel as text: the unsafe ones and everything built on them.
 pub fn unsafe_types(types: &[TypeForm]) -> HashSet<Oid> {
     with_what_is_built_on(types, is_unsafe)

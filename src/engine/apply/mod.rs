@@ -14,6 +14,7 @@ pub mod checkpoint;
 mod conflict;
 mod full;
 pub mod joiner;
+mod lines;
 pub mod membership;
 pub mod net;
 pub mod order;
@@ -62,6 +63,9 @@ pub enum Error {
         id: Oid,
         unlike: Box<unlike::Unlike>,
     },
+    /// Values came in binary form, and here the column's type is another one.
+    #[error("column {column} of table {table} is of a type here that cannot read the source's binary values")]
+    NotInBinary { table: QualifiedName, column: String },
     /// The destination does not hold what the source's change needs, or does not take it.
     #[error("{conflict} (transaction that ends at {lsn})")]
     Conflict { conflict: Box<Conflict>, lsn: Lsn },
@@ -96,6 +100,7 @@ impl Classify for Error {
                 }
             }
             Self::Connect(error) => error.classify(),
+            Self::NotInBinary { .. } => Failure::retry("mirror_needs_text"),
             Self::TableMissing { .. } => Failure::operator("mirror_table_missing", Exit::Failed)
                 .hint("create the table on the destination as `multiboard-sync diff` shows, then start the mirror again"),
             Self::Unlike { .. } => Failure::operator("mirror_table_differs", Exit::Failed)

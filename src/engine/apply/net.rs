@@ -18,6 +18,26 @@ pub enum RowChange {
     Delete { old: Old },
 }
 
+impl RowChange {
+    /// Whether one of its values is in binary form.
+    pub fn has_binary(&self) -> bool {
+        let (old, new) = match self {
+            Self::Insert { new } => (None, Some(new)),
+            Self::Update { old, new } => (old.as_ref(), Some(new)),
+            Self::Delete { old } => (Some(old), None),
+        };
+        let old = old.map(|old| match old {
+            Old::Key(old) | Old::Full(old) => old,
+        });
+        [old, new].into_iter().flatten().any(is_binary)
+    }
+}
+
+/// Whether one of the values is in binary form.
+pub(super) fn is_binary(tuple: &Tuple) -> bool {
+    tuple.0.iter().any(|value| matches!(value, Value::Binary(_)))
+}
+
 /// The values of a row's replica identity, in the order of its columns.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Key<'c> {

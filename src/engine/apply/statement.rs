@@ -3,6 +3,7 @@
 //! ```text
 //! INSERT INTO s.t (a, b) SELECT u.v0, u.v1::pg_catalog._int4 FROM ROWS FROM (unnest($1::pg_catalog.int4[]), unnest($2::pg_catalog.text[])) AS u (v0, v1)
 //! UPDATE s.t AS t SET b = u.v0 FROM ROWS FROM (unnest($1 ..), unnest($2 ..)) AS u (k0, v0) WHERE t.a OPERATOR(pg_catalog.=) u.k0
+//! COPY s.t (a, b) FROM STDIN, where there are more than some
 //! DELETE FROM s.t AS t USING ROWS FROM (unnest($1 ..)) AS u (k0) WHERE t.a OPERATOR(pg_catalog.=) u.k0
 //! ```
 //!
@@ -17,6 +18,10 @@ use crate::sql;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     Insert,
+    /// The same for many rows, by COPY: in binary form or as text.
+    Copy {
+        binary: bool,
+    },
     /// Sets the columns at these positions of [`Table::sent`].
     Update {
         set: Vec<usize>,
@@ -31,6 +36,13 @@ pub enum Kind {
         null: Vec<bool>,
         set: Vec<usize>,
     },
+}
+
+impl Kind {
+    /// Whether it finds one row by all of its columns.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::DeleteFull { .. } | Self::UpdateFull { .. })
+    }
 }
 
 /// Which value of a row a parameter takes.
@@ -64,6 +76,7 @@ impl Table {
     pub fn statement(&self, kind: &Kind) -> Option<Statement> {
         match kind {
             Kind::Insert => Some(self.insert()),
+            Kind::Copy { binary } => self.copy(*binary),
             Kind::Update { set } => self.update(set),
             Kind::Delete => Some(self.delete()),
             Kind::DeleteFull { null } => Some(self.delete_full(null)),
@@ -88,6 +101,20 @@ impl Table {
             u = unnest(&[], &columns().collect::<Vec<_>>())
         );
         Statement { sql: insert, parameters: written().map(|sent| Takes::New(sent.at)).collect() }
+    }
+
+    /// COPY writes identity columns as INSERT does with OVERRIDING SYSTEM VALUE. `None` for a table without columns: its rows
+    /// are nothing to copy.
+    fn copy(&self, binary: bool) -> Option<Statement> {
+        let written = || self.sent.iter().filter(|sent| !sent.column.generated);
+        written().next()?;
+        let copy = sql!(
+            "COPY {t} ({c}) FROM STDIN{f}",
+            t = self.name,
+            c = Sql::join(written().map(|sent| sent.column.name.clone()), ", "),
+            f = Sql::fixed(if binary { " (FORMAT binary)" } else { "" })
+        );
+        Some(Statement { sql: copy, parameters: written().map(|sent| Takes::New(sent.at)).collect() })
     }
 
     fn update(&self, set: &[usize]) -> Option<Statement> {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::SystemTime;
 
+use futures_util::SinkExt;
 use tokio_postgres::types::ToSql;
 
-use super::rows::Rows;
+use super::rows::{Data, Rows};
 use super::table::Table;
 use crate::pg::{Lsn, Sql};
 use crate::sql;
@@ -47,9 +48,20 @@ impl Step {
                 client.execute(statement, &[mirror, &from, &to, committed_at]).await.map(Some)
             }),
             Self::Rows { statement, rows } => Box::pin(async move {
-                let parameters: Vec<&(dyn ToSql + Sync)> =
-                    rows.parameters.iter().map(|array| array as &(dyn ToSql + Sync)).collect();
-                client.execute(statement, &parameters).await.map(Some)
+                match &rows.data {
+                    Data::Arrays(arrays) => {
+                        let parameters: Vec<&(dyn ToSql + Sync)> =
+                            arrays.iter().map(|array| array as &(dyn ToSql + Sync)).collect();
+                        client.execute(statement, &parameters).await.map(Some)
+                    }
+                    Data::Lines(lines) => {
+                        let mut sink = Box::pin(client.copy_in(statement).await?);
+                        for message in lines.messages() {
+                            sink.feed(message).await?;
+                        }
+                        sink.as_mut().finish().await.map(Some)
+                    }
+                }
             }),
         }
     }

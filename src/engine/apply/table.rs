@@ -5,7 +5,8 @@ use tokio_postgres::{Client, Row};
 use super::unlike::{Type, Unlike};
 use super::{Error, Result};
 use crate::change::{Relation, ReplicaIdentity};
-use crate::pg::{Ident, QualifiedName, Sql};
+use crate::pg::{Ident, Oid, QualifiedName, Sql};
+use crate::schema::binary;
 
 /// A column of the destination's table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Column {
     pub name: Ident,
     /// Its type's name, qualified and without a modifier: a modifier in a cast would cut values off silently.
     pub of: Sql,
+    /// Its type's number here.
+    pub type_oid: Oid,
     /// Whether its values travel as text and are cast: arrays of the type do not hold them one by one.
     pub as_text: bool,
     /// Its type as what the source sends is held against it.
@@ -49,6 +52,8 @@ pub struct Table {
     pub identity: Vec<usize>,
     /// All columns identify a row.
     pub full: bool,
+    /// The first of those that are written whose values mean something else here in binary form, if there is one.
+    pub text_only: Option<Ident>,
 }
 
 /// The destination's table.
@@ -70,6 +75,7 @@ pub async fn read(client: &Client, name: &QualifiedName) -> Result<Option<Here>>
         Ok(Column {
             name: Ident::new(row.try_get::<_, &str>("name")?),
             of: Sql::printed_by_server(row.try_get::<_, String>("type")?),
+            type_oid: row.try_get("type_oid")?,
             as_text: row.try_get("as_text")?,
             kind: Type {
                 oid: row.try_get("base_oid")?,
@@ -115,6 +121,7 @@ pub fn pair(relation: &Relation, here: Option<&Here>) -> Result<Table> {
     let full = relation.identity == ReplicaIdentity::Full;
     let (mut sent, mut key, mut identity) = (Vec::new(), Vec::new(), Vec::new());
     let mut unlike = Unlike::default();
+    let mut text_only = None;
     for (at, column) in relation.columns.iter().enumerate() {
         let Some(here) = columns.iter().find(|here| here.name.as_str() == column.name) else {
             unlike.missing.push(column.clone());
@@ -128,6 +135,10 @@ pub fn pair(relation: &Relation, here: Option<&Here>) -> Result<Table> {
         if !here.kind.holds(column.type_id, column.type_modifier) {
             unlike.types.push((column.clone(), here.kind.printed.clone()));
         }
+        let in_binary = here.type_oid == column.type_id && binary::ONE_BY_ONE.contains(&here.type_oid);
+        if text_only.is_none() && (here.as_text || !in_binary) {
+            text_only = Some(here.name.clone());
+        }
         if is_key {
             key.push(sent.len());
             identity.push(at);
@@ -140,5 +151,5 @@ pub fn pair(relation: &Relation, here: Option<&Here>) -> Result<Table> {
     if !unlike.is_empty() {
         return Err(Error::Unlike { table: name, id, unlike: Box::new(unlike) });
     }
-    Ok(Table { name, partitioned: *partitioned, sent, key, identity, full })
+    Ok(Table { name, partitioned: *partitioned, sent, key, identity, full, text_only })
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use tokio_postgres::Client;
 
-use super::Result;
 use super::net::RowChange;
 use super::order::Change;
 use super::table::{self, Table};
+use super::{Error, Result};
 use crate::change::{self, Relation, Version};
 
 /// What is known of one session's tables.
@@ -22,7 +22,7 @@ impl Tables {
     /// A transaction's changes as they are to be done here. Messages are nothing to do.
     ///
     /// # Errors
-    /// A table, or a column of it, is not here.
+    /// A table, or a column of it, is not here; or values came in binary form that mean something else here.
     pub(super) async fn resolve(
         &mut self,
         client: &Client,
@@ -45,6 +45,14 @@ impl Tables {
                 change::Change::Message { .. } => continue,
             };
             let table = self.table(client, &relation).await?;
+            if let Some(column) = &table.text_only
+                && change.has_binary()
+            {
+                return Err(Error::NotInBinary {
+                    table: table.name.clone(),
+                    column: column.as_str().to_owned(),
+                });
+            }
             resolved.push(Change::Row { table, change });
         }
         Ok(resolved)

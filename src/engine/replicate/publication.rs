@@ -5,6 +5,7 @@ use super::{Error, Result};
 use crate::change::members::Member;
 use crate::connect::Connection;
 use crate::pg::{Ident, Oid, QualifiedName, Sql};
+use crate::schema::binary;
 use crate::sql;
 
 /// A table of the source that might be mirrored.
@@ -34,6 +35,18 @@ pub struct Choice {
     /// The tables with rows among them, and the partitions of those that have none.
     pub followed: Vec<Member>,
     pub left_out: Vec<(QualifiedName, &'static str)>,
+}
+
+/// Whether every value that the publication gives out can come in binary form (pgoutput's `binary`), which is asked for the
+/// stream as a whole: each column's type is one that means the same here and there, alone and in an array.
+pub async fn goes_in_binary(connection: &Connection, publication: &Ident) -> Result<bool> {
+    let failed = |source| Error::Source { doing: "looking at the types of the published columns", source };
+    let query = Sql::fixed(include_str!("../../../sql/source/published_types.sql"));
+    let rows = connection.query(&query, &[&publication.as_str()]).await.map_err(failed)?;
+    let types =
+        rows.iter().map(|row| row.try_get::<_, Oid>("type")).collect::<std::result::Result<Vec<_>, _>>();
+    let types = types.map_err(|error| failed(connection.error(error)))?;
+    Ok(types.iter().all(|oid| binary::ONE_BY_ONE.contains(oid)))
 }
 
 /// Chooses among the tables that the caller keeps. A partitioned table is published whole where that can be, so that partitions

@@ -67,33 +67,36 @@ pub struct Reading {
 
 /// The newest protocol that a server of this version speaks (manual, "Logical Streaming Replication Parameters"). Large
 /// transactions are streamed while in progress; not `parallel`: that only adds to rollbacks what a parallel apply needs.
-fn options(version: Version, publication: &Ident) -> Sql {
+fn options(version: Version, publication: &Ident, binary: bool) -> Sql {
     let protocol = match version {
         version if version.at_least(16) => "4",
         version if version.at_least(15) => "3",
         _ => "2",
     };
     sql!(
-        "proto_version {v}, streaming 'on', messages 'true', publication_names {p}",
+        "proto_version {v}, streaming 'on', messages 'true', binary '{b}', publication_names {p}",
         v = Literal(protocol),
+        b = Sql::fixed(if binary { "true" } else { "false" }),
         p = Literal(&publication.quoted())
     )
 }
 
 /// Makes both ends. Changes come of transactions that are not confirmed, from `from` on: a server that has confirmed more
-/// begins there without a word, so whoever asks has looked at the slot.
+/// begins there without a word, so whoever asks has looked at the slot. With `binary` values come as their types' send
+/// functions write them, where they have one.
 pub fn stream(
     walsender: RawConnection,
     slot: &Ident,
     publication: &Ident,
     from: Lsn,
+    binary: bool,
     stop: CancellationToken,
 ) -> (Stream, Reading) {
     let start = sql!(
         "START_REPLICATION SLOT {s} LOGICAL {l} ({o})",
         s = slot,
         l = Sql::printed_by_server(from.to_string()),
-        o = options(walsender.version(), publication)
+        o = options(walsender.version(), publication, binary)
     );
     let (filling, taking) = ahead();
     let (confirmed, watched) = watch::channel(from);

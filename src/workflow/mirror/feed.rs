@@ -131,7 +131,7 @@ impl Feed {
         let assembler = Assembler::new(
             at,
             Dialect::default(),
-            Limits { in_progress_bytes: 24 << 20, ..Limits::default() },
+            Limits { in_progress_bytes: 12 << 20, piece_bytes: 2 << 20 },
         );
         let (queue, positions, began) = (Queue::default(), Positions::new(at), Instant::now());
         let (settling, unwritten) = (Settling::No, VecDeque::new());

@@ -17,8 +17,8 @@ use crate::change::positions::{self, Decision, Reason};
 use crate::connect::{RawConnection, Settings};
 use crate::engine::apply::checkpoint::{self, Checkpoint};
 use crate::engine::apply::writer::Writer;
-use crate::engine::apply::{membership, skips};
-use crate::engine::replicate::{self, slot, stream};
+use crate::engine::apply::{self, membership, skips};
+use crate::engine::replicate::{self, publication, slot, stream};
 use crate::engine::spill::Spill;
 use crate::failure::{Classify, Next};
 use crate::tasks::{Ended, TaskGroup};
@@ -39,10 +39,16 @@ pub(super) async fn follow(
     gauge: &Gauge,
 ) -> Result<()> {
     let mut pause = FIRST_PAUSE;
+    let mut binary = true;
     loop {
         let began = Instant::now();
-        let error = match once(request, context, source, destination, diary, gauge).await {
+        let error = match once(request, context, source, destination, diary, gauge, binary).await {
             Ok(()) => return Ok(()),
+            Err(Error::Apply(apply::Error::NotInBinary { table, column })) if binary => {
+                tracing::info!(%table, %column, "a column's type is another one here: values come as text from now on");
+                binary = false;
+                continue;
+            }
             Err(error) if error.classify().next != Next::Retry => return Err(error),
             Err(error) => error,
         };
@@ -66,6 +72,7 @@ async fn once(
     destination: &Destination,
     diary: &Diary,
     gauge: &Gauge,
+    binary: bool,
 ) -> Result<()> {
     let stopped = "the mirror stopped where its checkpoint stands";
     let connecting = async {
@@ -73,7 +80,8 @@ async fn once(
         checkpoint::lock(session.client(), &request.name).await?;
         let found = checkpoint::read(session.client(), &request.name).await?;
         let from = found.ok_or(Reason::NoCheckpoint)?;
-        let walsender = walsender(request, source, &from).await?;
+        let (walsender, can) = walsender(request, source, &from).await?;
+        let binary = binary && can;
         // No other process applies it: the folder is ours.
         let folder = request.spill.join(request.slot().as_str());
         let aside = Spill::open(folder.join("aside")).await?;
@@ -81,9 +89,9 @@ async fn once(
         let members = membership::read(session.client(), &request.name).await?;
         let skips = Skips::new(skips::read(session.client(), &request.name).await?);
         let writer = Writer::new(session, request.name.clone(), from.lsn, request.on_conflict).await?;
-        Ok((writer, walsender, spill, (members, aside, skips)))
+        Ok((writer, (walsender, binary), spill, (members, aside, skips)))
     };
-    let (writer, walsender, spill, (members, aside, skips)) =
+    let (writer, (walsender, binary), spill, (members, aside, skips)) =
         match stoppable(&context.stop, stopped, connecting).await {
             Err(Error::Interrupted(_)) => return Ok(()),
             connected => connected?,
@@ -93,7 +101,7 @@ async fn once(
     let at = writer.at();
     // Not the group's own: when it is stopped the last batch is confirmed first.
     let reading_stops = CancellationToken::new();
-    let (stream, reading) = stream::stream(walsender, &name, &name, at, reading_stops.clone());
+    let (stream, reading) = stream::stream(walsender, &name, &name, at, binary, reading_stops.clone());
     tasks.spawn("stream", async move { Ok(reading.run().await?) });
     let (work, to_do) = mpsc::channel(1);
     let (done, written) = mpsc::unbounded_channel();
@@ -148,8 +156,8 @@ async fn once(
     }
 }
 
-/// A walsender at the slot, which has to be where the checkpoint needs it.
-async fn walsender(request: &Request, source: &Source, from: &Checkpoint) -> Result<RawConnection> {
+/// A walsender at the slot, which has to be where the checkpoint needs it; and whether values can come in binary form.
+async fn walsender(request: &Request, source: &Source, from: &Checkpoint) -> Result<(RawConnection, bool)> {
     let options = request.walsender(&source.party);
     let mut walsender = RawConnection::replication(&options, &Settings::default()).await?;
     let system = slot::identify(&mut walsender).await?;
@@ -157,6 +165,7 @@ async fn walsender(request: &Request, source: &Source, from: &Checkpoint) -> Res
     let standing = slot::look(&session, &from.slot).await?;
     let whose = standing.as_ref().and_then(|slot| slot.active_application.clone());
     let free = slot::free(&session, &from.slot, &options.application_name).await?;
+    let binary = publication::goes_in_binary(&session, &request.slot()).await?;
     session.close().await;
     if !free {
         let who = whose.unwrap_or_default();
@@ -174,7 +183,7 @@ async fn walsender(request: &Request, source: &Source, from: &Checkpoint) -> Res
             if at_risk {
                 tracing::warn!(slot = from.slot, "the source may soon remove log that the mirror needs");
             }
-            Ok(walsender)
+            Ok((walsender, binary))
         }
         Decision::ResyncRequired(reason) => Err(reason.into()),
     }

@@ -8,7 +8,7 @@ use crate::pg::Lsn;
 
 /// A batch is at most so many changes, or bytes of them ([`Change::memory_bytes`]).
 const CHANGES: usize = 20_000;
-const BYTES: usize = 8 << 20;
+const BYTES: usize = 4 << 20;
 
 /// What the destination is to do, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
