@@ -33,7 +33,7 @@ use std::sync::{LazyLock, Mutex, OnceLock};
 pub use binary::Binary;
 pub use cloning::{Outcome, clone};
 pub use database::{Database, Role, Session};
-pub use eventually::eventually;
+pub use eventually::{eventually, eventually_within};
 pub use fault_proxy::{Fault, FaultProxy, Point};
 pub use fixture::clones_without_a_differing_line;
 pub use server::{Server, Settings};
