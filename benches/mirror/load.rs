@@ -117,7 +117,7 @@ async fn mixed(servers: &Servers, options: &Options, mark: &mut i32) -> Vec<Stre
 const DOCUMENT: &str = r#"\set id random(1, :documents)
 \set owner random(1, 1000)
 BEGIN;
-UPDATE document SET body = body || jsonb_build_object('owner', :owner), changed_at = now() WHERE id = :id;
+UPDATE document SET body = body || jsonb_build_object('owner', :owner::integer), changed_at = now() WHERE id = :id;
 DELETE FROM document WHERE id = :id + 3 AND :owner < 50;
 INSERT INTO entry (account, amount, note) VALUES (:id, :owner, repeat('a longer note ', 10));
 INSERT INTO document VALUES (:documents + nextval('entry_id_seq'), :owner, '{"title": "new", "parts": [1, 2, 3]}', '{x,y}', now());
