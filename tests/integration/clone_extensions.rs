@@ -26,7 +26,7 @@ CREATE FUNCTION picky.f() RETURNS int LANGUAGE sql AS 'SELECT 1';
 CREATE TABLE picky.conf (a int); SELECT pg_catalog.pg_extension_config_dump('picky.conf', '');
 ";
 
-const HOME_CONTROL: &[u8] = b"default_version = '1.0'\nrelocatable = false\n";
+const HOME_CONTROL: &[u8] = b"default_version = '1.0'\nrelocatable = false\ncomment = 'of its file'\n";
 
 /// Its schema is a member of its own, so it comes and goes with it.
 const HOME: &[u8] = b"CREATE SCHEMA home; CREATE TABLE home.of_extension (a int);
@@ -215,7 +215,7 @@ async fn a_users_table_in_the_schema_of_an_extension_comes_along() {
         "CREATE EXTENSION home; CREATE EXTENSION conf;
          CREATE TABLE home.mine (id serial PRIMARY KEY, t home.of_extension); INSERT INTO home.mine (t) VALUES (ROW (7));
          CREATE TABLE conf.mine (id int REFERENCES conf.parent); INSERT INTO conf.mine VALUES (1);
-         CREATE FUNCTION home.f() RETURNS int LANGUAGE sql AS 'SELECT 1'; COMMENT ON TABLE home.mine IS 'mine'",
+         CREATE FUNCTION home.f() RETURNS int LANGUAGE sql AS 'SELECT 1'; COMMENT ON TABLE home.mine IS 'mine'; COMMENT ON EXTENSION home IS NULL",
     )
     .await;
 

@@ -30,12 +30,14 @@ pub(super) fn render(catalog: &Catalog, options: &Options, to: &mut Rendering) {
             sql!(" WITH SCHEMA {schema}", schema = extension.schema)
         };
         // IF NOT EXISTS: another extension's script may have made it.
+        let make =
+            sql!("CREATE EXTENSION IF NOT EXISTS {name}{schema}", name = extension.name, schema = schema);
+        // It comes with the comment of its control file, which somebody may have taken away.
+        let has_comment = catalog.comments.iter().any(|comment| comment.of == address);
+        let silence =
+            (!has_comment).then(|| sql!("COMMENT ON EXTENSION {name} IS NULL", name = extension.name));
         to.push(Piece {
-            sql: vec![sql!(
-                "CREATE EXTENSION IF NOT EXISTS {name}{schema}",
-                name = extension.name,
-                schema = schema
-            )],
+            sql: std::iter::once(make).chain(silence).collect(),
             ..Piece::new(address, Rank::Extension, Phase::PreData, label.clone())
         });
         lose(extension, &label, options, to);
