@@ -83,6 +83,9 @@ pub struct Verification {
     pub different: Vec<String>,
     /// What was left out of the comparison, and why.
     pub left_out: Vec<Skipped>,
+    /// The position of the source's log at which both sides were looked at, of a mirror that goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
     /// Of tables that differ the first rows that do, where rows were looked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rows: Vec<DifferentRows>,

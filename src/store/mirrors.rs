@@ -10,10 +10,13 @@ use super::sqlite::{Sqlite, now_ms};
 use crate::engine::stage::registry::RegistryError;
 use crate::id::JobId;
 use crate::progress::MirrorPhase;
-use crate::workflow::mirror::record::{Record, Records, Standing, Wanted};
+use crate::workflow::mirror::Hold;
+use crate::workflow::mirror::record::{Held, Record, Records, Standing, Wanted};
 
 const COLUMNS: &str =
     "SELECT name, job, wanted, phase, definition, standing, created_ms, changed_ms FROM mirror";
+
+const HELD: &str = "SELECT held_by, held_at, renewed, reached FROM mirror_hold";
 
 impl Records for Sqlite {
     fn mirror(&self, name: &str) -> Result<Option<Record>, RegistryError> {
@@ -85,9 +88,42 @@ impl Records for Sqlite {
         changed.map(|rows| rows == 1).map_err(failed(doing()))
     }
 
+    fn hold_back(&self, name: &str, by: &JobId, at: Hold) -> Result<Held, RegistryError> {
+        let statement = "INSERT INTO mirror_hold (mirror, held_by, held_at, renewed, reached) VALUES (?1, ?2, ?3, 1, 0) \
+                         ON CONFLICT (mirror) DO UPDATE SET held_at = ?3, renewed = renewed + 1, \
+                         reached = CASE WHEN held_at = ?3 THEN reached ELSE 0 END WHERE held_by = ?2";
+        let query = format!("{HELD} WHERE mirror = ?");
+        let held = self.write(|transaction| {
+            transaction.execute(statement, params![name, by.as_str(), place(at)])?;
+            transaction.query_row(&query, [name], held)
+        });
+        held.map_err(failed(format!("hold mirror \"{name}\" back")))
+    }
+
+    fn held(&self, name: &str) -> Result<Option<Held>, RegistryError> {
+        let query = format!("{HELD} WHERE mirror = ?");
+        self.read(|sqlite| sqlite.query_row(&query, [name], held).optional())
+            .map_err(failed(format!("see who holds mirror \"{name}\" back")))
+    }
+
+    fn reached(&self, name: &str, held: &Held) -> Result<(), RegistryError> {
+        let statement = "UPDATE mirror_hold SET reached = 1 WHERE mirror = ? AND held_by = ? AND held_at = ?";
+        let values = params![name, held.by.as_str(), place(held.at)];
+        let changed = self.write(|transaction| transaction.execute(statement, values));
+        changed.map(drop).map_err(failed(format!("record that mirror \"{name}\" is held back")))
+    }
+
+    fn let_go(&self, name: &str, by: &JobId) -> Result<(), RegistryError> {
+        let statement = "DELETE FROM mirror_hold WHERE mirror = ? AND held_by = ?";
+        let deleted = self.write(|transaction| transaction.execute(statement, params![name, by.as_str()]));
+        deleted.map(drop).map_err(failed(format!("let mirror \"{name}\" go")))
+    }
+
     fn forget_mirror(&self, name: &str) -> Result<(), RegistryError> {
-        let statement = "DELETE FROM mirror WHERE name = ?";
-        let deleted = self.write(|transaction| transaction.execute(statement, [name]));
+        let deleted = self.write(|transaction| {
+            transaction.execute("DELETE FROM mirror_hold WHERE mirror = ?", [name])?;
+            transaction.execute("DELETE FROM mirror WHERE name = ?", [name])
+        });
         deleted.map(drop).map_err(failed(format!("forget mirror \"{name}\"")))
     }
 }
@@ -104,6 +140,26 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         created_ms: row.get(6)?,
         changed_ms: row.get(7)?,
     })
+}
+
+fn held(row: &Row<'_>) -> rusqlite::Result<Held> {
+    let (by, at): (String, String) = (row.get(0)?, row.get(1)?);
+    let at = match at.as_str() {
+        NOW => Hold::Now,
+        position => Hold::At(position.parse().map_err(|_| wrong(1, format!("{position} is no position")))?),
+    };
+    let by = by.parse().map_err(|error| wrong(0, error))?;
+    Ok(Held { by, at, renewed: row.get(2)?, reached: row.get(3)? })
+}
+
+const NOW: &str = "now";
+
+/// The word for where it is held.
+fn place(at: Hold) -> String {
+    match at {
+        Hold::Off | Hold::Now => NOW.to_owned(),
+        Hold::At(position) => position.to_string(),
+    }
 }
 
 fn failed<E: Into<Box<dyn std::error::Error + Send + Sync>>>(

@@ -10,7 +10,8 @@ use crate::job::{Filter, Kind, Record, Store, StoreError, UndoState, settle};
 use crate::pg::Lsn;
 use crate::progress::{Lag, MirrorPhase, Phase, Problem, Status, Wal};
 use crate::safety::{Identity, MadeFor};
-use crate::workflow::mirror::record::{Definition, End, Record as Mirror, Records, Standing, Wanted};
+use crate::workflow::mirror::Hold;
+use crate::workflow::mirror::record::{Definition, End, Held, Record as Mirror, Records, Standing, Wanted};
 
 fn job(kind: Kind, created_ms: i64) -> Record {
     Record::new(JobId::generate(), kind, "staging", "local", "app \"dev\"", created_ms)
@@ -145,13 +146,32 @@ fn keeps_mirrors(store: &dyn Records) {
     assert!(!store.stand("app", &first, MirrorPhase::Error, &Standing::default()).expect("stand"));
     kept(&mirror);
 
+    // One job holds it back; what the process that runs it says of that is of what is asked for now.
+    assert_eq!(store.held("app").expect("held"), None);
+    let asked = store.hold_back("app", &first, Hold::Now).expect("hold");
+    let expected = Held { by: first.clone(), at: Hold::Now, renewed: 1, reached: false };
+    assert_eq!((&asked, store.held("app").expect("held").as_ref()), (&expected, Some(&expected)));
+    store.reached("app", &asked).expect("reached");
+    let renewed = store.hold_back("app", &first, Hold::Now).expect("hold");
+    assert_eq!((renewed.renewed, renewed.reached), (2, true));
+    let at = Hold::At(Lsn::from_u64(u64::MAX));
+    let moved = store.hold_back("app", &first, at).expect("hold");
+    assert_eq!((moved.at, moved.reached), (at, false));
+    store.reached("app", &renewed).expect("what was asked for before");
+    assert!(!store.held("app").expect("held").expect("there").reached);
+    assert_eq!(store.hold_back("app", &second, Hold::Now).expect("hold").by, first);
+    store.let_go("app", &second).expect("what is not its own");
+    assert_eq!(store.held("app").expect("held").expect("there").at, at);
+    store.let_go("app", &first).expect("let go");
+    assert_eq!(store.hold_back("app", &second, Hold::Now).expect("hold").by, second);
+
     let other = Mirror { name: "ab".to_owned(), ..mirror.clone() };
     assert!(store.claim(&other, None).expect("claim"));
     let names: Vec<String> = store.mirrors().expect("list").into_iter().map(|mirror| mirror.name).collect();
     assert_eq!(names, ["ab", "app"]);
     store.forget_mirror("app").expect("forget");
     store.forget_mirror("app").expect("forget what is not there");
-    assert_eq!(read("app"), None);
+    assert_eq!((read("app"), store.held("app").expect("held")), (None, None));
     assert!(!store.wish("app", Wanted::Run).expect("wish"));
     assert!(!store.stand("app", &second, MirrorPhase::Error, &Standing::default()).expect("stand"));
     kept(&other);

@@ -84,4 +84,5 @@ mod schema_objects;
 mod schema_tables;
 mod undo;
 mod verify;
+mod verify_mirror;
 mod verify_rows;

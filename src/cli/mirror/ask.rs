@@ -22,7 +22,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// It is said what is waited for when it has not happened by then. The mirror itself says so after two seconds.
 const SOON: Duration = Duration::from_secs(3);
 
-type Found<T> = Result<T, Box<dyn Classify + Send + Sync>>;
+pub(in crate::cli) type Found<T> = Result<T, Box<dyn Classify + Send + Sync>>;
 
 /// Lets it stand still. Returns when it does, or when it is known that nobody runs it.
 pub(super) async fn pause(context: &Context, name: &str) -> Outcome {
@@ -141,6 +141,6 @@ async fn mark(
 }
 
 /// The record of a mirror of this data directory.
-pub(super) fn find(store: &Sqlite, name: &str) -> Found<Record> {
+pub(in crate::cli) fn find(store: &Sqlite, name: &str) -> Found<Record> {
     Ok(store.mirror(name)?.ok_or_else(|| Error::NoSuchMirror { name: name.to_owned() })?)
 }

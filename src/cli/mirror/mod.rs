@@ -1,8 +1,8 @@
 //! `multiboard-sync mirror`: a copy that follows its source, and what can be asked of the mirrors of this machine.
 
-mod ask;
+pub(super) mod ask;
 mod show;
-mod start;
+pub(super) mod start;
 
 use clap::{Args, Subcommand};
 

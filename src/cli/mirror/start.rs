@@ -7,6 +7,7 @@ use super::super::context::Context;
 use super::super::watched::Watched;
 use super::super::{Outcome, clone, parties};
 use crate::engine::apply;
+use crate::failure::Classify;
 use crate::id::JobId;
 use crate::job;
 use crate::workflow::mirror::{self, record::Record};
@@ -69,6 +70,28 @@ impl Options {
         arguments.clone.to = record.of.destination.reach.clone();
         Ok(arguments)
     }
+}
+
+/// A recorded mirror, to be followed by a job of another kind.
+pub(in crate::cli) fn request(
+    context: &Context,
+    record: &Record,
+    id: &JobId,
+) -> Result<mirror::Request, Box<dyn Classify + Send + Sync>> {
+    let arguments = Options::of(record)?;
+    let selection = arguments.clone.selection()?;
+    let source = parties::party(context, "--from", &arguments.clone.from)?;
+    let destination = parties::party(context, "--to", &arguments.clone.to)?;
+    Ok(mirror::Request {
+        clone: arguments.clone.request(id.clone(), source, destination, selection),
+        name: record.name.clone(),
+        accept_unbounded_wal: arguments.accept_unbounded_wal,
+        wal_budget: arguments.wal_budget,
+        on_conflict: arguments.on_conflict.into(),
+        installation: context.store()?.installation().to_owned(),
+        spill: context.config.data_dir.join("spill"),
+        options: record.of.options.clone(),
+    })
 }
 
 /// Runs it.

@@ -110,12 +110,14 @@ fn verification(verification: Option<&Verification>, text: &mut String) -> fmt::
         VerifyMode::Counts => "counts",
         VerifyMode::Checksum | VerifyMode::Rows => "checksums",
     };
+    let at = verification.as_of.as_deref().map(|at| format!(", as of {} of the source", safe(at)));
+    let at = at.unwrap_or_default();
     let equal = counted(verification.equal, "object", "objects");
     if verification.different.is_empty() {
-        writeln!(text, "  verified  {equal} equal by {by}")?;
+        writeln!(text, "  verified  {equal} equal by {by}{at}")?;
     } else {
         let different = counted(verification.different.len() as u64, "object", "objects");
-        writeln!(text, "  verified  {different} DIFFERENT, {equal} equal by {by}")?;
+        writeln!(text, "  verified  {different} DIFFERENT, {equal} equal by {by}{at}")?;
     }
     named(verification.different.iter().map(String::as_str), text)?;
     rows::write(&verification.rows, text)?;

@@ -100,6 +100,7 @@ fn outcome() -> Report {
             different: Vec::new(),
             left_out: Vec::new(),
             rows: Vec::new(),
+            as_of: None,
         }),
         profile: Some("supabase of the source: it has schema auth".to_owned()),
         created: vec!["role anon, without login".to_owned()],
@@ -255,6 +256,7 @@ fn the_report_of_a_difference_cannot_be_overlooked() {
         different,
         left_out: Vec::new(),
         rows: Vec::new(),
+        as_of: None,
     });
     assert_snapshot!(report::text(&of), @r#"
 staging -> local: failed

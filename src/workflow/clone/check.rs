@@ -62,6 +62,7 @@ pub(super) async fn check(
         equal: findings.equal,
         different: Vec::new(),
         rows: Vec::new(),
+        as_of: None,
         left_out: plan.drawn.jobs.iter().filter(|_| request.verify.hashes()).map(left_out).collect(),
     }))
 }

@@ -4,15 +4,22 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::diary::Diary;
 use super::error::Error;
+use super::hold::{self, Holds, Lease};
+use super::queue::Hold;
 use super::record::Wanted;
+use crate::engine::stage::registry::RegistryError;
 use crate::failure::chain;
 use crate::workflow::Result;
 
 /// Between two looks into the record: a wish is seen in half of the second that nobody notices.
 const LOOK: Duration = Duration::from_millis(400);
+
+/// The same while somebody holds the mirror back.
+const LOOK_WHILE_HELD: Duration = Duration::from_millis(50);
 
 /// What the mirror is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,30 +32,46 @@ pub enum Wish {
 
 /// What is wanted now, and the moment when that changes.
 #[derive(Clone, Debug)]
-pub struct Wishes(watch::Receiver<Wish>);
+pub struct Wishes {
+    wish: watch::Receiver<Wish>,
+    holds: Holds,
+}
 
 impl Wishes {
     /// What is wanted now.
     pub fn now(&self) -> Wish {
-        *self.0.borrow()
+        *self.wish.borrow()
+    }
+
+    /// How it is to be held back while it follows.
+    pub(super) fn holds(&self) -> Holds {
+        self.holds.clone()
     }
 
     /// Waits until something else is wanted than `this`. Cancel-safe.
     pub async fn other_than(&mut self, this: Wish) {
         // Where nobody wishes any more nothing changes: the mirror is being stopped then.
-        if self.0.wait_for(|wish| *wish != this).await.is_err() {
+        if self.wish.wait_for(|wish| *wish != this).await.is_err() {
             std::future::pending::<()>().await;
         }
     }
 }
 
 /// The end that reads the record.
-pub(super) struct Control(watch::Sender<Wish>);
+pub(super) struct Control {
+    wishes: watch::Sender<Wish>,
+    wanted: watch::Sender<Hold>,
+    reached: watch::Receiver<Option<Hold>>,
+    lease: Lease,
+}
 
 /// A control whose mirror runs, and what it controls.
 pub(super) fn control() -> (Control, Wishes) {
     let (sender, receiver) = watch::channel(Wish::Run);
-    (Control(sender), Wishes(receiver))
+    let (wanted, holds) = hold::holds(Hold::Off);
+    let reached = holds.reached.subscribe();
+    let control = Control { wishes: sender, wanted, reached, lease: Lease::default() };
+    (control, Wishes { wish: receiver, holds })
 }
 
 impl Control {
@@ -56,11 +79,15 @@ impl Control {
     ///
     /// # Errors
     /// The record is not this process's any more.
-    pub(super) async fn look(self, diary: &Diary) -> Result<()> {
+    pub(super) async fn look(mut self, diary: &Diary) -> Result<()> {
         let mut troubled = false;
         loop {
-            tokio::time::sleep(LOOK).await;
-            let record = match diary.records().mirror(diary.name()) {
+            tokio::select! {
+                () = tokio::time::sleep(self.pause()) => {}
+                Ok(()) = self.reached.changed() => {}
+            }
+            let read = diary.records().mirror(diary.name());
+            let record = match read.and_then(|record| self.hold(diary).map(|()| record)) {
                 Ok(record) => record,
                 Err(error) => {
                     // The rows go on; whoever wants something sees the same error.
@@ -78,7 +105,24 @@ impl Control {
                 Wanted::Run => Wish::Run,
                 Wanted::Pause => Wish::Pause,
             };
-            self.0.send_if_modified(|now| std::mem::replace(now, wish) != wish);
+            self.wishes.send_if_modified(|now| std::mem::replace(now, wish) != wish);
+        }
+    }
+
+    /// Whoever holds the mirror back waits for an answer, and the mirror for an end of it.
+    fn pause(&self) -> Duration {
+        if *self.wanted.borrow() == Hold::Off { LOOK } else { LOOK_WHILE_HELD }
+    }
+
+    /// Hands on how the mirror is to be held back, and writes down that it is.
+    fn hold(&mut self, diary: &Diary) -> std::result::Result<(), RegistryError> {
+        let held = diary.records().held(diary.name())?;
+        let wanted = self.lease.wants(held.as_ref(), Instant::now());
+        self.wanted.send_if_modified(|now| std::mem::replace(now, wanted) != wanted);
+        let reached = *self.reached.borrow_and_update();
+        match held.filter(|held| !held.reached && wanted != Hold::Off && reached == Some(wanted)) {
+            Some(held) => diary.records().reached(diary.name(), &held),
+            None => Ok(()),
         }
     }
 }

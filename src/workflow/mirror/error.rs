@@ -2,6 +2,7 @@
 
 use crate::failure::{Classify, Exit, Failure};
 use crate::id::JobId;
+use crate::progress::MirrorPhase;
 
 /// What can go wrong with a mirror as such.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,24 @@ pub enum Error {
     /// The same, of an earlier time.
     #[error("{said}")]
     GivenUp { said: String },
+    /// Somebody else compares its sides.
+    #[error("job {job} holds mirror \"{name}\" back at this moment")]
+    HeldBy { name: String, job: JobId },
+    /// Its process went away while it was to be held back.
+    #[error("the process that ran mirror \"{name}\" has ended, in phase {}", phase.name())]
+    Ended { name: String, phase: MirrorPhase },
+    /// It comes to no position at all.
+    #[error("mirror \"{name}\" does not follow its source: it is in phase {}", phase.name())]
+    StandsStill { name: String, phase: MirrorPhase },
+    /// It did not come to where it was to be held.
+    #[error("mirror \"{name}\" neither stood still nor came any further for {seconds} s")]
+    NotHeld { name: String, seconds: u64 },
+    /// Source and destination could not be seen at one moment.
+    #[error("the sides of mirror \"{name}\" could not be seen at one moment: {reason}")]
+    NoMoment { name: String, reason: String },
+    /// There is nothing to compare.
+    #[error("mirror \"{name}\" has not had its first copy yet")]
+    NotBegun { name: String },
     /// It cannot be started from its record.
     #[error("how mirror \"{name}\" was started cannot be read from its record: {why}")]
     Options { name: String, why: String },
@@ -75,6 +94,16 @@ impl Classify for Error {
                      source's disk has room for that",
                 )
             }
+            Self::HeldBy { .. } => Failure::retry("mirror_held"),
+            Self::Ended { name, .. } | Self::NotBegun { name } => Failure::operator("mirror_does_not_run", Exit::Failed)
+                .hint(format!("`multiboard-sync mirror status {name}` says where it stands")),
+            Self::StandsStill { name, .. } => Failure::operator("mirror_stands_still", Exit::Failed).hint(format!(
+                "`multiboard-sync mirror status {name}` says why; `multiboard-sync mirror resume {name}` lets it go on"
+            )),
+            Self::NotHeld { .. } => Failure::operator("mirror_not_held", Exit::Failed)
+                .hint("a very large transaction may be on its way: try again when the mirror has caught up"),
+            Self::NoMoment { .. } => Failure::operator("verify_no_moment", Exit::Failed)
+                .hint("try again when fewer long transactions run on the source"),
             Self::Options { .. } => Failure::operator("mirror_options_unreadable", Exit::Usage)
                 .hint("start it with `multiboard-sync mirror --name NAME --from .. --to ..`"),
         }

@@ -38,8 +38,8 @@ pub(super) struct Standing {
     pub(super) applied: Lsn,
     /// Durable there, and told to the source.
     pub(super) confirmed: Lsn,
-    /// Everything up to the position at which transactions are held has been written.
-    pub(super) held: bool,
+    /// How transactions are held back, where everything before has been written.
+    pub(super) held: Option<Hold>,
     /// Everything of the source before it is on the destination, or is not for it.
     pub(super) settled: Lsn,
     /// When the oldest transaction that came in and is not written was committed, by the source's clock.
@@ -358,6 +358,10 @@ impl Feed {
 
     /// Moves the checkpoint alone where that is due: nothing has room before it, so it is handed on at once.
     async fn move_checkpoint(&mut self, work: &mpsc::Sender<Work>, stopping: bool) {
+        // Who holds at a position reads there how far it has come.
+        if self.queue.holds() != Hold::Off && !stopping {
+            return;
+        }
         let between = self.is_between();
         let moved = self.positions.move_checkpoint(between, self.began.elapsed(), stopping);
         // At a clean stop what is written is made durable too.
@@ -416,7 +420,7 @@ impl Feed {
                 received: positions.received_lsn(),
                 applied: positions.applied_lsn(),
                 confirmed: positions.confirmed_lsn(),
-                held,
+                held: held.then(|| self.queue.holds()),
                 settled,
                 oldest: self.unwritten.front().map(|(_, committed_at)| *committed_at),
                 in_progress: self.assembler.in_progress(),

@@ -9,7 +9,7 @@ use super::aside::Aside;
 use super::diary::Diary;
 use super::feed::{self, Feed, Standing};
 use super::gauge::Gauge;
-use super::queue::Hold;
+use super::hold::Holds;
 use super::skips::Skips;
 use super::{Request, join, newcomers, sequences, write};
 use crate::change::members::Members;
@@ -37,12 +37,13 @@ pub(super) async fn follow(
     destination: &Destination,
     diary: &Diary,
     gauge: &Gauge,
+    holds: &Holds,
 ) -> Result<()> {
     let mut pause = FIRST_PAUSE;
     let mut binary = true;
     loop {
         let began = Instant::now();
-        let error = match once(request, context, source, destination, diary, gauge, binary).await {
+        let error = match once(request, context, source, destination, diary, gauge, holds, binary).await {
             Ok(()) => return Ok(()),
             Err(Error::Apply(apply::Error::NotInBinary { table, column })) if binary => {
                 tracing::info!(%table, %column, "a column's type is another one here: values come as text from now on");
@@ -72,6 +73,7 @@ async fn once(
     destination: &Destination,
     diary: &Diary,
     gauge: &Gauge,
+    holds: &Holds,
     binary: bool,
 ) -> Result<()> {
     let stopped = "the mirror stopped where its checkpoint stands";
@@ -107,7 +109,6 @@ async fn once(
     let (done, written) = mpsc::unbounded_channel();
     tasks.spawn("write", write::write(writer, to_do, done));
     let (stop, stopping) = (tasks.stop(), tasks.stop());
-    let (_hold, held) = watch::channel(Hold::Off);
     let (standing, stands) = watch::channel(Standing::default());
     let (asks, asked) = mpsc::channel(1);
     let (left, joins) = mpsc::unbounded_channel();
@@ -116,7 +117,8 @@ async fn once(
     let _ = left.send(stands_aside);
     let members = Members::new(members.into_iter().map(|(member, follows)| (member.oid, follows)));
     let joining = feed::Joining { asks: asked, left };
-    let feed = Feed::new(stream, spill, at, Aside::new(members, skips, aside), joining, held, standing);
+    let aside = Aside::new(members, skips, aside);
+    let feed = Feed::new(stream, spill, at, aside, joining, holds.wanted.clone(), standing);
     tasks.spawn("feed", async move {
         let fed = feed.run(feed::Destination { work, written }, &stop).await;
         reading_stops.cancel();
@@ -141,11 +143,12 @@ async fn once(
             () = gauge.streams() => diary.change(|standing| standing.waits = None),
         }
     };
-    let (ended, joined, (), (), (), ()) = tokio::join!(
+    let (ended, joined, (), (), (), (), ()) = tokio::join!(
         streaming,
         joining,
         newcomers::follow(request, context, source, destination, asks.clone(), &over),
-        sequences::follow(context, source, destination, &over),
+        holds.tell(stands.clone()),
+        sequences::follow(context, source, destination, stands.clone(), &over),
         gauge.follow(stands),
         connected
     );

@@ -24,6 +24,7 @@ pub(super) async fn govern(
     gauge: &Gauge,
     mut wishes: Wishes,
 ) -> Result<()> {
+    let holds = wishes.holds();
     while !context.stop.is_cancelled() {
         if wishes.now() == Wish::Pause {
             diary.phase(MirrorPhase::Paused)?;
@@ -35,7 +36,8 @@ pub(super) async fn govern(
         }
         diary.phase(MirrorPhase::CatchingUp)?;
         let turn = clone::Context { stop: context.stop.child_token(), ..context.clone() };
-        let mut following = std::pin::pin!(follow::follow(request, &turn, source, destination, diary, gauge));
+        let following = follow::follow(request, &turn, source, destination, diary, gauge, &holds);
+        let mut following = std::pin::pin!(following);
         tokio::select! {
             // A mirror that fails as it is to pause has failed.
             biased;

@@ -20,6 +20,7 @@ mod follow;
 mod forget;
 mod gauge;
 mod govern;
+mod hold;
 mod join;
 mod lag;
 pub mod mark;
@@ -36,6 +37,8 @@ mod write;
 
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use super::party::{Destination, Source};
 use super::{Error as WorkflowError, Result, clone, stoppable};
 use crate::connect::{self, Settings};
@@ -49,8 +52,10 @@ use record::Records;
 
 pub use beginning::Beginning;
 pub use error::Error;
+pub(in crate::workflow) use hold::{Here, Holding, There};
 pub use mend::Mend;
 pub use queue::Hold;
+pub(in crate::workflow) use sequences::names as sequences;
 
 /// Log that a mirror may keep on its source while it does not get on, unless it is told otherwise: 8 GB (design, "Mirror").
 pub const WAL_BUDGET: u64 = 8 << 30;
@@ -190,6 +195,58 @@ async fn give_up(source: &Party, slot: &str, passed: Error) -> WorkflowError {
         Err(why) => {
             let left = vec![format!("replication slot \"{slot}\", which is past its budget")];
             Error::Left { left, why }.into()
+        }
+    }
+}
+
+/// Follows in this process for as long as somebody works with the mirror held back: from the checkpoint, nothing of it
+/// before it is let go to a position. Ends it when that lets it go for good, and gives back what came of the work.
+pub(in crate::workflow) async fn held<T>(
+    request: &Request,
+    context: &Context,
+    work: impl AsyncFnOnce(&Here) -> Result<T>,
+) -> Result<T> {
+    let stop = &context.run.stop;
+    let stopped = "the mirror stopped where its checkpoint stands";
+    let source = stoppable(stop, stopped, Source::open(&request.clone.source)).await?;
+    let claim::Claimed { diary, entry, .. } = claim::claim(request, context, &source).await?;
+    if entry != Entry::Follow {
+        return Err(Error::NotBegun { name: request.name.clone() }.into());
+    }
+    let destination = stoppable(stop, stopped, follower(request, &context.run, &source)).await?;
+    let (wanted, holds) = hold::holds(Hold::Now);
+    let here = Here { wanted, reached: holds.reached.subscribe(), over: stop.child_token() };
+    let turn = clone::Context { stop: here.over.clone(), ..context.run.clone() };
+    let gauge = gauge::Gauge::default();
+    let following = follow::follow(request, &turn, &source, &destination, &diary, &gauge, &holds);
+    let (followed, done) = at_its_side(following, stoppable(stop, stopped, work(&here)), &here.over).await;
+    match &followed {
+        Err(error) if !is_nothing_to_mend(error) => diary.ends_with(error)?,
+        _ => diary.write()?,
+    }
+    match done {
+        Some(done) => done,
+        None => followed
+            .and(Err(WorkflowError::Defect("a mirror ended in the middle of work with it".to_owned()))),
+    }
+}
+
+/// What came of `following`, which ends by `over`, and of `work`, which is given up where following fails before it is done.
+async fn at_its_side<T>(
+    following: impl Future<Output = Result<()>>,
+    work: impl Future<Output = Result<T>>,
+    over: &CancellationToken,
+) -> (Result<()>, Option<Result<T>>) {
+    let (mut following, mut work) = (std::pin::pin!(following), std::pin::pin!(work));
+    tokio::select! {
+        biased;
+        followed = &mut following => match followed {
+            Ok(()) => (Ok(()), Some(work.await)),
+            Err(error) => (Err(error), None),
+        },
+        done = &mut work => {
+            over.cancel();
+            (following.await, Some(done))
         }
     }
 }

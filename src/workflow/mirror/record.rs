@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::queue::Hold;
 use crate::engine::apply::Conflicts;
 use crate::engine::stage::registry::RegistryError;
 use crate::id::JobId;
@@ -100,6 +101,17 @@ pub struct Counters {
     pub errors: u64,
 }
 
+/// Who holds a mirror back, and whether it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub by: JobId,
+    pub at: Hold,
+    /// How often it was asked for.
+    pub renewed: i64,
+    /// The process that runs the mirror says so.
+    pub reached: bool,
+}
+
 /// Keeps mirrors. Every call is durable when it returns; several processes share one store.
 pub trait Records: Send + Sync {
     /// One mirror.
@@ -138,6 +150,30 @@ pub trait Records: Send + Sync {
         phase: MirrorPhase,
         standing: &Standing,
     ) -> Result<bool, RegistryError>;
+
+    /// Holds it back, again, where nobody else does. What is held by then, and by whom.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn hold_back(&self, name: &str, by: &JobId, at: Hold) -> Result<Held, RegistryError>;
+
+    /// Who holds it back.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn held(&self, name: &str) -> Result<Option<Held>, RegistryError>;
+
+    /// The process that runs it says that it stands still as `held` asks; nothing where something else is asked for by now.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn reached(&self, name: &str, held: &Held) -> Result<(), RegistryError>;
+
+    /// It is not held back by this job any more, whether or not it was.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn let_go(&self, name: &str, by: &JobId) -> Result<(), RegistryError>;
 
     /// Forgets it. Whether or not it was there.
     ///

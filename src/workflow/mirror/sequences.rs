@@ -1,4 +1,5 @@
-//! Sequences follow beside the stream, which does not tell of them: every half minute, and once more at a clean stop.
+//! Sequences follow beside the stream, which does not tell of them: every half minute, when the mirror is held at a position,
+//! and once more at a clean stop.
 //!
 //! A value is read from the source after the rows that used it were written there, so what the destination gets is never
 //! behind its rows for longer than until the next look, and not at all after a stop.
@@ -6,8 +7,11 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::feed::Standing;
+use super::queue::Hold;
 use crate::connect::{self, Connection, Settings};
 use crate::engine::copy::sequences;
 use crate::failure::chain;
@@ -24,18 +28,33 @@ pub(super) async fn follow(
     context: &clone::Context,
     source: &Source,
     destination: &Destination,
+    mut stands: watch::Receiver<Standing>,
     over: &CancellationToken,
 ) {
-    let mut told = false;
+    let (mut told, mut held) = (false, false);
     loop {
         tokio::select! {
             () = over.cancelled() => break,
             () = tokio::time::sleep(EVERY) => {}
+            () = no_longer(held, &mut stands) => {
+                held = !held;
+                if !held {
+                    continue;
+                }
+            }
         }
         look(context, source, destination, &mut told).await;
     }
     if context.stop.is_cancelled() {
         look(context, source, destination, &mut told).await;
+    }
+}
+
+/// Waits until the mirror is held at a position, or no longer. Cancel-safe.
+async fn no_longer(held: bool, stands: &mut watch::Receiver<Standing>) {
+    let is_held = |standing: &Standing| matches!(standing.held, Some(Hold::At(_)));
+    if stands.wait_for(|standing| is_held(standing) != held).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -68,7 +87,8 @@ async fn once(source: &Source, destination: &Destination) -> Result<()> {
     Ok(())
 }
 
-async fn names(connection: &Connection) -> Result<Vec<QualifiedName>> {
+/// The sequences whose values our role may read.
+pub(in crate::workflow) async fn names(connection: &Connection) -> Result<Vec<QualifiedName>> {
     let query = Sql::fixed(include_str!("../../../sql/source/followed_sequences.sql"));
     let rows = connection.query(&query, &[]).await?;
     let names = rows.iter().map(|row| {

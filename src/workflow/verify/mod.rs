@@ -1,7 +1,10 @@
 //! Compares two databases: read-only on both sides, each at one moment, and says what differs.
 
 mod apart;
+pub mod live;
+mod quiet;
 mod rows;
+mod sequences;
 mod subjects;
 mod view;
 
@@ -13,7 +16,7 @@ use super::clone::by_name;
 use super::party::{Party, Source};
 use super::sums::{self, Question};
 use super::{Result, stoppable};
-use crate::engine::copy::{sequences, snapshot};
+use crate::engine::copy::{sequences as values, snapshot};
 use crate::engine::introspect;
 use crate::engine::verify::compare::{Summary, compare};
 use crate::pg::QualifiedName;
@@ -108,7 +111,7 @@ impl Looked {
         let dial = async || self.view.session().await;
         let tables = sums::ask(dial, jobs, questions, reporter, self.side).await?;
         let holder = self.view.holder();
-        let sequences = by_name(&sequences::read(holder.client(), &self.sequences, self.side).await?);
+        let sequences = by_name(&values::read(holder.client(), &self.sequences, self.side).await?);
         let large_objects = match self.large_objects {
             true => Some(sums::large_objects(holder, mode).await?),
             false => None,
@@ -153,7 +156,14 @@ async fn compare_both(
         left_out.push(changed_meanwhile(table));
     }
     let findings = compare(&there, &here);
-    Ok(Verification { mode, equal: findings.equal, different: findings.different, left_out, rows })
+    Ok(Verification {
+        mode,
+        equal: findings.equal,
+        different: findings.different,
+        left_out,
+        rows,
+        as_of: None,
+    })
 }
 
 async fn rows_of(

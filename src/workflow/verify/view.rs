@@ -24,6 +24,12 @@ impl View {
         Self::held(holder, options, taken).await
     }
 
+    /// The moment of a slot whose walsender has not been asked for anything since.
+    pub(super) async fn of_slot(holder: Connection, options: Options, snapshot: &str) -> Result<Self> {
+        let taken = snapshot::adopt(holder.client(), snapshot).await;
+        Self::held(holder, options, taken).await
+    }
+
     async fn held(
         holder: Connection,
         options: Options,
@@ -56,9 +62,14 @@ impl View {
         )
     }
 
+    /// A session that sees what is there now.
+    pub(super) async fn fresh(&self) -> Result<Connection> {
+        Ok(connect::source(&self.options, &Settings::default()).await?)
+    }
+
     /// Tables that were truncated, rewritten or altered since: under the snapshot they may look empty, without an error.
     pub(super) async fn changed(&self) -> Result<BTreeSet<QualifiedName>> {
-        let fresh = connect::source(&self.options, &Settings::default()).await?;
+        let fresh = self.fresh().await?;
         let changed = snapshot::outdated(fresh.client(), &self.relations).await;
         let changed = changed.map_err(|error| Error::from(error).at(fresh.endpoint()))?;
         fresh.close().await;

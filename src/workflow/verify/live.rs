@@ -1,0 +1,263 @@
+//! A mirror that goes on, compared at one moment of its source.
+//!
+//! ```text
+//! hold ─▶ temporary slot: a snapshot of the source, and its position S ─▶ hold at S: all that ended up to there is written,
+//!      and nothing later ─▶ snapshot of the destination ─▶ let go ─▶ sum up, under both snapshots
+//! ```
+//!
+//! What proves that both are of one moment: the mirror said that it holds at S before the destination's snapshot was taken, and
+//! the checkpoint in that one is not past S.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::subjects::subjects;
+use super::view::View;
+use super::{Looked, compare_both, is_ours, quiet, sequences};
+use crate::connect::{self, RawConnection, Settings};
+use crate::engine::apply::{checkpoint, membership};
+use crate::engine::introspect;
+use crate::engine::replicate::slot::{self, Created, Life};
+use crate::engine::stage::registry::Registry;
+use crate::failure::chain;
+use crate::id::JobId;
+use crate::pg::{Ident, Lsn, Oid, QualifiedName, Sql};
+use crate::progress::{Level, Phase, Reporter, Side, Skipped, Verification, VerifyMode, Warning};
+use crate::workflow::mirror::record::Records;
+use crate::workflow::mirror::{self, Hold, Holding, There};
+use crate::workflow::party::{Party, Source};
+use crate::workflow::{Error, Result, stoppable};
+
+/// The mirror is held back no longer than this for a source that gives no snapshot: it is waited for without that.
+const HELD: Duration = Duration::from_secs(20);
+/// So often it is begun again.
+const ATTEMPTS: u32 = 5;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub source: Party,
+    pub destination: Party,
+    /// The mirror's name.
+    pub mirror: String,
+    pub publication: String,
+    /// Tells this installation's slots from others'.
+    pub installation: String,
+    pub mode: VerifyMode,
+    /// Connections to each side.
+    pub jobs: usize,
+}
+
+/// Compares the sides of a mirror that another process runs, as the job `by`.
+pub async fn beside(
+    request: &Request,
+    records: &dyn Records,
+    registry: &dyn Registry,
+    by: &JobId,
+    reporter: &Reporter,
+    stop: &CancellationToken,
+) -> Result<Verification> {
+    let there = There::new(records, registry, &request.mirror, by);
+    let comparing = async {
+        tokio::select! {
+            compared = compare(request, &there, reporter) => compared,
+            lost = there.renew() => lost.and(Err(Error::Defect("a hold was not renewed any more".to_owned()))),
+        }
+    };
+    let compared = stoppable(stop, "nothing was changed", comparing).await;
+    // However it ended.
+    let let_go = there.let_go(true).await;
+    compared.and_then(|verification| let_go.map(|()| verification))
+}
+
+/// Compares the sides of a mirror that no process runs: follows the source up to a moment, and stops there.
+pub async fn alone(
+    request: &Request,
+    mirror: &mirror::Request,
+    context: &mirror::Context,
+) -> Result<Verification> {
+    let reporter = &context.run.reporter;
+    mirror::held(mirror, context, async |here| compare(request, here, reporter).await).await
+}
+
+async fn compare(request: &Request, holding: &impl Holding, reporter: &Reporter) -> Result<Verification> {
+    reporter.phase(Phase::Verify);
+    let there = Source::open(&request.source).await?;
+    // On the heap, here and below: futures within futures outgrow a thread's stack.
+    let moment = Box::pin(moment(request, &there, holding, reporter)).await?;
+    let message = format!(
+        "compared as of {} of the source; for that the mirror stood still for {:.1} s",
+        moment.lsn,
+        moment.held.as_secs_f64()
+    );
+    reporter.log(Level::Info, message);
+    let followed = &moment.followed;
+    let joining = moment.joining;
+    let (source, destination) = tokio::try_join!(
+        Box::pin(looked(moment.source, Side::Source, followed)),
+        Box::pin(looked(moment.destination, Side::Destination, followed))
+    )?;
+    let compared = compare_both(&source.0, &destination.0, request.mode, request.jobs, reporter);
+    let mut verification = Box::pin(compared).await?;
+    let (found, left_out) = sequences::not_behind(&destination.0.view, &moment.sequences).await?;
+    verification.equal += found.equal;
+    verification.different.extend(found.different);
+    verification.left_out.extend(not_followed(&source.1, &destination.1, &joining));
+    verification.left_out.extend(left_out);
+    verification.as_of = Some(moment.lsn.to_string());
+    source.0.view.close().await;
+    destination.0.view.close().await;
+    Ok(verification)
+}
+
+/// Both sides at one moment of the source.
+struct Moment {
+    lsn: Lsn,
+    /// For so long the mirror stood still.
+    held: Duration,
+    source: View,
+    destination: View,
+    /// The tables that follow.
+    followed: HashSet<QualifiedName>,
+    /// Those that are published, and whose copy is not in.
+    joining: HashSet<QualifiedName>,
+    sequences: sequences::Wanted,
+}
+
+async fn moment(
+    request: &Request,
+    there: &Source,
+    holding: &impl Holding,
+    reporter: &Reporter,
+) -> Result<Moment> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        quiet::wait(&there.connection, reporter).await?;
+        let here = Source::open(&request.destination).await?;
+        reporter.operation("waiting for the mirror to stand still".to_owned());
+        holding.hold(Hold::Now).await?;
+        let since = Instant::now();
+        reporter.operation("taking a snapshot of the source".to_owned());
+        let Some((walsender, created)) = snapshot(request, holding.is_in_the_way()).await? else {
+            holding.let_go(false).await?;
+            let reason =
+                format!("transactions of the source gave it no snapshot within {} s", HELD.as_secs());
+            again(attempt, &request.mirror, reason, reporter)?;
+            continue;
+        };
+        let session = connect::source(&there.party.options, &Settings::default()).await?;
+        let source = View::of_slot(session, there.party.options.clone(), &created.snapshot).await?;
+        // The snapshot is held without it from now on.
+        walsender.close().await;
+        let sequences = sequences::wanted(&there.connection).await?;
+        let lsn = created.consistent_point;
+        reporter.operation(format!("waiting for the mirror to reach {lsn}"));
+        holding.hold(Hold::At(lsn)).await?;
+        let destination = View::now(here.connection, here.party.options).await?;
+        let client = destination.holder().client();
+        let checkpoint = checkpoint::read(client, &request.mirror).await?;
+        match checkpoint {
+            Some(checkpoint) if checkpoint.lsn <= lsn => {
+                holding.let_go(true).await?;
+                let held = since.elapsed();
+                let published = published(&source, &request.publication).await?;
+                let members = membership::read(client, &request.mirror).await?;
+                let follow: HashSet<Oid> = members
+                    .into_iter()
+                    .filter(|(_, follows)| *follows)
+                    .map(|(member, _)| member.oid)
+                    .collect();
+                let (followed, joining): (Vec<_>, Vec<_>) =
+                    published.into_iter().partition(|(oid, _)| follow.contains(oid));
+                let names =
+                    |tables: Vec<(Oid, QualifiedName)>| tables.into_iter().map(|(_, name)| name).collect();
+                let (followed, joining) = (names(followed), names(joining));
+                return Ok(Moment { lsn, held, source, destination, followed, joining, sequences });
+            }
+            Some(passed) => {
+                source.close().await;
+                destination.close().await;
+                holding.let_go(false).await?;
+                let reason = format!("it went on to {} while it was to stand still at {lsn}", passed.lsn);
+                again(attempt, &request.mirror, reason, reporter)?;
+            }
+            None => return Err(mirror::Error::NoCheckpoint { name: request.mirror.clone() }.into()),
+        }
+    }
+}
+
+/// Another attempt, or the reason why not.
+fn again(attempt: u32, mirror: &str, reason: String, reporter: &Reporter) -> Result<()> {
+    if attempt >= ATTEMPTS {
+        return Err(mirror::Error::NoMoment { name: mirror.to_owned(), reason }.into());
+    }
+    reporter.warn(Warning::new("verify_again", format!("beginning again: {reason}")));
+    Ok(())
+}
+
+/// A temporary slot, for the sake of its snapshot; nothing where the source's transactions keep it for too long.
+async fn snapshot(request: &Request, limited: bool) -> Result<Option<(RawConnection, Created)>> {
+    let mut walsender = RawConnection::replication(&request.source.options, &Settings::default()).await?;
+    let cancel = walsender.cancel_handle();
+    let name = Ident::new(format!("mbs_verify_{}_{}", std::process::id(), request.installation));
+    let limit = if limited { HELD } else { Duration::MAX };
+    match tokio::time::timeout(limit, slot::create(&mut walsender, &name, Life::Temporary)).await {
+        Ok(created) => Ok(Some((walsender, created?))),
+        Err(_) => {
+            if let Err(error) = cancel.cancel().await {
+                tracing::debug!(error = %chain(&error), "could not interrupt the making of a temporary slot");
+            }
+            walsender.close().await;
+            Ok(None)
+        }
+    }
+}
+
+/// The tables of the publication.
+async fn published(source: &View, publication: &str) -> Result<Vec<(Oid, QualifiedName)>> {
+    let session = source.holder();
+    let query = Sql::fixed(include_str!("../../../sql/verify/followed.sql"));
+    let rows = session.query(&query, &[&publication]).await?;
+    let names = rows.iter().map(|row| {
+        let name = QualifiedName::new(row.try_get::<_, &str>("schema")?, row.try_get::<_, &str>("name")?);
+        Ok((row.try_get("oid")?, name))
+    });
+    Ok(names.collect::<std::result::Result<_, _>>().map_err(|error| session.error(error))?)
+}
+
+/// One side with its subjects, and the names of its other tables with rows.
+async fn looked(
+    view: View,
+    side: Side,
+    followed: &HashSet<QualifiedName>,
+) -> Result<(Looked, Vec<QualifiedName>)> {
+    let session = view.holder();
+    let catalog = introspect::read(session.client(), session.version()).await;
+    let catalog = catalog.map_err(|error| Error::from(error).at(session.endpoint()))?;
+    let others = catalog.tables.iter().filter(|table| table.has_rows()).map(|table| &table.name);
+    let others = others.filter(|name| !followed.contains(*name) && !is_ours(name)).cloned().collect();
+    let subjects = subjects(&catalog, |name| followed.contains(name));
+    Ok((Looked { side, view, subjects, sequences: Vec::new(), large_objects: false }, others))
+}
+
+fn not_followed(
+    source: &[QualifiedName],
+    destination: &[QualifiedName],
+    joining: &HashSet<QualifiedName>,
+) -> Vec<Skipped> {
+    let skipped = |name: &QualifiedName, reason: &str| Skipped {
+        object: format!("table {name}"),
+        reason: reason.to_owned(),
+    };
+    let of_source = source.iter().map(|name| match joining.contains(name) {
+        true => skipped(name, "it joins the mirror, and its copy is not in yet"),
+        false => skipped(name, "the mirror does not follow it"),
+    });
+    let only_here = destination.iter().filter(|name| !source.contains(name));
+    let of_destination = only_here.map(|name| skipped(name, "only the destination has it"));
+    of_source.chain(of_destination).collect()
+}
