@@ -29,6 +29,17 @@ use crate::workflow::{Error, Result, clone, stoppable};
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// What every session of a mirror has to do with.
+struct With<'a> {
+    request: &'a Request,
+    context: &'a clone::Context,
+    source: &'a Source,
+    destination: &'a Destination,
+    diary: &'a Diary,
+    gauge: &'a Gauge,
+    holds: &'a Holds,
+}
+
 /// Follows until stopped, over as many connections as it takes.
 pub(super) async fn follow(
     request: &Request,
@@ -39,11 +50,12 @@ pub(super) async fn follow(
     gauge: &Gauge,
     holds: &Holds,
 ) -> Result<()> {
+    let with = With { request, context, source, destination, diary, gauge, holds };
     let mut pause = FIRST_PAUSE;
     let mut binary = true;
     loop {
         let began = Instant::now();
-        let error = match once(request, context, source, destination, diary, gauge, holds, binary).await {
+        let error = match once(&with, binary).await {
             Ok(()) => return Ok(()),
             Err(Error::Apply(apply::Error::NotInBinary { table, column })) if binary => {
                 tracing::info!(%table, %column, "a column's type is another one here: values come as text from now on");
@@ -66,16 +78,8 @@ pub(super) async fn follow(
 }
 
 /// Over one pair of connections.
-async fn once(
-    request: &Request,
-    context: &clone::Context,
-    source: &Source,
-    destination: &Destination,
-    diary: &Diary,
-    gauge: &Gauge,
-    holds: &Holds,
-    binary: bool,
-) -> Result<()> {
+async fn once(with: &With<'_>, binary: bool) -> Result<()> {
+    let With { request, context, source, destination, diary, gauge, holds } = *with;
     let stopped = "the mirror stopped where its checkpoint stands";
     let connecting = async {
         let session = destination.connect(destination.grant.database()).await?;
