@@ -32,6 +32,8 @@ impl Pair {
             from.announce(text);
             to.announce(text);
         }
+        // A look at the destination that the end of the mirror interrupts.
+        to.announce("canceling statement due to user request");
         from.execute(TABLE).await;
         Some(Self { from, to, program: Binary::new() })
     }
