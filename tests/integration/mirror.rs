@@ -2,78 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::binary::Running;
 use crate::support::cloning::clone;
-use crate::support::{Binary, Database, Outcome, checksum, destination, eventually, source};
-
-struct Pair {
-    from: Database<'static>,
-    to: Database<'static>,
-    program: Binary,
-}
-
-impl Pair {
-    async fn prepare(major: u16, hint: &str, statements: &str) -> Option<Self> {
-        let (source, destination) = (source(major)?, destination(major)?);
-        let (from, to) = (source.database(hint).await, destination.absent_database(hint));
-        from.execute(statements).await;
-        Some(Self { from, to, program: Binary::new() })
-    }
-
-    fn start(&self) -> Running {
-        let (from, to) = (self.from.url(), self.to.url());
-        self.program.start(&["mirror", "--json", "--no-input", "--name", "m", "--from", &from, "--to", &to])
-    }
-
-    async fn streaming(&self) -> Running {
-        let mut running = self.start();
-        running.event("that it streams", |line| line["data"]["phase"] == "streaming").await;
-        running
-    }
-
-    /// Waits until both sides hold the same rows.
-    async fn same(&self, running: &Running) {
-        let of_users = |lines: Vec<String>| -> Vec<String> {
-            lines
-                .into_iter()
-                .filter(|line| !line.contains("multiboard_sync") && !line.starts_with("sequence"))
-                .collect()
-        };
-        eventually("equal rows", async || {
-            let (from, to) =
-                (of_users(checksum::of(&self.from).await), of_users(checksum::of(&self.to).await));
-            let said = || {
-                running
-                    .printed()
-                    .lines()
-                    .rev()
-                    .filter(|line| !line.contains("progress"))
-                    .take(8)
-                    .collect::<Vec<_>>()
-                    .join("\n")
-            };
-            if from == to { Ok(()) } else { Err(format!("{from:#?}\n{to:#?}\n{}", said())) }
-        })
-        .await;
-    }
-
-    async fn drop_mirror(&self) {
-        let (from, to) = (self.from.url(), self.to.url());
-        self.program.run(&["mirror", "drop", "m", "--from", &from, "--to", &to]).await.expect_code(0);
-        let slots = "SELECT count(*) FROM pg_replication_slots WHERE database = current_database()";
-        assert_eq!(self.from.query_text(slots).await, "0");
-        assert_eq!(self.from.query_text("SELECT count(*) FROM pg_publication").await, "0");
-        assert_eq!(
-            self.to.query_text("SELECT count(*) FROM pg_namespace WHERE nspname = 'multiboard_sync'").await,
-            "0"
-        );
-    }
-}
-
-async fn stop(running: Running) -> Outcome {
-    running.interrupt();
-    Outcome::of(running.finish().await)
-}
+use crate::support::mirroring::{Pair, stop};
+use crate::support::{Database, Outcome, checksum};
 
 const KINDS: &str = "
     CREATE TYPE mood AS ENUM ('sad', 'ok', 'it''s \"fine\"');
@@ -213,7 +144,7 @@ async fn a_slot_that_is_gone_needs_a_new_copy_and_says_so() {
     };
     stop(pair.streaming().await).await.expect_code(0);
     pair.from.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database()").await;
-    let outcome = Outcome::of(pair.start().finish().await).expect_code(4);
+    let outcome = Outcome::of(pair.start(&[]).finish().await).expect_code(4);
     assert_eq!(outcome.error()["code"], "resync_required", "{}", outcome.text());
     pair.drop_mirror().await;
 }
@@ -224,7 +155,7 @@ async fn a_second_process_of_one_mirror_waits_for_the_first() {
         return;
     };
     let first = pair.streaming().await;
-    let mut second = pair.start();
+    let mut second = pair.start(&[]);
     let waits = |line: &serde_json::Value| line["data"]["code"] == "mirror_runs_already";
     let warning = second.event("that it waits", waits).await;
     assert!(warning["data"]["message"].as_str().unwrap().contains("another process"), "{warning}");

@@ -1,61 +1,15 @@
 //! How a mirror's values travel: in binary form where every type allows it, else as text; many new rows by COPY in either.
 
-use crate::support::binary::Running;
-use crate::support::{Binary, Database, Outcome, checksum, destination, eventually, source};
-
-struct Pair {
-    from: Database<'static>,
-    to: Database<'static>,
-    program: Binary,
-}
+use crate::support::mirroring::{Pair, stop};
+use crate::support::{Database, Outcome};
 
 impl Pair {
-    async fn prepare(major: u16, statements: &str) -> Option<Self> {
-        let (source, destination) = (source(major)?, destination(major)?);
-        let (from, to) = (source.database("forms").await, destination.absent_database("forms"));
-        from.execute(statements).await;
-        Some(Self { from, to, program: Binary::new() })
-    }
-
-    async fn start(&self) -> Running {
-        let (from, to) = (self.from.url(), self.to.url());
-        let arguments = ["mirror", "--json", "--no-input", "--name", "m", "--from", &from, "--to", &to];
-        let mut running = self.program.start(&arguments);
-        running.event("that it streams", |line| line["data"]["phase"] == "streaming").await;
-        running
-    }
-
-    async fn stop(&self, running: Running) {
-        running.interrupt();
-        Outcome::of(running.finish().await).expect_code(0);
-    }
-
-    /// Waits until both sides hold the same rows.
-    async fn same(&self, running: &Running) {
-        let rows = async |database: &Database<'_>| {
-            let mut lines = checksum::of(database).await;
-            lines.retain(|line| line.starts_with("table \"public\""));
-            lines
-        };
-        eventually("equal rows", async || {
-            let (from, to) = (rows(&self.from).await, rows(&self.to).await);
-            let said = || running.printed().lines().rev().take(5).collect::<Vec<_>>().join("\n");
-            if from == to { Ok(()) } else { Err(format!("{from:#?}\n{to:#?}\n{}", said())) }
-        })
-        .await;
-    }
-
     /// What the stream was asked for.
     async fn is_binary(&self) -> bool {
         let query = "SELECT query FROM pg_stat_activity WHERE backend_type = 'walsender' AND datname = current_database()";
         let asked = self.from.query_text(query).await;
         assert!(asked.contains("START_REPLICATION"), "{asked}");
         asked.contains("binary 'true'")
-    }
-
-    async fn drop_mirror(self) {
-        let (from, to) = (self.from.url(), self.to.url());
-        self.program.run(&["mirror", "drop", "m", "--from", &from, "--to", &to]).await.expect_code(0);
     }
 }
 
@@ -90,26 +44,26 @@ async fn change(from: &Database<'_>, first: u32, last: u32) {
 #[tokio::test]
 async fn values_come_in_binary_form_and_as_text_once_a_type_is_another_one() {
     for major in [15, 18] {
-        let Some(pair) = Pair::prepare(major, PLAIN).await else { return };
-        let running = pair.start().await;
+        let Some(pair) = Pair::prepare(major, "forms", PLAIN).await else { return };
+        let running = pair.streaming().await;
         assert!(pair.is_binary().await);
         // More rows than are written with arrays, and fewer.
         change(&pair.from, 1, 700).await;
         change(&pair.from, 701, 720).await;
         pair.same(&running).await;
-        pair.stop(running).await;
+        stop(running).await.expect_code(0);
 
         // Here it is another type: found at its first value.
         pair.to.execute("ALTER TABLE plain ALTER t TYPE varchar").await;
-        let running = pair.start().await;
+        let running = pair.streaming().await;
         change(&pair.from, 2001, 2700).await;
         pair.same(&running).await;
         assert!(!pair.is_binary().await);
-        pair.stop(running).await;
+        stop(running).await.expect_code(0);
         pair.to.execute("ALTER TABLE plain ALTER t TYPE text").await;
 
         // A column comes whose binary form names another object on another server.
-        let running = pair.start().await;
+        let running = pair.streaming().await;
         assert!(pair.is_binary().await);
         let add = "ALTER TABLE pair ADD class regclass";
         pair.to.execute(add).await;
@@ -120,7 +74,7 @@ async fn values_come_in_binary_form_and_as_text_once_a_type_is_another_one() {
         let class = "SELECT class::text FROM pair WHERE a = -1";
         assert_eq!(pair.to.query_text(class).await, "plain");
         assert!(!pair.is_binary().await);
-        pair.stop(running).await;
+        stop(running).await.expect_code(0);
         pair.drop_mirror().await;
     }
 }
@@ -128,22 +82,22 @@ async fn values_come_in_binary_form_and_as_text_once_a_type_is_another_one() {
 #[tokio::test]
 async fn many_new_rows_come_as_text_where_one_table_has_another_kind_of_column() {
     let tables = format!("{PLAIN} CREATE TABLE tagged (id int PRIMARY KEY, tags text[])");
-    let Some(pair) = Pair::prepare(15, &tables).await else { return };
-    let running = pair.start().await;
+    let Some(pair) = Pair::prepare(15, "forms", &tables).await else { return };
+    let running = pair.streaming().await;
     assert!(!pair.is_binary().await);
     change(&pair.from, 1, 700).await;
     let tags = "INSERT INTO tagged SELECT n, ARRAY[E'tab\\t\\\\', NULL, '', '\"{,}' || n] FROM generate_series(1, 700) AS n";
     pair.from.execute(tags).await;
     pair.same(&running).await;
-    pair.stop(running).await;
+    stop(running).await.expect_code(0);
     pair.drop_mirror().await;
 }
 
 /// A row that is here already is found among many that are copied at once: it is named, and nothing of its transaction stays.
 #[tokio::test]
 async fn a_conflict_among_many_new_rows_is_found() {
-    let Some(pair) = Pair::prepare(15, PLAIN).await else { return };
-    let running = pair.start().await;
+    let Some(pair) = Pair::prepare(15, "forms", PLAIN).await else { return };
+    let running = pair.streaming().await;
     pair.to.announce("duplicate key value violates unique constraint");
     // What was sent behind it, before its answer came.
     pair.to.announce("current transaction is aborted, commands ignored until end of transaction block");

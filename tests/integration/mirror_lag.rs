@@ -3,9 +3,8 @@
 use serde_json::Value;
 
 use crate::support::binary::Running;
-use crate::support::{
-    Binary, Database, FaultProxy, Outcome, Server, Settings, destination, eventually, source,
-};
+use crate::support::mirroring::{Pair, SLOTS, streams};
+use crate::support::{Binary, FaultProxy, Outcome, Server, Settings, destination, eventually};
 
 const TABLE: &str =
     "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT g, 'v' FROM generate_series(1, 100) g";
@@ -14,53 +13,18 @@ const TABLE: &str =
 const NOISE: &str =
     "SELECT count(pg_logical_emit_message(false, 'noise', repeat('x', 1 << 20))) FROM generate_series(1, 48)";
 
-const SLOTS: &str = "SELECT count(*) FROM pg_replication_slots WHERE database = current_database()";
-
-struct Pair {
-    from: Database<'static>,
-    to: Database<'static>,
-    program: Binary,
+async fn prepare(major: u16, hint: &str) -> Option<Pair> {
+    let pair = Pair::prepare(major, hint, TABLE).await?.breaking();
+    // A look at the destination that the end of the mirror interrupts.
+    pair.to.announce("canceling statement due to user request");
+    Some(pair)
 }
 
 impl Pair {
-    async fn prepare(major: u16, hint: &str) -> Option<Self> {
-        let (source, destination) = (source(major)?, destination(major)?);
-        let (from, to) = (source.database(hint).await, destination.absent_database(hint));
-        for text in
-            ["connection to client lost", "terminating connection", "unexpected EOF on client connection"]
-        {
-            from.announce(text);
-            to.announce(text);
-        }
-        // A look at the destination that the end of the mirror interrupts.
-        to.announce("canceling statement due to user request");
-        from.execute(TABLE).await;
-        Some(Self { from, to, program: Binary::new() })
-    }
-
-    async fn streaming(&self, to: &str, more: &[&str]) -> Running {
-        let from = self.from.url();
-        let arguments = ["mirror", "--json", "--no-input", "--name", "m", "--from", &from, "--to", to];
-        let mut running = self.program.start(&[&arguments, more].concat());
-        running.event("that it streams", |line| line["data"]["phase"] == "streaming").await;
+    async fn streaming_to(&self, to: &str, more: &[&str]) -> Running {
+        let mut running = self.start_between(&self.from.url(), to, more);
+        streams(&mut running).await;
         running
-    }
-
-    async fn status(&self) -> Value {
-        let output = self.program.run(&["mirror", "status", "m", "--json"]).await;
-        serde_json::from_str(&output.expect_code(0).stdout).unwrap()
-    }
-
-    async fn wait_for(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        eventually(what, async || {
-            let status = self.status().await;
-            if wanted(&status) { Ok(status) } else { Err(status.to_string()) }
-        })
-        .await
-    }
-
-    async fn ask(&self, word: &str) -> String {
-        self.program.run(&["mirror", word, "m"]).await.expect_code(0).stdout.clone()
     }
 
     /// The slot is gone, and so is the way back.
@@ -79,8 +43,8 @@ impl Pair {
 #[tokio::test]
 async fn it_says_how_far_it_is_behind_and_comes_close_again() {
     for major in [15, 18] {
-        let Some(pair) = Pair::prepare(major, "behind").await else { return };
-        let running = pair.streaming(&pair.to.url(), &[]).await;
+        let Some(pair) = prepare(major, "behind").await else { return };
+        let running = pair.streaming_to(&pair.to.url(), &[]).await;
         pair.ask("pause").await;
         pair.from.execute("UPDATE t SET v = 'changed'; INSERT INTO t SELECT g, repeat('x', 1000) FROM generate_series(101, 5000) g").await;
         let written = pair.from.query_text("SELECT pg_current_wal_lsn()").await;
@@ -137,8 +101,8 @@ async fn it_says_how_far_it_is_behind_and_comes_close_again() {
 #[tokio::test]
 async fn paused_past_its_budget_it_gives_its_slot_up() {
     for major in [15, 18] {
-        let Some(pair) = Pair::prepare(major, "budget_paused").await else { return };
-        let running = pair.streaming(&pair.to.url(), &["--wal-budget", "32MB"]).await;
+        let Some(pair) = prepare(major, "budget_paused").await else { return };
+        let running = pair.streaming_to(&pair.to.url(), &["--wal-budget", "32MB"]).await;
         pair.ask("pause").await;
         pair.from.execute(NOISE).await;
         let outcome = Outcome::of(running.finish().await).expect_code(4);
@@ -149,8 +113,8 @@ async fn paused_past_its_budget_it_gives_its_slot_up() {
 
 #[tokio::test]
 async fn within_its_budget_a_pause_may_last() {
-    let Some(pair) = Pair::prepare(15, "budget_kept").await else { return };
-    let running = pair.streaming(&pair.to.url(), &["--wal-budget", "4GB"]).await;
+    let Some(pair) = prepare(15, "budget_kept").await else { return };
+    let running = pair.streaming_to(&pair.to.url(), &["--wal-budget", "4GB"]).await;
     pair.ask("pause").await;
     pair.from.execute(NOISE).await;
     pair.wait_for("what the slot keeps", |status| {
@@ -172,8 +136,8 @@ async fn one_without_a_process_is_judged_by_whoever_looks() {
 }
 
 async fn judged_by(look: &str) {
-    let Some(pair) = Pair::prepare(15, "budget_error").await else { return };
-    let running = pair.streaming(&pair.to.url(), &["--wal-budget", "32MB"]).await;
+    let Some(pair) = prepare(15, "budget_error").await else { return };
+    let running = pair.streaming_to(&pair.to.url(), &["--wal-budget", "32MB"]).await;
     pair.to.execute("DELETE FROM t WHERE id = 1").await;
     pair.from.execute("UPDATE t SET v = 'one' WHERE id = 1").await;
     let outcome = Outcome::of(running.finish().await).expect_code(1);
@@ -196,9 +160,9 @@ async fn judged_by(look: &str) {
 
 #[tokio::test]
 async fn stuck_past_its_budget_it_gives_its_slot_up() {
-    let Some(pair) = Pair::prepare(15, "budget_stuck").await else { return };
+    let Some(pair) = prepare(15, "budget_stuck").await else { return };
     let far = FaultProxy::start(pair.to.server());
-    let running = pair.streaming(&far.url(pair.to.name()), &["--wal-budget", "32MB"]).await;
+    let running = pair.streaming_to(&far.url(pair.to.name()), &["--wal-budget", "32MB"]).await;
     far.stall();
     pair.from.execute("INSERT INTO t SELECT g, 'more' FROM generate_series(101, 200) g").await;
     pair.from.execute(NOISE).await;

@@ -5,101 +5,14 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::support::binary::Running;
-use crate::support::{
-    Binary, Database, Fault, FaultProxy, Outcome, Point, checksum, destination, eventually, source,
-};
+use crate::support::mirroring::{PUBLICATIONS, Pair, SLOTS, stop, streams};
+use crate::support::{Binary, Fault, FaultProxy, Outcome, Point};
 
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, v text);
     INSERT INTO t SELECT g, repeat('x', 100) || g FROM generate_series(1, 2000) g";
 
-const SLOTS: &str = "SELECT count(*) FROM pg_replication_slots WHERE database = current_database()";
-const PUBLICATIONS: &str = "SELECT count(*) FROM pg_publication";
-
-struct Pair {
-    from: Database<'static>,
-    to: Database<'static>,
-    program: Binary,
-}
-
-impl Pair {
-    async fn prepare(major: u16, hint: &str) -> Option<Self> {
-        let (source, destination) = (source(major)?, destination(major)?);
-        let (from, to) = (source.database(hint).await, destination.absent_database(hint));
-        for text in
-            ["connection to client lost", "terminating connection", "unexpected EOF on client connection"]
-        {
-            from.announce(text);
-            to.announce(text);
-        }
-        from.execute(TABLE).await;
-        Some(Self { from, to, program: Binary::new() })
-    }
-
-    fn start(&self, more: &[&str]) -> Running {
-        self.start_between(&self.from.url(), &self.to.url(), more)
-    }
-
-    fn start_between(&self, from: &str, to: &str, more: &[&str]) -> Running {
-        let arguments = ["mirror", "--json", "--no-input", "--name", "m", "--from", from, "--to", to];
-        self.program.start(&[&arguments, more].concat())
-    }
-
-    async fn streaming(&self) -> Running {
-        let mut running = self.start(&[]);
-        streams(&mut running).await;
-        running
-    }
-
-    /// The mirror as `mirror status` shows it.
-    async fn status(&self) -> Value {
-        let output = self.program.run(&["mirror", "status", "m", "--json"]).await;
-        serde_json::from_str(&output.expect_code(0).stdout).unwrap()
-    }
-
-    async fn wait_for(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        eventually(what, async || {
-            let status = self.status().await;
-            if wanted(&status) { Ok(status) } else { Err(status.to_string()) }
-        })
-        .await
-    }
-
-    async fn same(&self) {
-        let rows = async |database: &Database<'_>| {
-            let mut lines = checksum::of(database).await;
-            lines.retain(|line| line.starts_with("table \"public\""));
-            lines
-        };
-        eventually("equal rows", async || {
-            let (left, right) = (rows(&self.from).await, rows(&self.to).await);
-            if left == right { Ok(()) } else { Err(format!("{left:#?}\n{right:#?}")) }
-        })
-        .await;
-    }
-
-    async fn ask(&self, word: &str) -> String {
-        self.program.run(&["mirror", word, "m"]).await.expect_code(0).stdout.clone()
-    }
-
-    async fn drop_mirror(&self) {
-        self.ask("drop").await;
-        self.nothing_on_the_source().await;
-        assert_eq!(self.program.run(&["mirror", "list"]).await.expect_code(0).stdout, "no mirrors yet\n");
-    }
-
-    async fn nothing_on_the_source(&self) {
-        assert_eq!(self.from.query_text(SLOTS).await, "0");
-        assert_eq!(self.from.query_text(PUBLICATIONS).await, "0");
-    }
-}
-
-async fn streams(running: &mut Running) {
-    running.event("that it streams", |line| line["data"]["phase"] == "streaming").await;
-}
-
-async fn stop(running: Running) -> Outcome {
-    running.interrupt();
-    Outcome::of(running.finish().await).expect_code(0)
+async fn prepare(major: u16, hint: &str) -> Option<Pair> {
+    Some(Pair::prepare(major, hint, TABLE).await?.breaking())
 }
 
 async fn kill(running: Running) {
@@ -123,7 +36,7 @@ async fn killed_during_its_clone(pair: &Pair, far: &FaultProxy) {
 #[tokio::test]
 async fn killed_during_its_clone_it_begins_again_by_itself() {
     for major in [15, 18] {
-        let Some(pair) = Pair::prepare(major, "killed_clone").await else { return };
+        let Some(pair) = prepare(major, "killed_clone").await else { return };
         let far = FaultProxy::start(pair.to.server());
         killed_during_its_clone(&pair, &far).await;
         let left = pair.status().await;
@@ -132,9 +45,9 @@ async fn killed_during_its_clone_it_begins_again_by_itself() {
         let mut running = pair.program.start(&["mirror", "resume", "m", "--json"]);
         streams(&mut running).await;
         pair.from.execute("UPDATE t SET v = 'later' WHERE id < 100").await;
-        pair.same().await;
+        pair.same(&running).await;
         assert_eq!(pair.from.query_text(SLOTS).await, "1");
-        stop(running).await;
+        stop(running).await.expect_code(0);
         // The staging database of the one that was killed went too.
         assert_eq!(pair.to.related_databases().await, [pair.to.name()]);
         pair.drop_mirror().await;
@@ -143,7 +56,7 @@ async fn killed_during_its_clone_it_begins_again_by_itself() {
 
 #[tokio::test]
 async fn clean_takes_away_what_a_mirror_left_that_never_began() {
-    let Some(pair) = Pair::prepare(15, "killed_clean").await else { return };
+    let Some(pair) = prepare(15, "killed_clean").await else { return };
     let far = FaultProxy::start(pair.to.server());
     killed_during_its_clone(&pair, &far).await;
     let of = pair.to.url();
@@ -157,7 +70,7 @@ async fn clean_takes_away_what_a_mirror_left_that_never_began() {
 
 #[tokio::test]
 async fn a_clone_that_fails_leaves_neither_slot_nor_record() {
-    let Some(pair) = Pair::prepare(15, "failed_clone").await else { return };
+    let Some(pair) = prepare(15, "failed_clone").await else { return };
     let mut running = pair.start(&["--include", "nothing.like_this"]);
     running.event("that it fails", |line| line["event"] == "job.report").await;
     Outcome::of(running.finish().await).expect_code(2);
@@ -168,7 +81,7 @@ async fn a_clone_that_fails_leaves_neither_slot_nor_record() {
 #[tokio::test]
 async fn paused_by_another_process_it_stands_still_and_keeps_its_slot() {
     for major in [15, 18] {
-        let Some(pair) = Pair::prepare(major, "paused").await else { return };
+        let Some(pair) = prepare(major, "paused").await else { return };
         let running = pair.streaming().await;
         let asked = std::time::Instant::now();
         assert!(pair.ask("pause").await.contains("is paused"));
@@ -179,30 +92,30 @@ async fn paused_by_another_process_it_stands_still_and_keeps_its_slot() {
         assert_eq!(pair.to.query_text("SELECT count(*) FROM t WHERE v = 'while paused'").await, "0");
         assert_eq!(pair.from.query_text(SLOTS).await, "1");
         assert!(pair.ask("resume").await.contains("goes on"));
-        pair.same().await;
+        pair.same(&running).await;
         pair.wait_for("that it streams", |status| status["phase"] == "streaming").await;
-        stop(running).await;
+        stop(running).await.expect_code(0);
         pair.drop_mirror().await;
     }
 }
 
 #[tokio::test]
 async fn a_mirror_without_a_process_is_resumed_by_its_name_alone() {
-    let Some(pair) = Pair::prepare(15, "resumed").await else { return };
-    stop(pair.streaming().await).await;
+    let Some(pair) = prepare(15, "resumed").await else { return };
+    stop(pair.streaming().await).await.expect_code(0);
     assert!(pair.ask("pause").await.contains("does not run"));
     pair.from.execute("DELETE FROM t WHERE id % 2 = 0").await;
     let mut running = pair.program.start(&["mirror", "resume", "m", "--json"]);
     streams(&mut running).await;
-    pair.same().await;
-    stop(running).await;
+    pair.same(&running).await;
+    stop(running).await.expect_code(0);
     pair.drop_mirror().await;
 }
 
 /// Said after two seconds, and done when the destination answers.
 #[tokio::test]
 async fn a_pause_says_what_it_waits_for() {
-    let Some(pair) = Pair::prepare(15, "pause_waits").await else { return };
+    let Some(pair) = prepare(15, "pause_waits").await else { return };
     let far = FaultProxy::start(pair.to.server());
     let mut running = pair.start_between(&pair.from.url(), &far.url(pair.to.name()), &[]);
     streams(&mut running).await;
@@ -218,13 +131,13 @@ async fn a_pause_says_what_it_waits_for() {
     pausing.finish().await.expect_code(0);
     // What was being written is there, whole, and confirmed or known.
     assert_eq!(pair.to.query_text("SELECT count(*) FROM t WHERE v = 'slow'").await, "2000");
-    stop(running).await;
+    stop(running).await.expect_code(0);
     pair.drop_mirror().await;
 }
 
 #[tokio::test]
 async fn no_secret_is_in_what_is_kept_of_a_mirror() {
-    let Some(pair) = Pair::prepare(15, "secret").await else { return };
+    let Some(pair) = prepare(15, "secret").await else { return };
     let role = pair.from.server().role("reader", "LOGIN SUPERUSER").await;
     let from = pair.from.url_as(role.name(), "canary");
     let mut running = pair.start_between(&from, &pair.to.url(), &[]);
@@ -245,11 +158,11 @@ async fn no_secret_is_in_what_is_kept_of_a_mirror() {
 
 #[tokio::test]
 async fn a_name_stands_for_one_mirror() {
-    let Some(pair) = Pair::prepare(15, "named").await else { return };
+    let Some(pair) = prepare(15, "named").await else { return };
     let running = pair.streaming().await;
     let dropped = pair.program.run(&["mirror", "drop", "m"]).await;
     assert!(dropped.expect_code(1).stderr.contains("runs in another process"), "{dropped:?}");
-    stop(running).await;
+    stop(running).await.expect_code(0);
     // Another data directory is another machine: the checkpoint is not its own.
     let (stranger, from, to) = (Binary::new(), pair.from.url(), pair.to.url());
     let arguments = ["mirror", "--json", "--no-input", "--name", "m", "--from", &from, "--to", &to];
@@ -266,8 +179,8 @@ async fn a_name_stands_for_one_mirror() {
 
 #[tokio::test]
 async fn what_cannot_be_taken_away_is_named_and_stays_known() {
-    let Some(pair) = Pair::prepare(15, "left").await else { return };
-    stop(pair.streaming().await).await;
+    let Some(pair) = prepare(15, "left").await else { return };
+    stop(pair.streaming().await).await.expect_code(0);
     let near = FaultProxy::start(pair.from.server());
     near.refuse();
     let gone = near.url(pair.from.name());
@@ -280,7 +193,7 @@ async fn what_cannot_be_taken_away_is_named_and_stays_known() {
 
 #[tokio::test]
 async fn an_error_stays_with_the_mirror_until_it_goes_on() {
-    let Some(pair) = Pair::prepare(15, "error").await else { return };
+    let Some(pair) = prepare(15, "error").await else { return };
     let running = pair.streaming().await;
     pair.to.execute("DELETE FROM t WHERE id = 7").await;
     pair.from.execute("UPDATE t SET v = 'seven' WHERE id = 7").await;
@@ -291,9 +204,9 @@ async fn an_error_stays_with_the_mirror_until_it_goes_on() {
     assert_eq!(failed["counters"]["errors"], 1, "{failed}");
     pair.to.execute("INSERT INTO t VALUES (7, 'mended')").await;
     let running = pair.streaming().await;
-    pair.same().await;
+    pair.same(&running).await;
     assert_eq!(pair.status().await["error"], Value::Null);
-    stop(running).await;
+    stop(running).await.expect_code(0);
     // A destination that knows nothing of it any more never gets a second copy without a word.
     pair.to.execute("DROP SCHEMA multiboard_sync CASCADE").await;
     let outcome = Outcome::of(pair.start(&[]).finish().await).expect_code(4);

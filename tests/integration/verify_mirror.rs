@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::support::binary::Running;
-use crate::support::{
-    Binary, Database, Fault, FaultProxy, Outcome, Point, Session, destination, eventually, source,
-};
+use crate::support::mirroring::{Pair, SLOTS, stop, streams};
+use crate::support::{Fault, FaultProxy, Outcome, Point, Session, eventually};
 
 const TABLES: &str = "CREATE TABLE account (id int PRIMARY KEY, balance int NOT NULL);
     CREATE TABLE history (id bigserial PRIMARY KEY, account int, delta int, note text);
@@ -20,37 +19,17 @@ const TABLES: &str = "CREATE TABLE account (id int PRIMARY KEY, balance int NOT 
     INSERT INTO history (account, delta, note) SELECT g % 20 + 1, 0, repeat('n', 100) FROM generate_series(1, 20000) g;
     INSERT INTO parted VALUES (1, 1); INSERT INTO no_key VALUES (1)";
 
-struct Pair {
-    from: Database<'static>,
-    to: Database<'static>,
-    program: Binary,
+async fn prepare(major: u16, hint: &str) -> Option<Pair> {
+    let pair = Pair::prepare(major, hint, TABLES).await?.breaking();
+    // A transaction of any test of this server may keep a snapshot back for too long.
+    pair.from.announce("canceling statement due to user request");
+    Some(pair)
 }
 
 impl Pair {
-    async fn prepare(major: u16, hint: &str) -> Option<Self> {
-        let (source, destination) = (source(major)?, destination(major)?);
-        let (from, to) = (source.database(hint).await, destination.absent_database(hint));
-        for text in
-            ["connection to client lost", "terminating connection", "unexpected EOF on client connection"]
-        {
-            from.announce(text);
-            to.announce(text);
-        }
-        // A transaction of any test of this server may keep a snapshot back for too long.
-        from.announce("canceling statement due to user request");
-        from.execute(TABLES).await;
-        Some(Self { from, to, program: Binary::new() })
-    }
-
-    async fn streaming(&self) -> Running {
-        self.streaming_from(&self.from.url()).await
-    }
-
     async fn streaming_from(&self, from: &str) -> Running {
-        let to = self.to.url();
-        let arguments = ["mirror", "--json", "--no-input", "--name", "m", "--from", from, "--to", &to];
-        let mut running = self.program.start(&arguments);
-        running.event("that it streams", |line| line["data"]["phase"] == "streaming").await;
+        let mut running = self.start_between(from, &self.to.url(), &[]);
+        streams(&mut running).await;
         running
     }
 
@@ -79,14 +58,8 @@ impl Pair {
 
     /// No slot is there but the mirror's own, and nothing on the source is left of a verify.
     async fn one_slot(&self) {
-        let slots = "SELECT count(*) FROM pg_replication_slots WHERE database = current_database()";
-        assert_eq!(self.from.query_text(slots).await, "1");
+        assert_eq!(self.from.query_text(SLOTS).await, "1");
     }
-}
-
-async fn stop(running: Running) {
-    running.interrupt();
-    Outcome::of(running.finish().await).expect_code(0);
 }
 
 /// Transfers between accounts, several sessions at once, until it is over.
@@ -112,7 +85,7 @@ async fn transfers(pair: &Pair, over: &AtomicBool, done: &AtomicU32) {
 }
 
 async fn equal_under_load(major: u16) {
-    let Some(pair) = Pair::prepare(major, "live").await else { return };
+    let Some(pair) = prepare(major, "live").await else { return };
     let running = pair.streaming().await;
     let (over, done) = (AtomicBool::new(false), AtomicU32::new(0));
     let verifying = async {
@@ -141,7 +114,7 @@ async fn equal_under_load(major: u16) {
     tokio::join!(transfers(&pair, &over, &done), verifying);
     pair.caught_up().await;
     pair.one_slot().await;
-    stop(running).await;
+    stop(running).await.expect_code(0);
 }
 
 #[tokio::test]
@@ -157,7 +130,7 @@ async fn a_mirror_under_load_is_equal_18() {
 #[tokio::test]
 async fn what_was_changed_behind_the_mirrors_back_is_named() {
     for major in [15, 18] {
-        let Some(pair) = Pair::prepare(major, "behind").await else { return };
+        let Some(pair) = prepare(major, "behind").await else { return };
         let running = pair.streaming().await;
         pair.to
             .execute("UPDATE history SET note = 'x' WHERE id = 4711; DELETE FROM parted; INSERT INTO history (id, account) VALUES (-1, 1)")
@@ -185,13 +158,13 @@ async fn what_was_changed_behind_the_mirrors_back_is_named() {
         let people = pair.program.run(&["verify", "m"]).await;
         people.expect_code(5);
         assert!(people.stdout.contains("DIFFERENT") && people.stdout.contains("of the source"), "{people:?}");
-        stop(running).await;
+        stop(running).await.expect_code(0);
     }
 }
 
 #[tokio::test]
 async fn the_mirror_goes_on_while_its_sides_are_read() {
-    let Some(pair) = Pair::prepare(15, "reading").await else { return };
+    let Some(pair) = prepare(15, "reading").await else { return };
     let running = pair.streaming().await;
     // The reading of one table waits for a lock that somebody has.
     let locker = pair.to.session().await;
@@ -213,7 +186,7 @@ async fn the_mirror_goes_on_while_its_sides_are_read() {
     locker.execute_all("COMMIT").await;
     let outcome = Outcome::of(verify.finish().await).expect_code(0);
     assert_eq!(outcome.report()["verification"]["different"], Value::Array(Vec::new()));
-    stop(running).await;
+    stop(running).await.expect_code(0);
 }
 
 /// A session of the source whose transaction has written something and stays open.
@@ -225,7 +198,7 @@ async fn open_transaction(pair: &Pair) -> Session {
 
 #[tokio::test]
 async fn a_long_transaction_of_the_source_is_named_and_does_not_hold_the_mirror_back() {
-    let Some(pair) = Pair::prepare(15, "long").await else { return };
+    let Some(pair) = prepare(15, "long").await else { return };
     let running = pair.streaming().await;
     let open = open_transaction(&pair).await;
     let pid = open.query_text("SELECT pg_backend_pid()").await;
@@ -240,7 +213,7 @@ async fn a_long_transaction_of_the_source_is_named_and_does_not_hold_the_mirror_
     open.execute_all("COMMIT").await;
     Outcome::of(verify.finish().await).expect_code(0);
     pair.caught_up().await;
-    stop(running).await;
+    stop(running).await.expect_code(0);
 }
 
 /// The moment at which a verify has the mirror stand still and asks the source for a snapshot.
@@ -250,7 +223,7 @@ fn asks_for_a_snapshot() -> Fault {
 
 #[tokio::test]
 async fn a_verify_that_is_killed_while_it_holds_lets_the_mirror_go() {
-    let Some(pair) = Pair::prepare(15, "killed").await else { return };
+    let Some(pair) = prepare(15, "killed").await else { return };
     let far = FaultProxy::start(pair.from.server());
     let running = pair.streaming_from(&far.url(pair.from.name())).await;
     let armed = far.arm(asks_for_a_snapshot());
@@ -267,12 +240,12 @@ async fn a_verify_that_is_killed_while_it_holds_lets_the_mirror_go() {
     // The next one takes over from the dead one.
     pair.verify("checksum").await.expect_code(0);
     pair.one_slot().await;
-    stop(running).await;
+    stop(running).await.expect_code(0);
 }
 
 #[tokio::test]
 async fn a_verify_that_is_interrupted_lets_the_mirror_go_at_once() {
-    let Some(pair) = Pair::prepare(15, "interrupted").await else { return };
+    let Some(pair) = prepare(15, "interrupted").await else { return };
     let far = FaultProxy::start(pair.from.server());
     let running = pair.streaming_from(&far.url(pair.from.name())).await;
     let armed = far.arm(asks_for_a_snapshot());
@@ -286,12 +259,12 @@ async fn a_verify_that_is_interrupted_lets_the_mirror_go_at_once() {
     pair.caught_up().await;
     assert!(ended.elapsed() < Duration::from_secs(9), "it waited for the lease: {:?}", ended.elapsed());
     pair.one_slot().await;
-    stop(running).await;
+    stop(running).await.expect_code(0);
 }
 
 #[tokio::test]
 async fn the_mirror_is_let_go_while_the_source_gives_no_snapshot() {
-    let Some(pair) = Pair::prepare(18, "no_snapshot").await else { return };
+    let Some(pair) = prepare(18, "no_snapshot").await else { return };
     let far = FaultProxy::start(pair.from.server());
     let running = pair.streaming_from(&far.url(pair.from.name())).await;
     let armed = far.arm(asks_for_a_snapshot());
@@ -306,14 +279,14 @@ async fn the_mirror_is_let_go_while_the_source_gives_no_snapshot() {
     open.execute_all("COMMIT").await;
     Outcome::of(verify.finish().await).expect_code(0);
     pair.one_slot().await;
-    stop(running).await;
+    stop(running).await.expect_code(0);
 }
 
 #[tokio::test]
 async fn a_mirror_that_nobody_runs_is_followed_to_one_moment() {
     for major in [15, 18] {
-        let Some(pair) = Pair::prepare(major, "alone").await else { return };
-        stop(pair.streaming().await).await;
+        let Some(pair) = prepare(major, "alone").await else { return };
+        stop(pair.streaming().await).await.expect_code(0);
         pair.from
             .execute(
                 "INSERT INTO history (account, note) SELECT 1, 'while away' FROM generate_series(1, 5000)",
@@ -349,7 +322,7 @@ async fn a_mirror_that_nobody_runs_is_followed_to_one_moment() {
 
 #[tokio::test]
 async fn a_mirror_that_comes_to_no_moment_says_why() {
-    let Some(pair) = Pair::prepare(15, "still").await else { return };
+    let Some(pair) = prepare(15, "still").await else { return };
     let unknown = pair.program.run(&["verify", "no such", "--json"]).await;
     assert_eq!(Outcome::of(unknown).expect_code(2).error()["code"], "no_such_mirror");
     let both = pair.program.run(&["verify", "m", "--from", &pair.from.url()]).await;
@@ -361,7 +334,7 @@ async fn a_mirror_that_comes_to_no_moment_says_why() {
         assert_eq!(outcome.error()["code"], "mirror_stands_still", "{}", outcome.text());
         assert!(outcome.error()["message"].as_str().unwrap().contains("paused"), "{}", outcome.text());
         if let Some(running) = running {
-            stop(running).await;
+            stop(running).await.expect_code(0);
         }
     }
 }

@@ -21,6 +21,7 @@ pub mod fixture;
 pub mod installation;
 pub mod keeper;
 pub mod log;
+pub mod mirroring;
 pub mod pooler;
 pub mod server;
 pub mod stand_in;
