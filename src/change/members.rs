@@ -18,9 +18,18 @@ pub struct Member {
 /// A mirror's tables.
 #[derive(Clone, Debug, Default)]
 pub struct Members {
-    /// Whether each follows.
-    follows: HashMap<Oid, bool>,
+    stands: HashMap<Oid, Stand>,
     aside: usize,
+}
+
+/// How a table stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stand {
+    Follows,
+    /// A copy of it is on its way: its changes are kept.
+    Aside,
+    /// The destination has no such table: its changes are dropped, and a copy brings it in when there is one.
+    Absent,
 }
 
 /// A transaction's changes, or a part of them.
@@ -28,7 +37,7 @@ pub struct Members {
 pub struct Parted {
     /// Of tables that follow.
     pub kept: Vec<Change>,
-    /// Of tables that stand aside.
+    /// Of tables that stand aside. Those of tables that the destination has not are nowhere.
     pub aside: Vec<Change>,
     /// Tables that were not known: they stand aside from here on.
     pub newcomers: Vec<Member>,
@@ -37,38 +46,47 @@ pub struct Parted {
 impl Members {
     /// Those that follow and those that stand aside, as they were recorded.
     pub fn new(recorded: impl IntoIterator<Item = (Oid, bool)>) -> Self {
-        let follows: HashMap<_, _> = recorded.into_iter().collect();
-        let aside = follows.values().filter(|follows| !**follows).count();
-        Self { follows, aside }
+        let stand = |follows| if follows { Stand::Follows } else { Stand::Aside };
+        let stands: HashMap<_, _> =
+            recorded.into_iter().map(|(oid, follows)| (oid, stand(follows))).collect();
+        let aside = stands.values().filter(|stand| **stand == Stand::Aside).count();
+        Self { stands, aside }
     }
 
     /// Whether a table follows.
     pub fn follows(&self, oid: Oid) -> bool {
-        self.follows.get(&oid) == Some(&true)
+        self.stands.get(&oid) == Some(&Stand::Follows)
     }
 
-    /// Whether a table is known, following or not.
-    pub fn knows(&self, oid: Oid) -> bool {
-        self.follows.contains_key(&oid)
+    /// Whether it stands aside.
+    pub fn is_aside(&self, oid: Oid) -> bool {
+        self.stands.get(&oid) == Some(&Stand::Aside)
     }
 
-    /// Whether a table stands aside.
+    /// Whether any table does.
     pub fn is_any_aside(&self) -> bool {
         self.aside > 0
     }
 
     /// It stands aside from now on.
     pub fn leave(&mut self, oid: Oid) {
-        if self.follows.insert(oid, false) != Some(false) {
-            self.aside += 1;
-        }
+        self.set(oid, Stand::Aside);
     }
 
     /// Its copy is in: it follows from now on.
     pub fn join(&mut self, oid: Oid) {
-        if self.follows.insert(oid, true) == Some(false) {
-            self.aside -= 1;
-        }
+        self.set(oid, Stand::Follows);
+    }
+
+    /// The destination has no such table.
+    pub fn set_absent(&mut self, oid: Oid) {
+        self.set(oid, Stand::Absent);
+    }
+
+    fn set(&mut self, oid: Oid, stand: Stand) {
+        let before = self.stands.insert(oid, stand);
+        self.aside += usize::from(stand == Stand::Aside);
+        self.aside -= usize::from(before == Some(Stand::Aside));
     }
 
     /// Tells changes apart.
@@ -81,25 +99,32 @@ impl Members {
         let mut parted = Parted::default();
         for change in changes {
             for relation in change.relations() {
-                if !self.knows(relation.id) {
+                if !self.stands.contains_key(&relation.id) {
                     self.leave(relation.id);
                     parted.newcomers.push(Member { oid: relation.id, name: relation.name.clone() });
                 }
             }
             match change {
                 Change::Truncate { relations, cascade, restart_identity } => {
-                    let (kept, aside): (Vec<Arc<Relation>>, Vec<_>) =
+                    let (kept, others): (Vec<Arc<Relation>>, Vec<_>) =
                         relations.into_iter().partition(|relation| self.follows(relation.id));
+                    let aside = others.into_iter().filter(|relation| self.is_aside(relation.id)).collect();
                     for (relations, to) in [(kept, &mut parted.kept), (aside, &mut parted.aside)] {
                         if !relations.is_empty() {
                             to.push(Change::Truncate { relations, cascade, restart_identity });
                         }
                     }
                 }
-                change => match change.relations().iter().all(|relation| self.follows(relation.id)) {
-                    true => parted.kept.push(change),
-                    false => parted.aside.push(change),
-                },
+                change => {
+                    let all = |stands: fn(&Self, Oid) -> bool| {
+                        change.relations().iter().all(|one| stands(self, one.id))
+                    };
+                    match (all(Self::follows), all(Self::is_aside)) {
+                        (true, _) => parted.kept.push(change),
+                        (_, true) => parted.aside.push(change),
+                        _ => {}
+                    }
+                }
             }
         }
         parted
@@ -132,5 +157,13 @@ mod tests {
         members.leave(1);
         members.join(1);
         assert!(!members.is_any_aside());
+        // What is not on the destination is dropped, until it is there.
+        members.leave(2);
+        members.set_absent(2);
+        assert!(!members.is_any_aside() && !members.is_aside(2) && !members.follows(2));
+        let parted = members.part(vec![insert(2), truncate(&[1, 2]), insert(1), truncate(&[2])]);
+        assert_eq!(parted, Parted { kept: vec![truncate(&[1]), insert(1)], ..Parted::default() });
+        members.leave(2);
+        assert_eq!(members.part(vec![insert(2)]).aside, [insert(2)]);
     }
 }

@@ -34,6 +34,11 @@ impl Joiner {
         Ok(Self { session, mirror })
     }
 
+    /// Whether the destination has a table.
+    pub async fn has(&self, table: &QualifiedName) -> Result<bool> {
+        Ok(table::read(self.session.client(), table).await?.is_some())
+    }
+
     /// Which of the source's columns are to be copied: all but those that are computed here.
     ///
     /// # Errors

@@ -60,10 +60,10 @@ impl Aside {
         }
     }
 
-    /// Tables stand aside from now on; those that did already, or are not to be found, are left out of what comes back.
+    /// Tables stand aside from now on; those that did already are left out of what comes back.
     pub(super) fn leave(&mut self, asked: Vec<Member>) -> Vec<Member> {
         let mut left = asked;
-        left.retain(|member| self.members.follows(member.oid) || !self.members.knows(member.oid));
+        left.retain(|member| !self.members.is_aside(member.oid));
         left.iter().for_each(|member| self.members.leave(member.oid));
         left
     }
@@ -122,9 +122,20 @@ impl Aside {
         Ok(Kept { bytes, tables: self.tables.clone(), end: self.length })
     }
 
-    /// Copies of these tables are in. When no table stands aside any more nothing is kept either.
+    /// Copies of these tables are in.
     pub(super) async fn joined(&mut self, members: &[Member]) -> Result<()> {
         members.iter().for_each(|member| self.members.join(member.oid));
+        self.forget().await
+    }
+
+    /// The destination has no such tables: nothing of them is kept until they stand aside again.
+    pub(super) async fn absent(&mut self, members: &[Member]) -> Result<()> {
+        members.iter().for_each(|member| self.members.set_absent(member.oid));
+        self.forget().await
+    }
+
+    /// When no table stands aside any more nothing is kept either.
+    async fn forget(&mut self) -> Result<()> {
         if !self.members.is_any_aside() {
             self.gathered.clear();
             self.tables = Tables::default();

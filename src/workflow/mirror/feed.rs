@@ -84,6 +84,8 @@ pub(super) struct Joining {
 pub(super) enum Ask {
     /// These tables are to stand aside; none of those that do already.
     Leave(Vec<Member>),
+    /// These tables, which stand aside, are not on the destination.
+    Absent(Vec<Member>),
     /// What was kept of them, from this byte on: some of it, or nothing at the end.
     Read { at: u64, reply: oneshot::Sender<Kept> },
     /// Come to rest past this position of the source: everything that was taken in is written, and nothing more is taken in
@@ -292,6 +294,7 @@ impl Feed {
                 let left = self.aside.leave(members);
                 self.queue.leave(left);
             }
+            Ask::Absent(members) => self.aside.absent(&members).await?,
             Ask::Read { at, reply } => {
                 // Whoever does not wait for it any more has ended.
                 let _ = reply.send(self.aside.read(at, READ_BYTES).await?);

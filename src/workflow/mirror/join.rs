@@ -98,7 +98,23 @@ impl Join<'_> {
         walsender.close().await;
         let session = self.destination.connect(self.destination.grant.database()).await?;
         let mut joiner = Joiner::new(session, self.request.name.clone()).await?;
-        let described = self.describe(&mut source, &members).await?;
+        let mut described = self.describe(&mut source, &members).await?;
+        let mut absent = Vec::new();
+        for table in described.values() {
+            if !joiner.has(&table.name).await? {
+                absent.push(Member { oid: table.oid, name: table.name.clone() });
+            }
+        }
+        let mut members = members;
+        if !absent.is_empty() {
+            // Who looks for new tables says so, and finds them when they are made.
+            described.retain(|oid, _| absent.iter().all(|member| member.oid != *oid));
+            members.retain(|member| absent.iter().all(|one| one.oid != member.oid));
+            self.ask(Ask::Absent(absent)).await?;
+        }
+        if members.is_empty() {
+            return Ok(());
+        }
         let names: Vec<&QualifiedName> = described.values().map(|table| &table.name).collect();
         joiner.empty(&names).await?;
         for table in described.values() {

@@ -60,11 +60,9 @@ async fn once(
 ) -> Result<()> {
     let there = connect::source(&source.party.options, &Settings::default()).await?;
     let here = destination.connect(destination.grant.database()).await?;
-    let known: HashSet<Oid> = membership::read(here.client(), &request.name)
-        .await?
-        .into_iter()
-        .map(|(member, _)| member.oid)
-        .collect();
+    let recorded = membership::read(here.client(), &request.name).await?;
+    let follows: HashSet<Oid> =
+        recorded.iter().filter(|(_, follows)| *follows).map(|(member, _)| member.oid).collect();
     let tables = publication::tables(&there, &request.slot()).await?;
     let chosen = publication::choose(&tables, |table| is_kept(request, table));
     // What could not be followed when the mirror began was said then.
@@ -82,7 +80,7 @@ async fn once(
     let published: HashSet<Oid> =
         tables.iter().filter(|table| table.published).map(|table| table.oid).collect();
     let (mut publish, mut join) = (Vec::new(), Vec::new());
-    for member in chosen.followed.into_iter().filter(|member| !known.contains(&member.oid)) {
+    for member in chosen.followed.into_iter().filter(|member| !follows.contains(&member.oid)) {
         if table::read(here.client(), &member.name).await?.is_none() {
             say(
                 &member.name,
@@ -102,7 +100,7 @@ async fn once(
     there.close().await;
     here.close().await;
     if !join.is_empty() {
-        // A session that is over takes it up when the next one looks.
+        // Those that stand aside already do not do so twice. A session that is over takes it up when the next one looks.
         let _ = asks.send(Ask::Leave(join)).await;
     }
     Ok(())
