@@ -75,6 +75,7 @@ mod mirror_faults;
 mod mirror_forms;
 mod mirror_lag;
 mod mirror_memory;
+mod mirror_reach;
 mod mirror_running;
 mod mirror_scenarios;
 mod schema_circles;

@@ -53,38 +53,33 @@ pub(super) fn entry(recorded: Option<&Standing>, checkpoint: bool) -> Entry {
     }
 }
 
-/// Makes the mirror this job's, with its record written. A mirror that begins again has nothing on its source by then.
-pub(super) async fn claim(request: &Request, context: &Context, source: &Source) -> Result<Claimed> {
-    let mut told = false;
+/// Makes the mirror this job's, with its record written. A mirror that begins again has nothing on its source by then. `stood`
+/// is its record from before this job waited for its ends; `None`: it did not.
+///
+/// Stopped before that it has changed nothing; afterwards it takes away what an earlier process has left all the same, and
+/// says what it could not.
+pub(super) async fn claim(
+    request: &Request,
+    context: &Context,
+    source: &Source,
+    stood: Option<&Record>,
+) -> Result<Claimed> {
     loop {
-        let known = context.records.mirror(&request.name)?;
-        if let Some(record) = &known
-            && context.run.registry.is_held(&record.job)?
-        {
-            if !std::mem::replace(&mut told, true) {
-                let message = format!(
-                    "mirror \"{}\" runs in another process of this machine ({}): this one waits until that has ended",
-                    record.name, record.job
-                );
-                context.run.reporter.warn(Warning::new("mirror_runs_already", message));
-            }
-            let waiting = async {
-                tokio::time::sleep(LOOK).await;
-                Ok(())
-            };
-            stoppable(&context.run.stop, "another process runs the mirror", waiting).await?;
-            continue;
-        }
-        let destination = super::follower(request, &context.run, source).await?;
+        let known = alone(request, context).await?;
+        let looking = async {
+            let destination = super::follower(request, &context.run, source).await?;
+            let checkpoint = start::checkpoint(request, &destination).await?;
+            Ok((destination, checkpoint))
+        };
+        let (destination, checkpoint) = stoppable(&context.run.stop, "nothing was changed", looking).await?;
         let of = definition(request, source, &destination);
-        let checkpoint = start::checkpoint(request, &destination).await?;
         if let Some(checkpoint) = checkpoint.as_ref().filter(|checkpoint| checkpoint.slot != of.slot) {
             let (name, slot) = (request.name.clone(), checkpoint.slot.clone());
             return Err(Error::OfAnotherInstallation { name, slot }.into());
         }
         if let Some(record) = &known {
             same(record, &of)?;
-            in_budget(record, context, source).await?;
+            in_budget(stood.unwrap_or(record), context, source).await?;
         }
         let entry = entry(known.as_ref().map(|record| &record.standing), checkpoint.is_some());
         if entry == Entry::Lost {
@@ -107,6 +102,31 @@ pub(super) async fn claim(request: &Request, context: &Context, source: &Source)
     }
 }
 
+/// The record as it is when no other process of this machine has the mirror: waits until that is so.
+pub(super) async fn alone(request: &Request, context: &Context) -> Result<Option<Record>> {
+    let mut told = false;
+    loop {
+        let known = context.records.mirror(&request.name)?;
+        let others = known.as_ref().filter(|record| record.job != request.clone.job);
+        let Some(record) = others else { return Ok(known) };
+        if !context.run.registry.is_held(&record.job)? {
+            return Ok(known);
+        }
+        if !std::mem::replace(&mut told, true) {
+            let message = format!(
+                "mirror \"{}\" runs in another process of this machine ({}): this one waits until that has ended",
+                record.name, record.job
+            );
+            context.run.reporter.warn(Warning::new("mirror_runs_already", message));
+        }
+        let waiting = async {
+            tokio::time::sleep(LOOK).await;
+            Ok(())
+        };
+        stoppable(&context.run.stop, "another process runs the mirror", waiting).await?;
+    }
+}
+
 /// Fails where a mirror that stood still on purpose, or by an error, has kept more log on its source than it may: then its slot
 /// goes now. One that was only stopped is followed again, and gives the log free by that.
 async fn in_budget(record: &Record, context: &Context, source: &Source) -> Result<()> {
@@ -123,6 +143,8 @@ async fn in_budget(record: &Record, context: &Context, source: &Source) -> Resul
 /// The record as this run begins it.
 fn renewed(request: &Request, known: Option<&Record>, of: Definition, entry: Entry) -> Record {
     let follows = entry == Entry::Follow;
+    // A start wants it to run, and what was said to this job since holds.
+    let said = known.filter(|record| record.job == request.clone.job);
     let counters = known.map_or(Counters::default(), |record| record.standing.counters);
     let standing = match known {
         Some(record) if follows => {
@@ -144,7 +166,7 @@ fn renewed(request: &Request, known: Option<&Record>, of: Definition, entry: Ent
     Record {
         name: request.name.clone(),
         job: request.clone.job.clone(),
-        wanted: Wanted::Run,
+        wanted: said.map_or(Wanted::Run, |record| record.wanted),
         phase: if follows { MirrorPhase::CatchingUp } else { MirrorPhase::Preparing },
         of,
         standing,
@@ -174,7 +196,7 @@ fn definition(request: &Request, source: &Source, destination: &Destination) -> 
     }
 }
 
-fn end(party: &Party) -> End {
+pub(super) fn end(party: &Party) -> End {
     End {
         label: party.label(),
         reach: party.name.clone().unwrap_or_else(|| party.options.without_secrets()),

@@ -26,8 +26,8 @@ use crate::workflow::party::{Destination, Source};
 use crate::workflow::{Error, Result, clone, stoppable};
 
 /// Pauses between attempts at a connection.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(200);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What every session of a mirror has to do with.
 struct With<'a> {

@@ -28,6 +28,7 @@ mod mend;
 mod newcomers;
 pub mod overview;
 mod queue;
+mod reach;
 pub mod record;
 mod sampler;
 mod sequences;
@@ -114,11 +115,10 @@ fn slot_of(mirror: &str, installation: &str) -> Ident {
 
 /// Clones unless the destination has this mirror's checkpoint, then follows. Ends well only by being stopped.
 pub async fn run(request: &Request, context: &Context) -> Result<Report> {
-    let stop = &context.run.stop;
-    let stopped = "the mirror stopped where its checkpoint stands";
-    let source = stoppable(stop, stopped, Source::open(&request.clone.source)).await?;
-    // Not under `stop`: who has claimed it takes away what an earlier process has left, and says what it could not.
-    let claim::Claimed { diary, entry, wal_budget } = claim::claim(request, context, &source).await?;
+    let (from, to) = (request.clone.source.label(), request.clone.destination.label());
+    let nothing_done = || Report::new(request.clone.job.as_str(), from, to);
+    let Some((source, claimed)) = reach::reach(request, context).await? else { return Ok(nothing_done()) };
+    let claim::Claimed { diary, entry, wal_budget } = claimed;
     let cloned = match entry {
         Entry::Follow | Entry::Lost => None,
         Entry::Begin | Entry::BeginAgain => Some(begin(request, context, &source, &diary).await?),
@@ -133,8 +133,7 @@ pub async fn run(request: &Request, context: &Context) -> Result<Report> {
         _ => diary.write()?,
     }
     followed?;
-    let (source, destination) = (request.clone.source.label(), request.clone.destination.label());
-    let mut report = cloned.unwrap_or_else(|| Report::new(request.clone.job.as_str(), source, destination));
+    let mut report = cloned.unwrap_or_else(nothing_done);
     report.followed = Some(diary.change(|standing| Followed {
         transactions: standing.counters.transactions - before.transactions,
         rows: standing.counters.rows - before.rows,
@@ -209,7 +208,7 @@ pub(in crate::workflow) async fn held<T>(
     let stop = &context.run.stop;
     let stopped = "the mirror stopped where its checkpoint stands";
     let source = stoppable(stop, stopped, Source::open(&request.clone.source)).await?;
-    let claim::Claimed { diary, entry, .. } = claim::claim(request, context, &source).await?;
+    let claim::Claimed { diary, entry, .. } = claim::claim(request, context, &source, None).await?;
     if entry != Entry::Follow {
         return Err(Error::NotBegun { name: request.name.clone() }.into());
     }
