@@ -109,7 +109,7 @@ impl Sqlite {
 }
 
 /// The status as its JSON word.
-fn status_word(status: Status) -> String {
+pub(super) fn status_word(status: Status) -> String {
     match serde_json::to_value(status) {
         Ok(Value::String(word)) => word,
         other => format!("{other:?}"),

@@ -1,15 +1,16 @@
 //! Mirrors in SQLite: definition and standing as JSON, beside them the columns that are written alone.
 
 use rusqlite::types::Type;
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::jobs::status_word;
 use super::sqlite::{Sqlite, now_ms};
 use crate::engine::stage::registry::RegistryError;
 use crate::id::JobId;
-use crate::progress::MirrorPhase;
+use crate::progress::{MirrorPhase, Status};
 use crate::workflow::mirror::Hold;
 use crate::workflow::mirror::record::{Held, Record, Records, Standing, Wanted};
 
@@ -59,6 +60,7 @@ impl Records for Sqlite {
                              (name, job, wanted, phase, definition, standing, created_ms, changed_ms) \
                              VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
             transaction.execute(statement, values)?;
+            tell_job(transaction, name)?;
             Ok(true)
         });
         written.map_err(failed(doing()))
@@ -68,7 +70,11 @@ impl Records for Sqlite {
         let doing = || format!("record what is wanted of mirror \"{name}\"");
         let wanted = word(&wanted, doing)?;
         let statement = "UPDATE mirror SET wanted = ?2 WHERE name = ?1";
-        let changed = self.write(|transaction| transaction.execute(statement, params![name, wanted]));
+        let changed = self.write(|transaction| {
+            let rows = transaction.execute(statement, params![name, wanted])?;
+            tell_job(transaction, name)?;
+            Ok(rows)
+        });
         changed.map(|rows| rows == 1).map_err(failed(doing()))
     }
 
@@ -84,7 +90,11 @@ impl Records for Sqlite {
         let statement =
             "UPDATE mirror SET phase = ?3, standing = ?4, changed_ms = ?5 WHERE name = ?1 AND job = ?2";
         let values = params![name, job.as_str(), phase, standing, now_ms()];
-        let changed = self.write(|transaction| transaction.execute(statement, values));
+        let changed = self.write(|transaction| {
+            let rows = transaction.execute(statement, values)?;
+            tell_job(transaction, name)?;
+            Ok(rows)
+        });
         changed.map(|rows| rows == 1).map_err(failed(doing()))
     }
 
@@ -126,6 +136,18 @@ impl Records for Sqlite {
         });
         deleted.map(drop).map_err(failed(format!("forget mirror \"{name}\"")))
     }
+}
+
+/// The job that runs a mirror stands as that does: whoever lists jobs sees it without asking for mirrors. One that is over
+/// stays so.
+fn tell_job(transaction: &Transaction<'_>, name: &str) -> rusqlite::Result<()> {
+    let query = format!("{COLUMNS} WHERE name = ?");
+    let Some(mirror) = transaction.query_row(&query, [name], record).optional()? else { return Ok(()) };
+    let [succeeded, failed, cancelled] = Status::OVER.map(status_word);
+    let statement = "UPDATE job SET status = ?2, record = json_set(record, '$.status', ?2) \
+                     WHERE id = ?1 AND status NOT IN (?2, ?3, ?4, ?5)";
+    let values = params![mirror.job.as_str(), status_word(mirror.status()), succeeded, failed, cancelled];
+    transaction.execute(statement, values).map(drop)
 }
 
 fn record(row: &Row<'_>) -> rusqlite::Result<Record> {

@@ -177,6 +177,64 @@ fn keeps_mirrors(store: &dyn Records) {
     kept(&other);
 }
 
+/// Whoever lists jobs sees how a mirror stands, and one that is over stays so.
+#[test]
+fn the_job_of_a_mirror_stands_as_that_does() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let store = Sqlite::open(directory.path()).expect("open");
+    let other = Record { status: Status::Running, ..job(Kind::Mirror, 2) };
+    let mut job = Record { status: Status::Running, ..job(Kind::Mirror, 1) };
+    store.insert(&job).expect("insert");
+    store.insert(&other).expect("insert");
+    let end = |label: &str| End {
+        label: label.to_owned(),
+        reach: label.to_owned(),
+        system_identifier: String::new(),
+        database: String::new(),
+    };
+    let mirror = Mirror {
+        name: "app".to_owned(),
+        job: job.id.clone(),
+        wanted: Wanted::Run,
+        phase: MirrorPhase::Streaming,
+        of: Definition {
+            source: end("staging"),
+            destination: end("local"),
+            slot: String::new(),
+            publication: String::new(),
+            own_publication: true,
+            wal_budget: 1,
+            options: serde_json::Value::Null,
+        },
+        standing: Standing::default(),
+        created_ms: 5,
+        changed_ms: 0,
+    };
+    assert!(store.claim(&mirror, None).expect("claim"));
+    let mut stands = |status: Status| {
+        job.status = status;
+        assert_eq!(store.get(&job.id).expect("get"), job);
+        let filter = Filter { status: Some(status), kind: Some(Kind::Mirror), limit: None };
+        assert!(store.list(&filter).expect("list").contains(&job), "{status:?}");
+    };
+    stands(Status::Running);
+    let waits = Standing { waits: Some("connecting again".to_owned()), ..Standing::default() };
+    store.stand("app", &mirror.job, MirrorPhase::Streaming, &waits).expect("stand");
+    stands(Status::Retrying);
+    store.wish("app", Wanted::Pause).expect("wish");
+    stands(Status::Pausing);
+    store.stand("app", &mirror.job, MirrorPhase::Paused, &Standing::default()).expect("stand");
+    stands(Status::Paused);
+    store.wish("app", Wanted::Run).expect("wish");
+    store.stand("app", &mirror.job, MirrorPhase::CatchingUp, &Standing::default()).expect("stand");
+    stands(Status::Running);
+    let over = Record { status: Status::Cancelled, ..store.get(&mirror.job).expect("get") };
+    store.update(&over).expect("update");
+    store.stand("app", &mirror.job, MirrorPhase::Paused, &Standing::default()).expect("stand");
+    assert_eq!(store.get(&mirror.job).expect("get"), over);
+    assert_eq!(store.get(&other.id).expect("get"), other);
+}
+
 #[test]
 fn sqlite_keeps_mirrors() {
     let directory = tempfile::tempdir().expect("temporary directory");

@@ -15,6 +15,13 @@ async fn prepare(major: u16, hint: &str) -> Option<Pair> {
     Some(Pair::prepare(major, hint, TABLE).await?.breaking())
 }
 
+/// The newest job's status, as `jobs list` shows it.
+async fn job_status(pair: &Pair) -> String {
+    let output = pair.program.run(&["jobs", "list", "--limit", "1", "--json"]).await;
+    let job: Value = serde_json::from_str(&output.expect_code(0).stdout).unwrap();
+    job["status"].as_str().unwrap().to_owned()
+}
+
 async fn kill(running: Running) {
     running.kill();
     running.finish().await;
@@ -82,18 +89,23 @@ async fn a_clone_that_fails_leaves_neither_slot_nor_record() {
 async fn paused_by_another_process_it_stands_still_and_keeps_its_slot() {
     for major in [15, 18] {
         let Some(pair) = prepare(major, "paused").await else { return };
-        let running = pair.streaming().await;
+        let mut running = pair.streaming().await;
+        assert_eq!(job_status(&pair).await, "running");
         let asked = std::time::Instant::now();
         assert!(pair.ask("pause").await.contains("is paused"));
         assert!(asked.elapsed() < Duration::from_secs(3), "it took {:?}", asked.elapsed());
+        assert_eq!(job_status(&pair).await, "paused");
+        running.event("that its job is paused", |line| line["data"]["status"] == "paused").await;
         let paused = pair.status().await;
         assert_eq!((&paused["phase"], &paused["status"]), (&"paused".into(), &"paused".into()), "{paused}");
         pair.from.execute("UPDATE t SET v = 'while paused'").await;
         assert_eq!(pair.to.query_text("SELECT count(*) FROM t WHERE v = 'while paused'").await, "0");
         assert_eq!(pair.from.query_text(SLOTS).await, "1");
         assert!(pair.ask("resume").await.contains("goes on"));
+        running.event("that its job runs", |line| line["data"]["status"] == "running").await;
         pair.same(&running).await;
         pair.wait_for("that it streams", |status| status["phase"] == "streaming").await;
+        assert_eq!(job_status(&pair).await, "running");
         stop(running).await.expect_code(0);
         pair.drop_mirror().await;
     }

@@ -31,12 +31,9 @@ struct Shown {
 impl Shown {
     fn of(store: &Sqlite, record: Record) -> Found<Self> {
         let runs = store.is_held(&record.job)?;
-        let status = match (runs, record.phase, record.wanted) {
-            (true, MirrorPhase::Paused, _) => Status::Paused,
-            (true, _, Wanted::Pause) => Status::Pausing,
-            (true, _, Wanted::Run) if record.standing.waits.is_some() => Status::Retrying,
-            (true, _, Wanted::Run) => Status::Running,
-            (false, _, _) => store.get(&record.job).map_or(Status::Failed, |job| job.status),
+        let status = match runs {
+            true => record.status(),
+            false => store.get(&record.job).map_or(Status::Failed, |job| job.status),
         };
         Ok(Self { record, runs, status })
     }

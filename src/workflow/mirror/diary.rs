@@ -7,7 +7,7 @@ use super::error::Error;
 use super::record::{Records, Standing};
 use crate::failure::{Classify, Exit, chain};
 use crate::id::JobId;
-use crate::progress::{Event, Level, MirrorPhase, Problem, Reporter, Update, Warning};
+use crate::progress::{Event, Level, MirrorPhase, Problem, Reporter, Status, Update, Warning};
 use crate::workflow::{self, Result};
 
 /// Where this process's mirror stands. Nobody else writes these parts of its record.
@@ -56,11 +56,19 @@ impl Diary {
 
     /// Enters a phase, writes it down and tells it; entering it again does nothing.
     pub(super) fn phase(&self, phase: MirrorPhase) -> Result<()> {
-        if self.lock().0 == phase {
+        let before = std::mem::replace(&mut self.lock().0, phase);
+        if before == phase {
             return Ok(());
         }
-        self.lock().0 = phase;
         self.reporter.report(Update::Event(Event::MirrorPhase { phase, error: None }));
+        let status = match (before, phase) {
+            (_, MirrorPhase::Paused) => Some(Status::Paused),
+            (MirrorPhase::Paused, _) => Some(Status::Running),
+            _ => None,
+        };
+        if let Some(status) = status {
+            self.reporter.report(Update::Event(Event::JobStatus { status, error: None }));
+        }
         self.write()
     }
 

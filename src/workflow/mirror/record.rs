@@ -11,7 +11,7 @@ use crate::engine::apply::Conflicts;
 use crate::engine::stage::registry::RegistryError;
 use crate::id::JobId;
 use crate::pg::Lsn;
-use crate::progress::{Lag, MirrorPhase, Problem, Wal};
+use crate::progress::{Lag, MirrorPhase, Problem, Status, Wal};
 
 /// A mirror.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +27,18 @@ pub struct Record {
     pub created_ms: i64,
     /// When the process that runs it last wrote. Set by the store.
     pub changed_ms: i64,
+}
+
+impl Record {
+    /// How its job stands while a process runs it (interface.md §4).
+    pub fn status(&self) -> Status {
+        match (self.phase, self.wanted) {
+            (MirrorPhase::Paused, _) => Status::Paused,
+            (_, Wanted::Pause) => Status::Pausing,
+            (_, Wanted::Run) if self.standing.waits.is_some() => Status::Retrying,
+            (_, Wanted::Run) => Status::Running,
+        }
+    }
 }
 
 /// What a person asked for last.
