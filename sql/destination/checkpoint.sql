@@ -29,7 +29,8 @@ CREATE TABLE IF NOT EXISTS multiboard_sync.member (
 
 CREATE TABLE IF NOT EXISTS multiboard_sync.skip (
     mirror pg_catalog.text NOT NULL REFERENCES multiboard_sync.checkpoint (mirror) ON DELETE CASCADE,
-    -- Where the commit of a transaction that is left out begins or ends. It has been left out once the checkpoint is past it.
+    -- Where the commit of a transaction that is left out begins: no two begin at one place, but one often begins where the one
+    -- before ended. It has been left out once the checkpoint is past it.
     lsn pg_catalog.pg_lsn NOT NULL,
     asked_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
     PRIMARY KEY (mirror, lsn)

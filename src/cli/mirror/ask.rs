@@ -91,6 +91,11 @@ pub(super) async fn resync(context: &Context, name: &str, tables: &[String]) -> 
 
 /// Leaves a transaction out, for good.
 pub(super) async fn skip(context: &Context, name: &str, lsn: Lsn) -> Outcome {
+    let store = context.store()?;
+    let record = find(&store, name)?;
+    if record.standing.error.as_ref().is_some_and(|error| !mirror::mark::names(error, lsn)) {
+        return Err(mirror::mark::not_named(name, lsn).into());
+    }
     let Some((_, runs)) = mark(context, name, mirror::mark::What::Transaction(lsn)).await? else {
         return Ok(Exit::Interrupted);
     };

@@ -67,8 +67,12 @@ pub enum Error {
     #[error("column {column} of table {table} is of a type here that cannot read the source's binary values")]
     NotInBinary { table: QualifiedName, column: String },
     /// The destination does not hold what the source's change needs, or does not take it.
-    #[error("{conflict} (transaction that ends at {lsn})")]
-    Conflict { conflict: Box<Conflict>, lsn: Lsn },
+    #[error("{conflict} (transaction that was committed at {lsn})")]
+    Conflict {
+        conflict: Box<Conflict>,
+        /// Where its transaction's commit begins: no other's does. Its end may be where the next one's begins.
+        lsn: Lsn,
+    },
     /// Pieces came in an order that makes no transaction: a defect.
     #[error("changes came out of turn: {0}")]
     Turn(&'static str),

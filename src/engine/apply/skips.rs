@@ -6,13 +6,13 @@ use tokio_postgres::Client;
 use super::{Error, Result};
 use crate::pg::Lsn;
 
-/// Records that the transaction whose commit begins or ends at `lsn` is left out. False where the checkpoint is past it: it was
-/// applied.
+/// Records that the transaction whose commit begins at `lsn` is left out. False where the checkpoint is past that: it was
+/// applied. A checkpoint that stands there is the end of the transaction before.
 pub async fn ask(client: &Client, mirror: &str, lsn: Lsn) -> Result<bool> {
     let failed = |source| Error::Destination { doing: "recording the transaction to leave out", source };
     let insert = "INSERT INTO multiboard_sync.skip (mirror, lsn) \
         SELECT c.mirror, $2::pg_catalog.text::pg_catalog.pg_lsn FROM multiboard_sync.checkpoint AS c \
-         WHERE c.mirror = $1 AND c.lsn < $2::pg_catalog.text::pg_catalog.pg_lsn \
+         WHERE c.mirror = $1 AND c.lsn <= $2::pg_catalog.text::pg_catalog.pg_lsn \
         ON CONFLICT (mirror, lsn) DO UPDATE SET asked_at = EXCLUDED.asked_at";
     client.execute(insert, &[&mirror, &lsn.to_string()]).await.map(|rows| rows == 1).map_err(failed)
 }

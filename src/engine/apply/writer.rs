@@ -26,6 +26,7 @@ pub struct Writer {
 
 /// A transaction whose tables are known here.
 struct Resolved {
+    commit_lsn: Lsn,
     end_lsn: Lsn,
     committed_at: SystemTime,
     changes: Vec<Change>,
@@ -70,7 +71,8 @@ impl Writer {
                     break;
                 }
             };
-            resolved.push(Resolved { end_lsn, committed_at: time(head.committed_at), changes });
+            let (commit_lsn, committed_at) = (head.commit_lsn, time(head.committed_at));
+            resolved.push(Resolved { commit_lsn, end_lsn, committed_at, changes });
         }
         let log = match self.at_once(&resolved).await {
             Ok(log) => log,
@@ -193,7 +195,7 @@ impl Writer {
             self.session.execute("SAVEPOINT one").await?;
             if let Err(found) = self.session.changes(&transaction.changes).await? {
                 self.session.execute("ROLLBACK TO SAVEPOINT one").await?;
-                conflict = Some(Error::Conflict { conflict: Box::new(found), lsn: transaction.end_lsn });
+                conflict = Some(Error::Conflict { conflict: Box::new(found), lsn: transaction.commit_lsn });
                 break;
             }
             self.session.execute("RELEASE SAVEPOINT one").await?;

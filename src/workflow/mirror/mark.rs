@@ -8,6 +8,7 @@ use crate::connect::DestinationConnection;
 use crate::engine::apply::{membership, skips};
 use crate::engine::stage::registry::Registry;
 use crate::pg::{Lsn, QualifiedName};
+use crate::progress::Problem;
 use crate::safety::Destinations;
 use crate::schema::select::{Choice, Selection};
 use crate::workflow::party::{Destination, OtherSource, Party, Source};
@@ -28,7 +29,7 @@ pub struct Request {
 pub enum What {
     /// Tables, to be copied again.
     Tables(Selection),
-    /// The transaction whose commit begins or ends here, to be left out.
+    /// The transaction whose commit begins here, to be left out.
     Transaction(Lsn),
 }
 
@@ -85,6 +86,20 @@ async fn aside(
     }
     membership::stand_aside(session.client(), mirror, &chosen).await?;
     Ok(chosen.into_iter().map(|member| member.name).collect())
+}
+
+/// Whether an error is about the transaction whose commit begins here.
+pub fn names(error: &Problem, lsn: Lsn) -> bool {
+    error.code == "mirror_conflict" && error.message.contains(&format!("committed at {lsn})"))
+}
+
+/// Another transaction than the one that does not go would be left out.
+pub fn not_named(mirror: &str, lsn: Lsn) -> Error {
+    Error::Asked {
+        code: "transaction_not_named",
+        message: format!("the error of mirror \"{mirror}\" names no transaction that was committed at {lsn}"),
+        hint: "give the position that it names; `mirror status` shows it".to_owned(),
+    }
 }
 
 async fn leave_out(mirror: &str, lsn: Lsn, session: &DestinationConnection) -> Result<()> {

@@ -68,7 +68,7 @@ async fn s015_stream_a_conflict_in_a_large_transaction() {
         mirror.destination("INSERT INTO t VALUES (2500, 'in the way')").await;
         mirror.source("INSERT INTO small VALUES (1, 'before')").await;
         mirror.source(&format!("BEGIN; {}; UPDATE small SET v = 'within'; COMMIT", many(1000))).await;
-        mirror.fails(&["INSERT into public.t", "id = 2500", "ends at"]).await;
+        mirror.fails(&["INSERT into public.t", "id = 2500", "committed at"]).await;
         assert_eq!(
             mirror.here("SELECT (SELECT count(*) FROM t) || (SELECT v FROM small)").await,
             "101before"

@@ -18,9 +18,9 @@ async fn conflicts(mirror: &mut Mirror, disturb: &str, change: &str, words: &[&s
     assert_eq!(outcome.error()["code"], "mirror_conflict", "{}", outcome.text());
     // The position is that of the transaction: after what came before, and not after what comes later.
     let message = outcome.error()["message"].as_str().unwrap().to_owned();
-    let lsn = message.split("ends at ").nth(1).unwrap().trim_end_matches(')').to_owned();
+    let lsn = message.split("committed at ").nth(1).unwrap().trim_end_matches(')').to_owned();
     let between = format!(
-        "SELECT '{lsn}'::pg_lsn > lsn AND '{lsn}'::pg_lsn <= '{before}'::pg_lsn FROM multiboard_sync.checkpoint"
+        "SELECT '{lsn}'::pg_lsn >= lsn AND '{lsn}'::pg_lsn <= '{before}'::pg_lsn FROM multiboard_sync.checkpoint"
     );
     assert_eq!(mirror.here(&between).await, "t", "{message}, {before}");
     let others =

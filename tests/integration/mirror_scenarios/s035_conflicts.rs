@@ -2,7 +2,7 @@
 //! left out only where a person says so.
 
 use super::{Mirror, on_both};
-use crate::support::{Outcome, eventually};
+use crate::support::{Outcome, Settings, eventually};
 
 const TABLES: &str = "CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE, v text, w text);
     INSERT INTO t SELECT g, g, 'v', 'w' FROM generate_series(1, 20) AS g; ALTER TABLE t ALTER COLUMN w SET STORAGE EXTERNAL";
@@ -28,6 +28,21 @@ impl Mirror {
         for text in ["duplicate key value violates unique constraint", "current transaction is aborted"] {
             self.to.announce(text);
         }
+    }
+
+    /// Waits for its end by a conflict in `t`; the position that its error names.
+    async fn conflict_at(&mut self) -> String {
+        let outcome = Outcome::of(self.running().finish().await).expect_code(1);
+        outcome.expect_error(&["mirror_conflict", "public.t", "id = 10"]);
+        let message = outcome.error()["message"].as_str().unwrap().to_owned();
+        message.split("committed at ").nth(1).unwrap().trim_end_matches(')').to_owned()
+    }
+
+    /// `mirror skip`, and what it says.
+    async fn skip(&self, lsn: &str, code: i32) -> String {
+        let output = self.program.run(&["mirror", "skip", "m", "--lsn", lsn]).await;
+        let output = output.expect_code(code);
+        format!("{}{}", output.stdout, output.stderr)
     }
 }
 
@@ -79,16 +94,14 @@ async fn s029_on_error_exactly_the_transaction_that_is_named_is_left_out() {
         mirror.source("UPDATE t SET v = 'before' WHERE id = 1").await;
         mirror.source("BEGIN; UPDATE t SET v = 'in it' WHERE id = 2; INSERT INTO t VALUES (100, 100, 'there', NULL); COMMIT").await;
         mirror.source("UPDATE t SET v = 'after' WHERE id = 3").await;
-        let running = mirror.running();
-        let outcome = Outcome::of(running.finish().await).expect_code(1);
-        outcome.expect_error(&["public.t", "id = 100"]);
-        let message = outcome.error()["message"].as_str().unwrap().to_owned();
-        let lsn = message.split("ends at ").nth(1).unwrap().trim_end_matches(')').to_owned();
-        // What was applied cannot be left out.
-        let past = mirror.here("SELECT lsn FROM multiboard_sync.checkpoint").await;
-        mirror.program.run(&["mirror", "skip", "m", "--lsn", &past]).await.expect_code(2);
-        mirror.program.run(&["mirror", "skip", "m", "--lsn", &lsn]).await.expect_code(0);
+        let lsn = mirror.conflict_at().await;
+        // None that the error does not name, and none that was applied.
+        let later = mirror.from.query_text("SELECT pg_current_wal_insert_lsn()").await;
+        assert!(mirror.skip(&later, 2).await.contains("names no transaction"));
+        mirror.skip(&lsn, 0).await;
         mirror.start().await;
+        mirror.caught_up().await;
+        assert!(mirror.skip(&lsn, 2).await.contains("is past"));
         mirror.caught_up().await;
         let rows = "SELECT string_agg(id || ' ' || v, ', ' ORDER BY id) FROM t WHERE v <> 'v'";
         assert_eq!(mirror.here(rows).await, "1 before, 3 after, 100 here");
@@ -100,6 +113,54 @@ async fn s029_on_error_exactly_the_transaction_that_is_named_is_left_out() {
         assert_eq!(mirror.here(rows).await, "1 before, 3 after, 4 later, 100 here");
     })
     .await;
+}
+
+/// A commit record often begins where the one before ended, and the checkpoint stands there.
+#[tokio::test]
+async fn s029_on_error_neither_neighbour_of_the_transaction_is_left_out() {
+    let on = async |major| {
+        let tables = format!("{TABLES}; CREATE TABLE big (id int PRIMARY KEY, v text)");
+        let Some(mut mirror) = Mirror::prepare_alone(major, Settings::new(), "adjacent", &tables).await
+        else {
+            return;
+        };
+        let mirror = &mut mirror;
+        mirror.stream_with("stop").await;
+        let sessions =
+            [mirror.from.session().await, mirror.from.session().await, mirror.from.session().await];
+        // Whole, and larger than what is held of one.
+        for (round, rows) in [(0, 1), (1, 6000)] {
+            let first = round * 5 + 1;
+            let there = 100 + round;
+            mirror.destination(&format!("INSERT INTO t VALUES ({there}, {there}, 'here', NULL)")).await;
+            let large = format!(
+                "INSERT INTO big SELECT {round} * 10000 + g, repeat('x', 1000) FROM generate_series(1, {rows}) AS g"
+            );
+            let changes = [
+                format!("UPDATE t SET v = 'before' WHERE id = {first}"),
+                format!("{large}; INSERT INTO t VALUES ({there}, {there}, 'there', NULL)"),
+                format!("UPDATE t SET v = 'after' WHERE id = {first} + 2"),
+            ];
+            for (session, change) in sessions.iter().zip(&changes) {
+                session.execute_all(&format!("BEGIN; {change}")).await;
+            }
+            for session in &sessions {
+                session.execute_all("COMMIT").await;
+            }
+            let lsn = mirror.conflict_at().await;
+            mirror.skip(&lsn, 0).await;
+            mirror.start().await;
+            mirror.caught_up().await;
+            let rows = format!(
+                "SELECT concat_ws(', ', (SELECT v FROM t WHERE id = {first}), (SELECT v FROM t WHERE id = {first} + 2), (SELECT v FROM t WHERE id = {there}), (SELECT count(*) FROM big))"
+            );
+            assert_eq!(mirror.here(&rows).await, "before, after, here, 0");
+        }
+        mirror.stop().await;
+        let (from, to) = (mirror.from.url(), mirror.to.url());
+        mirror.program.run(&["mirror", "drop", "m", "--from", &from, "--to", &to]).await.expect_code(0);
+    };
+    tokio::join!(on(15), on(18));
 }
 
 #[tokio::test]
