@@ -1,11 +1,12 @@
 //! Changes of rows that nothing but all of their columns identifies (`REPLICA IDENTITY FULL`): one row of those that are
 //! alike is found and changed, as many times as the source says so.
 //!
-//! Columns are compared by their text, for not every type has an equality. Where a unique index here has a column, its own
-//! equality is asked as well, so that the row is found by the index.
+//! Columns are compared by their text, for not every type has an equality; numbers that may be printed otherwise here by their
+//! value. Where a unique index here has a column, its own equality is asked as well, so that the row is found by the index.
 
 use super::statement::{Statement, Takes, unnest, value};
 use super::table::{Column, Sent, Table};
+use super::unlike::Prints;
 use crate::pg::Sql;
 use crate::sql;
 
@@ -47,10 +48,21 @@ impl Table {
     }
 
     fn one_like(&self, null: &[bool], new: &[&Column]) -> Sql {
-        let alike = self.all().into_iter().enumerate().map(|(at, column)| {
+        let alike = self.sent.iter().enumerate().map(|(at, Sent { column, from, .. })| {
             let old = value(column, "k", at);
             if null.get(at).copied().unwrap_or(true) {
                 return sql!("s.{c} IS NULL", c = column.name);
+            }
+            match column.kind.prints(*from) {
+                Prints::Same => {}
+                Prints::OtherScale => return sql!("s.{c} OPERATOR(pg_catalog.=) {o}", c = column.name, o = old),
+                Prints::MoreDigits => {
+                    return sql!(
+                        "s.{c} OPERATOR(pg_catalog.=) ANY (ARRAY[{o}, {o}::pg_catalog.float4::pg_catalog.float8])",
+                        c = column.name,
+                        o = old
+                    );
+                }
             }
             let text = sql!("s.{c}::pg_catalog.text = ({o})::pg_catalog.text", c = column.name, o = old);
             match &column.equality {

@@ -35,6 +35,8 @@ pub struct Column {
 pub struct Sent {
     /// Where its value stands in a tuple.
     pub at: usize,
+    /// Its type's number on the source.
+    pub from: Oid,
     pub column: Column,
 }
 
@@ -143,7 +145,7 @@ pub fn pair(relation: &Relation, here: Option<&Here>) -> Result<Table> {
             key.push(sent.len());
             identity.push(at);
         }
-        sent.push(Sent { at, column: here.clone() });
+        sent.push(Sent { at, from: column.type_id, column: here.clone() });
     }
     let comes = |here: &Column| relation.columns.iter().any(|column| column.name == here.name.as_str());
     unlike.required =

@@ -39,6 +39,16 @@ pub struct Type {
     pub printed: String,
 }
 
+/// How a value is printed here that is equal to one of the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prints {
+    Same,
+    /// With zeros behind the point: 1.230 for 1.23.
+    OtherScale,
+    /// Where the column was widened here, with the digits of what the narrower type really held: 0.10000000149011612 for 0.1.
+    MoreDigits,
+}
+
 impl Type {
     /// Whether every value of a type of the source can be written into this one and stays what it is.
     pub fn holds(&self, oid: Oid, modifier: i32) -> bool {
@@ -56,6 +66,15 @@ impl Type {
             _ => &[],
         };
         self.modifier == -1 && wider.contains(&self.oid)
+    }
+
+    /// How values that this type took from the source's may be printed otherwise than there.
+    pub(super) fn prints(&self, there: Oid) -> Prints {
+        match self.oid {
+            NUMERIC if self.modifier != -1 => Prints::OtherScale,
+            FLOAT8 if there == FLOAT4 => Prints::MoreDigits,
+            _ => Prints::Same,
+        }
     }
 
     fn modifier_holds(&self, there: i32) -> bool {

@@ -90,6 +90,26 @@ async fn s006_rewrite_to_a_wider_type_here_goes_on() {
 }
 
 #[tokio::test]
+async fn s006_rewrite_to_a_wider_type_of_a_table_that_all_columns_identify() {
+    let schema = "CREATE TABLE t (a int, d numeric(6, 2), f float4, n numeric(6, 2)); ALTER TABLE t REPLICA IDENTITY FULL;
+        INSERT INTO t VALUES (1, 1.23, 0.1, NULL), (2, 2.5, 'NaN', 7), (3, 3, 1e30, -1)";
+    scenario("wider_full", schema, async |mirror| {
+        mirror.stop().await;
+        mirror
+            .destination("ALTER TABLE t ALTER a TYPE numeric, ALTER d TYPE numeric(10, 3), ALTER f TYPE float8, ALTER n TYPE numeric; INSERT INTO t VALUES (1.5, 1.234, 1e300, 0)")
+            .await;
+        mirror.start().await;
+        mirror.source("UPDATE t SET a = a + 10; INSERT INTO t VALUES (4, 4.44, 0.3, 4); UPDATE t SET f = f + 1 WHERE a = 4; DELETE FROM t WHERE a = 12").await;
+        mirror.caught_up().await;
+        assert_eq!(
+            mirror.here("SELECT string_agg(concat_ws(' ', a, d, f::float4, n), ', ' ORDER BY a) FROM t WHERE a <> 1.5").await,
+            "4 4.440 1.3 4.00, 11 1.230 0.1, 13 3.000 1e+30 -1.00"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn s006_rewrite_for_a_new_column_with_a_default() {
     scenario("default", T, async |mirror| {
         // Rows that are there have the value on the source, and no change tells of it: the statement does.
