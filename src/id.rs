@@ -71,6 +71,13 @@ impl fmt::Debug for JobId {
     }
 }
 
+/// Eight characters `[0-9a-z]` of the system's randomness, for names that two attempts do not share.
+pub fn chance() -> String {
+    let text = ulid::Ulid::new().to_string().to_ascii_lowercase();
+    // The last ones of a ULID are random, the first ones the time.
+    text.chars().skip(text.len() - 8).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::JobId;

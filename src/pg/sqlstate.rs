@@ -6,6 +6,8 @@ pub const UNIQUE_VIOLATION: &str = "23505";
 pub const INSUFFICIENT_PRIVILEGE: &str = "42501";
 /// `undefined_table`.
 pub const UNDEFINED_TABLE: &str = "42P01";
+/// `wrong_object_type`: the name is a view's by now.
+pub const WRONG_OBJECT_TYPE: &str = "42809";
 /// `undefined_object`.
 pub const UNDEFINED_OBJECT: &str = "42704";
 /// `undefined_function`.

@@ -138,7 +138,7 @@ pub async fn lock(holder: &Client, fresh: &Client, tables: &[Relation]) -> Resul
 async fn explain(source: tokio_postgres::Error, fresh: &Client, batch: &[Relation]) -> Error {
     let code = source.code().map(|code| code.code().to_owned()).unwrap_or_default();
     match code.as_str() {
-        sqlstate::UNDEFINED_TABLE | "42809" | sqlstate::INVALID_SCHEMA_NAME => {
+        sqlstate::UNDEFINED_TABLE | sqlstate::WRONG_OBJECT_TYPE | sqlstate::INVALID_SCHEMA_NAME => {
             Error::SnapshotOutdated { tables: vec![message(&source)] }
         }
         sqlstate::LOCK_NOT_AVAILABLE => {

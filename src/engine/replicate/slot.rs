@@ -164,6 +164,19 @@ pub async fn free(connection: &Connection, name: &str, application: &str) -> Res
     Ok(ended == Some(true))
 }
 
+/// Ends walsenders of ours that make slots which nobody waits for any more: their applications are called `prefix` and eight
+/// characters.
+pub async fn end_left(connection: &Connection, prefix: &str) -> Result<()> {
+    let doing = "ending a walsender of ours that was left";
+    let query = Sql::fixed(
+        "SELECT pg_catalog.pg_terminate_backend(a.pid, 5000) FROM pg_catalog.pg_stat_activity AS a \
+          WHERE a.backend_type = 'walsender' AND a.datname = pg_catalog.current_database() AND a.usename = CURRENT_USER \
+            AND pg_catalog.starts_with(a.application_name, $1) AND pg_catalog.length(a.application_name) = pg_catalog.length($1) + 8",
+    );
+    let ended = connection.query(&query, &[&prefix]).await;
+    ended.map(std::mem::drop).map_err(|source| Error::Source { doing, source })
+}
+
 /// Drops the slot, if it is there; one of that name in another database is not ours. A walsender that uses it keeps it.
 pub async fn drop(connection: &Connection, name: &str) -> Result<()> {
     let doing = "dropping the replication slot";

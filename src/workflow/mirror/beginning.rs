@@ -1,25 +1,20 @@
 //! Where a mirror begins: its slot's consistent point. The clone is of the slot's snapshot, and its staging database gets
 //! the checkpoint before the swap, so that the destination never is without the one or the other.
 
-use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::Mutex;
 
 use super::diary::Diary;
+use super::waits;
 use crate::change::members::Member;
 use crate::change::positions;
 use crate::connect::{Connection, DestinationConnection, Options, RawConnection, Settings};
 use crate::engine::apply::checkpoint::{self, Checkpoint};
 use crate::engine::replicate::slot;
-use crate::failure::chain;
 use crate::pg::Ident;
-use crate::progress::{MirrorPhase, Warning};
+use crate::progress::MirrorPhase;
 use crate::workflow::{Error, Result};
-
-/// A slot on a quiet source is made sooner than this; whoever waits longer wants to know for whom.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Makes the slot, as often as the clone needs a new snapshot.
 #[derive(Debug)]
@@ -60,32 +55,13 @@ impl Beginning {
             let mut creating = std::pin::pin!(creating);
             tokio::select! {
                 created = &mut creating => created?,
-                never = self.tell_what_is_waited_for(source) => match never {},
+                never = waits::tell(source, &self.options.application_name, |warning| self.diary.warn(warning)) => match never {},
             }
         };
         self.diary.phase(MirrorPhase::Snapshotting)?;
         let snapshot = created.snapshot.clone();
         *made = Some(Made { walsender, created, system });
         Ok(snapshot)
-    }
-
-    /// The slot begins when every transaction that was running has ended: says which ones those are, each once.
-    async fn tell_what_is_waited_for(&self, source: &Connection) -> std::convert::Infallible {
-        let mut told = HashSet::new();
-        loop {
-            tokio::time::sleep(PATIENCE).await;
-            match slot::waits_for(source, &self.options.application_name).await {
-                Ok(waiting) => {
-                    for who in waiting.into_iter().filter(|who| told.insert(who.clone())) {
-                        let message = format!(
-                            "the slot cannot begin before this transaction of the source has ended: {who}"
-                        );
-                        self.diary.warn(Warning::new("waits_for_transactions", message));
-                    }
-                }
-                Err(error) => tracing::debug!(error = %chain(&error), "cannot see what a slot waits for"),
-            }
-        }
     }
 
     /// Writes the checkpoint into the staging database.

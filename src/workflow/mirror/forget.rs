@@ -46,9 +46,10 @@ pub(super) async fn drop_slot(session: &Connection, name: &str) -> std::result::
     slot::drop(session, name).await.map_err(|error| chain(&error))
 }
 
-/// What a mirror's walsender calls itself: it tells whose it is.
+/// What a mirror's walsender calls itself: it tells whose it is. A server cuts off what is longer than 63 bytes.
 pub(super) fn application(slot: &str) -> String {
-    format!("multiboard-sync {slot}")
+    let application = format!("multiboard-sync {slot}");
+    if application.len() < 64 { application } else { slot.to_owned() }
 }
 
 /// All that can be there.
@@ -56,4 +57,20 @@ fn both(made: &Made) -> Vec<String> {
     let mut left = vec![format!("replication slot \"{}\"", made.slot)];
     left.extend(made.publication.iter().map(|name| format!("publication \"{name}\"")));
     left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::application;
+    use crate::workflow::mirror::slot_of;
+
+    #[test]
+    fn a_walsender_s_name_is_never_cut_off_by_a_server() {
+        assert_eq!(application(slot_of("m", "0123abcd").as_str()), "multiboard-sync mbs_m_0123abcd");
+        let longest = slot_of(&"m".repeat(60), "0123abcd");
+        assert_eq!(
+            (longest.as_str().len(), application(longest.as_str())),
+            (53, longest.as_str().to_owned())
+        );
+    }
 }

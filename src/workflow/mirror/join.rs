@@ -5,20 +5,17 @@
 //! stands aside ─▶ temporary slot (snapshot, position) ─▶ old rows go, copy ─▶ changes since ─▶ rest settles ─▶ the last of them ─▶ follows
 //! ```
 
-use std::collections::BTreeMap;
-
 use bytes::{Bytes, BytesMut};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::Request;
 use super::feed::Ask;
+use super::snapshot::{self, Making, Snapshot};
 use crate::change::members::Member;
 use crate::change::{Change, aside};
-use crate::connect::{RawConnection, Settings};
 use crate::engine::apply::joiner::Joiner;
-use crate::engine::replicate::slot;
-use crate::pg::{Ident, Literal, Lsn, Oid, QualifiedName, Sql};
+use crate::pg::{Lsn, Oid, QualifiedName, Sql};
 use crate::progress::{Reporter, Update, Warning};
 use crate::sql;
 use crate::workflow::party::{Destination, Source};
@@ -40,6 +37,7 @@ pub(super) async fn follow(
     asks: mpsc::Sender<Ask>,
     over: &CancellationToken,
 ) -> Result<()> {
+    let making = Making::default();
     let bringing = async {
         while let Some(mut members) = left.recv().await {
             while let Ok(more) = left.try_recv() {
@@ -48,14 +46,18 @@ pub(super) async fn follow(
             if members.is_empty() {
                 continue;
             }
-            let join = Join { request, source, destination, asks: &asks, reporter: &context.reporter };
+            let (asks, reporter) = (&asks, &context.reporter);
+            let join = Join { request, source, destination, asks, reporter, making: &making };
             join.run(members).await?;
         }
         Ok(())
     };
     tokio::select! {
         biased;
-        () = over.cancelled() => Ok(()),
+        () = over.cancelled() => {
+            making.give_up().await;
+            Ok(())
+        }
         brought = bringing => match brought {
             Err(Error::Interrupted(_)) => Ok(()),
             brought => brought,
@@ -69,73 +71,56 @@ struct Join<'a> {
     destination: &'a Destination,
     asks: &'a mpsc::Sender<Ask>,
     reporter: &'a Reporter,
-}
-
-/// A table of the source as the snapshot has it.
-struct Described {
-    oid: Oid,
-    name: QualifiedName,
-    columns: Vec<String>,
+    making: &'a Making,
 }
 
 impl Join<'_> {
-    async fn run(&self, members: Vec<Member>) -> Result<()> {
-        // Gathered before the slot: its changes are in the snapshot, or kept.
-        let mut walsender =
-            RawConnection::replication(&self.request.walsender(&self.source.party), &Settings::default())
-                .await?;
-        self.reporter.operation("waiting for the transactions that run on the source".to_owned());
-        let name = Ident::new(format!("{}_join", self.request.slot().as_str()));
-        let slot::Created { consistent_point, snapshot } =
-            slot::create(&mut walsender, &name, slot::Life::Temporary).await?;
-        let mut source = RawConnection::source(&self.source.party.options, &Settings::default()).await?;
-        let begin = sql!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {s}",
-            s = Literal(&snapshot)
-        );
-        source.simple(&begin).await?;
-        // The snapshot is ours now, and the slot would keep log.
-        walsender.close().await;
+    async fn run(&self, mut members: Vec<Member>) -> Result<()> {
+        let taking = snapshot::take(self.request, self.source, self.reporter, self.making, &members);
+        let mut source = Box::pin(taking).await?;
+        for gone in members.iter().filter(|member| !source.tables.contains_key(&member.oid)) {
+            let message = "the source has it no more; its rows on the destination stay as they are";
+            self.reporter.warn(Warning::new("mirror_table_gone", message).about(&gone.name));
+        }
         let session = self.destination.connect(self.destination.grant.database()).await?;
         let mut joiner = Joiner::new(session, self.request.name.clone()).await?;
-        let mut described = self.describe(&mut source, &members).await?;
         let mut absent = Vec::new();
-        for table in described.values() {
+        for table in source.tables.values() {
             if !joiner.has(&table.name).await? {
                 absent.push(Member { oid: table.oid, name: table.name.clone() });
             }
         }
-        let mut members = members;
         if !absent.is_empty() {
             // Who looks for new tables says so, and finds them when they are made.
-            described.retain(|oid, _| absent.iter().all(|member| member.oid != *oid));
+            absent.iter().for_each(|one| source.leave_out(one.oid));
             members.retain(|member| absent.iter().all(|one| one.oid != member.oid));
             self.ask(Ask::Absent(absent)).await?;
         }
         if members.is_empty() {
             return Ok(());
         }
-        let names: Vec<&QualifiedName> = described.values().map(|table| &table.name).collect();
+        let names: Vec<&QualifiedName> = source.tables.values().map(|table| &table.name).collect();
         joiner.empty(&names).await?;
-        for table in described.values() {
-            self.copy(&mut source, &joiner, table).await?;
+        while source.is_locked() {
+            self.copy(&mut source, &joiner).await?;
+            source.let_go().await?;
         }
-        source.close().await;
-        let mut kept =
-            Kept { join: self, members: &members, from: consistent_point, at: 0, bytes: Bytes::new() };
+        let Snapshot { session, position, tables, .. } = source;
+        session.close().await;
+        let mut kept = Kept { join: self, members: &members, from: position, at: 0, bytes: Bytes::new() };
         kept.catch_up(&mut joiner).await?;
         let (reply, settled) = oneshot::channel();
-        self.ask(Ask::Settle { reach: consistent_point, reply }).await?;
+        self.ask(Ask::Settle { reach: position, reply }).await?;
         settled.await.map_err(|_| over())?;
         // Nothing is added any more.
         kept.write(&mut joiner).await?;
         let named = members.iter().map(|member| {
-            let name = described.get(&member.oid).map_or(&member.name, |table| &table.name);
+            let name = tables.get(&member.oid).map_or(&member.name, |table| &table.name);
             Member { oid: member.oid, name: name.clone() }
         });
         joiner.finish(&named.collect::<Vec<_>>()).await?;
-        for table in described.values() {
-            tracing::info!(table = %table.name, position = %consistent_point, "copied, and follows");
+        for table in tables.values() {
+            tracing::info!(table = %table.name, %position, "copied, and follows");
         }
         self.ask(Ask::Joined(members)).await
     }
@@ -144,48 +129,9 @@ impl Join<'_> {
         self.asks.send(ask).await.map_err(|_| over())
     }
 
-    /// Names and columns of the tables; one that is gone is left as it is here.
-    async fn describe(
-        &self,
-        source: &mut RawConnection,
-        members: &[Member],
-    ) -> Result<BTreeMap<Oid, Described>> {
-        let mut described = BTreeMap::new();
-        for member in members {
-            let query = sql!(
-                "SELECT n.nspname, c.relname, a.attname FROM pg_catalog.pg_class AS c \
-                   JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
-                   LEFT JOIN pg_catalog.pg_attribute AS a \
-                     ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' \
-                  WHERE c.oid = {o} ORDER BY a.attnum",
-                o = Sql::printed_by_server(member.oid.to_string())
-            );
-            let answers = source.simple(&query).await?;
-            let rows = answers.into_iter().flat_map(|answer| answer.rows);
-            let mut table: Option<Described> = None;
-            for row in rows {
-                let [Some(schema), Some(name), column] = &row[..] else { continue };
-                let table = table.get_or_insert_with(|| Described {
-                    oid: member.oid,
-                    name: QualifiedName::new(schema.as_str(), name.as_str()),
-                    columns: Vec::new(),
-                });
-                table.columns.extend(column.clone());
-            }
-            match table {
-                Some(table) => {
-                    described.insert(member.oid, table);
-                }
-                None => {
-                    let gone = "the source has it no more; its rows on the destination stay as they are";
-                    self.reporter.warn(Warning::new("mirror_table_gone", gone).about(&member.name));
-                }
-            }
-        }
-        Ok(described)
-    }
-
-    async fn copy(&self, source: &mut RawConnection, joiner: &Joiner, table: &Described) -> Result<()> {
+    /// Copies the table whose lock is the next to be let go.
+    async fn copy(&self, source: &mut Snapshot, joiner: &Joiner) -> Result<()> {
+        let Some(table) = source.next().cloned() else { return Ok(()) };
         self.reporter.report(Update::TableStarted { table: table.name.clone() });
         let columns = joiner.columns(&table.name, table.oid, &table.columns).await?;
         let query = sql!(
@@ -194,7 +140,7 @@ impl Join<'_> {
             t = table.name
         );
         let mut rows = joiner.rows(&table.name, &columns).await?;
-        let mut out = source.copy_out(&query).await?;
+        let mut out = source.session.copy_out(&query).await?;
         let mut pack = BytesMut::with_capacity(PACK_BYTES);
         let mut bytes = 0;
         while let Some(row) = out.next().await? {

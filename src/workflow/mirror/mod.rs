@@ -33,7 +33,9 @@ pub mod record;
 mod sampler;
 mod sequences;
 mod skips;
+mod snapshot;
 mod start;
+mod waits;
 mod write;
 
 use std::sync::Arc;

@@ -21,7 +21,7 @@ async fn load(session: &Session, over: &AtomicBool) {
 
 impl Mirror {
     /// Waits until every table follows.
-    async fn all_follow(&mut self) {
+    pub(super) async fn all_follow(&mut self) {
         let session = self.to.session().await;
         let running = self.running.as_mut().expect("a mirror that runs");
         eventually("tables that all follow", async || {

@@ -1,0 +1,186 @@
+//! `004_sync.pl`, the moments in between: tables that the source writes anew, renames or drops while they are to be copied
+//! again, and a source whose transactions keep a copy waiting.
+
+use serde_json::Value;
+
+use super::{Mirror, said, scenario};
+use crate::support::{Session, eventually};
+
+const TABLES: &str = "CREATE TABLE first (id int PRIMARY KEY, v int); CREATE TABLE second (id int PRIMARY KEY, v int);
+    INSERT INTO first SELECT g, g FROM generate_series(1, 1000) g; INSERT INTO second SELECT g, g FROM generate_series(1, 1000) g";
+
+/// A rewrite after which every row is what it was.
+const REWRITE: &str = "ALTER TABLE second ALTER v TYPE int USING v + 0";
+
+impl Mirror {
+    /// Marks tables to be copied again; the process that runs has to be in the middle of nothing.
+    async fn resync(&self, tables: &[&str]) {
+        self.program.run(&[&["mirror", "resync", "m"], tables].concat()).await.expect_code(0);
+    }
+
+    /// Waits for a warning that says these words.
+    async fn warns(&mut self, code: &str, words: &str) {
+        let is_it = |line: &Value| {
+            line["data"]["code"] == code
+                && line["data"]["message"].as_str().unwrap_or_default().contains(words)
+        };
+        self.running.as_mut().expect("a mirror that runs").event(&format!("warning {code}"), is_it).await;
+    }
+
+    /// Waits until the making of a slot in this database waits for a session.
+    async fn slot_waits_for(&mut self, session: &Session) {
+        let pid = session.query_text("SELECT pg_backend_pid()").await;
+        let waits = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'walsender' AND datname = current_database() AND {pid} = ANY (pg_blocking_pids(pid))"
+        );
+        let look = self.from.session().await;
+        let running = self.running.as_mut().expect("a mirror that runs");
+        eventually("slot that waits", async || {
+            assert!(!running.is_over(), "the mirror ended\n{}", said(running));
+            if look.query_text(&waits).await == "1" { Ok(()) } else { Err(said(running)) }
+        })
+        .await;
+    }
+
+    /// Runs `change` on the source between the moment of which the copies of both tables are, and the first look at them:
+    /// it is open when the snapshot is taken, and ends when the tables are being locked.
+    async fn changed_before_it_is_locked(&mut self, change: &str) {
+        let (one, other) = (self.from.session().await, self.from.session().await);
+        one.execute_all("BEGIN; SELECT pg_current_xact_id()").await;
+        self.resync(&["public.first", "public.second"]).await;
+        self.slot_waits_for(&one).await;
+        // A slot waits for what runs when it begins, and once more for what runs by then.
+        other.execute_all("BEGIN; SELECT pg_current_xact_id()").await;
+        one.execute_all("COMMIT").await;
+        self.slot_waits_for(&other).await;
+        one.execute_all(&format!("BEGIN; {change}")).await;
+        other.execute_all("COMMIT").await;
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query ~ 'LOCK TABLE'";
+        eventually("lock that is waited for", async || {
+            if other.query_text(waits).await == "1" { Ok(()) } else { Err("nobody waits".to_owned()) }
+        })
+        .await;
+        one.execute_all("COMMIT").await;
+        self.warns("mirror_copies_later", "").await;
+    }
+}
+
+#[tokio::test]
+async fn s004_a_table_that_is_written_anew_before_it_is_copied_again_comes_in_whole() {
+    scenario("rewritten", TABLES, async |mirror| {
+        lock_timeouts_are_announced(mirror);
+        mirror.changed_before_it_is_locked(REWRITE).await;
+        mirror.all_follow().await;
+        mirror.source("UPDATE second SET v = v + 1 WHERE id < 10").await;
+        mirror.same().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s004_a_table_cannot_be_written_anew_until_it_is_copied() {
+    scenario("rewriting", TABLES, async |mirror| {
+        // The copies wait before their first row.
+        let (here, there) = (mirror.to.session().await, mirror.from.session().await);
+        let (look_here, look) = (mirror.to.session().await, mirror.from.session().await);
+        here.execute_all("BEGIN; LOCK TABLE first, second IN SHARE MODE").await;
+        mirror.resync(&["public.first", "public.second"]).await;
+        eventually("tables that are to be emptied", async || {
+            let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            if look_here.query_text(waits).await == "1" { Ok(()) } else { Err("nobody waits".to_owned()) }
+        })
+        .await;
+        let rewriting = there.execute_all(REWRITE);
+        let letting_go = async {
+            let over = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query ~ '^ALTER' AND (state = 'idle' OR wait_event_type = 'Lock')";
+            eventually("rewrite that waits, or is done", async || {
+                if look.query_text(over).await == "1" { Ok(()) } else { Err("neither".to_owned()) }
+            })
+            .await;
+            here.execute_all("COMMIT").await;
+        };
+        tokio::join!(rewriting, letting_go);
+        mirror.all_follow().await;
+        mirror.same().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s004_a_table_that_gets_another_name_before_it_is_copied_again_does_not_end_the_mirror() {
+    scenario("renaming", TABLES, async |mirror| {
+        lock_timeouts_are_announced(mirror);
+        mirror.changed_before_it_is_locked("ALTER TABLE second RENAME TO third").await;
+        mirror.source("INSERT INTO third VALUES (2000, 1)").await;
+        mirror.caught_up().await;
+        mirror.destination("ALTER TABLE second RENAME TO third").await;
+        mirror.all_follow().await;
+        mirror.source("UPDATE third SET v = v + 1").await;
+        mirror.same().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s004_a_table_that_is_dropped_before_it_is_copied_again_does_not_end_the_mirror() {
+    scenario("dropping", TABLES, async |mirror| {
+        lock_timeouts_are_announced(mirror);
+        mirror.changed_before_it_is_locked("DROP TABLE second").await;
+        mirror.warns("mirror_table_gone", "").await;
+        mirror.all_follow().await;
+        mirror.destination("DROP TABLE second").await;
+        mirror.source("UPDATE first SET v = v + 1").await;
+        mirror.same().await;
+    })
+    .await;
+}
+
+fn lock_timeouts_are_announced(mirror: &Mirror) {
+    for text in ["canceling statement due to lock timeout", "does not exist"] {
+        mirror.from.announce(text);
+    }
+}
+
+#[tokio::test]
+async fn s004_a_copy_that_waits_says_for_whom_and_outlives_its_process() {
+    scenario("waiting", TABLES, async |mirror| {
+        for text in ["terminating connection", "connection to client lost", "canceling statement due to user request", "unexpected EOF"] {
+            mirror.from.announce(text);
+            mirror.to.announce(text);
+        }
+        let session = mirror.from.session().await;
+        session.execute_all("BEGIN; INSERT INTO second VALUES (5000, 1)").await;
+        let pid = session.query_text("SELECT pg_backend_pid()").await;
+        mirror.destination("DELETE FROM first WHERE id < 50; UPDATE second SET v = 0").await;
+        mirror.resync(&["public.first"]).await;
+        mirror.warns("waits_for_transactions", &format!("process {pid}")).await;
+        // Others follow meanwhile.
+        mirror.source("UPDATE second SET v = 7 WHERE id = 7").await;
+        mirror.caught_up().await;
+        // While it waits the mirror stands still for a moment, and goes on.
+        mirror.resync(&["public.second"]).await;
+        mirror.slot_waits_for(&session).await;
+        // Nobody is left to wait for it.
+        let running = mirror.running();
+        running.kill();
+        running.finish().await;
+        mirror.start().await;
+        mirror.warns("waits_for_transactions", &format!("process {pid}")).await;
+        mirror.slot_waits_for(&session).await;
+        // Nor does anything wait that was given up.
+        mirror.stop().await;
+        eventually("source without a walsender", async || {
+            let left = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'walsender' AND datname = current_database()";
+            match session.query_text(left).await.as_str() {
+                "0" => Ok(()),
+                left => Err(left.to_owned()),
+            }
+        })
+        .await;
+        mirror.start().await;
+        session.execute_all("COMMIT").await;
+        mirror.all_follow().await;
+        mirror.same().await;
+    })
+    .await;
+}
