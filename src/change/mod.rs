@@ -15,6 +15,7 @@ mod relation;
 mod row;
 #[cfg(test)]
 pub(crate) mod samples;
+pub mod sparse;
 mod transaction;
 
 pub use crate::pg::pgoutput::{Column, Old, ReplicaIdentity, Tuple, Value};

@@ -1,6 +1,8 @@
 //! How much memory a mirror takes: no more for a large transaction than it is allowed, however little its source keeps.
 
-use crate::support::{Binary, Outcome, Server, Session, Settings, destination, eventually_within, usage};
+use crate::support::{
+    Binary, Outcome, Server, Session, Settings, destination, eventually_within, source, usage,
+};
 
 /// What the process may have at its peak (docs/mirror.md).
 const ALLOWED_KIB: u64 = 128 * 1024;
@@ -58,6 +60,101 @@ async fn large_transactions_in_progress_stay_within_memory() {
     .await;
     if let Some(peak) = usage::peak_kib(running.pid()) {
         assert!(peak <= ALLOWED_KIB, "{} MiB at the peak", peak / 1024);
+    }
+    running.interrupt();
+    Outcome::of(running.finish().await).expect_code(0);
+    program.run(&[&["mirror", "drop", "m"][..], &ends].concat()).await.expect_code(0);
+}
+
+/// What is kept of the stream lies in the pieces in which it was read, beside much that is not kept: here the rows of a table
+/// that stands aside, while the destination is blocked.
+#[tokio::test]
+async fn small_rows_beside_large_ones_of_a_table_that_stands_aside_do_not_keep_them_in_memory() {
+    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+    let (from, to) = (source.database("pinned").await, destination.absent_database("pinned"));
+    from.execute("CREATE TABLE big (id int PRIMARY KEY, t text); ALTER TABLE big ALTER t SET STORAGE EXTERNAL; CREATE TABLE small (id int PRIMARY KEY)")
+        .await;
+    let program = Binary::new();
+    let (source_url, destination_url) = (from.url(), to.url());
+    let ends = ["--from", source_url.as_str(), "--to", destination_url.as_str()];
+    let start = || program.start(&[&["mirror", "--json", "--no-input", "--name", "m"][..], &ends].concat());
+    let mut running = start();
+    running.event("that it streams", |line| line["data"]["phase"] == "streaming").await;
+    // The copy of `big` waits for this one, so that it stands aside meanwhile.
+    let open = from.session().await;
+    open.execute_all("BEGIN; INSERT INTO big VALUES (0, '')").await;
+    running.interrupt();
+    Outcome::of(running.finish().await).expect_code(0);
+    to.execute("UPDATE multiboard_sync.member SET follows = false WHERE table_name = 'big'").await;
+    let mut running = start();
+    running.event("that it follows", |line| line["event"] == "mirror.lag").await;
+    let blocks = to.session().await;
+    blocks.execute_all("BEGIN; LOCK TABLE small").await;
+    from.execute(
+        "DO $$ BEGIN FOR n IN 1..3000 LOOP INSERT INTO small VALUES (n); INSERT INTO big VALUES (n, repeat('x', 51000)); COMMIT; END LOOP; END $$",
+    )
+    .await;
+    let end = from.query_text("SELECT pg_current_wal_flush_lsn()::text").await;
+    let standing = "SELECT string_agg(sent_lsn::text, ' ') FROM pg_stat_replication AS r JOIN pg_replication_slots AS s ON s.active_pid = r.pid \
+        WHERE s.database = current_database() AND NOT s.temporary";
+    let received = format!("SELECT ({standing})::pg_lsn >= '{end}'");
+    eventually_within(std::time::Duration::from_secs(60), "that all was sent", async || {
+        match from.query_text(&received).await {
+            text if text == "t" => Ok(()),
+            _ => Err(from.query_text(standing).await),
+        }
+    })
+    .await;
+    blocks.execute_all("COMMIT").await;
+    open.execute_all("COMMIT").await;
+    let counts = "SELECT (SELECT count(*) FROM big) || ' ' || (SELECT count(*) FROM small)";
+    eventually_within(std::time::Duration::from_secs(60), "all rows", async || {
+        match to.query_text(counts).await {
+            text if text == "3001 3000" => Ok(()),
+            text => Err(text),
+        }
+    })
+    .await;
+    if let Some(peak) = usage::peak_kib(running.pid()) {
+        assert!(peak <= ALLOWED_KIB, "{} MiB at the peak", peak / 1024);
+    }
+    running.interrupt();
+    Outcome::of(running.finish().await).expect_code(0);
+    program.run(&[&["mirror", "drop", "m"][..], &ends].concat()).await.expect_code(0);
+}
+
+/// A session of the destination keeps what was prepared in it: one statement for each set of columns that are NULL would be
+/// thousands.
+#[tokio::test]
+async fn rows_of_many_sets_of_nulls_take_little_of_the_destination() {
+    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+    let (from, to) = (source.database("nulls").await, destination.absent_database("nulls"));
+    let columns: Vec<String> =
+        (0..11).map(|at| format!("CASE WHEN n >> {at} & 1 = 1 THEN n END AS c{at}")).collect();
+    from.execute(&format!(
+        "CREATE TABLE f AS SELECT {}, 0 AS l FROM generate_series(0, 2047) AS n; ALTER TABLE f REPLICA IDENTITY FULL",
+        columns.join(", ")
+    ))
+    .await;
+    let program = Binary::new();
+    let (source_url, destination_url) = (from.url(), to.url());
+    let ends = ["--from", source_url.as_str(), "--to", destination_url.as_str()];
+    let mut running =
+        program.start(&[&["mirror", "--json", "--no-input", "--name", "m"][..], &ends].concat());
+    running.event("that it streams", |line| line["data"]["phase"] == "streaming").await;
+    from.execute("UPDATE f SET l = 1").await;
+    let sum = "SELECT count(*) || ' ' || sum(l) FROM f";
+    eventually_within(std::time::Duration::from_secs(60), "all rows", async || {
+        match to.query_text(sum).await {
+            text if text == "2048 2048" => Ok(()),
+            text => Err(text),
+        }
+    })
+    .await;
+    let applies = "SELECT max(pid)::text FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let pid = to.query_text(applies).await.parse().unwrap();
+    if let Some(peak) = usage::peak_kib(pid) {
+        assert!(peak <= ALLOWED_KIB, "{} MiB at the peak of the destination's process", peak / 1024);
     }
     running.interrupt();
     Outcome::of(running.finish().await).expect_code(0);

@@ -8,7 +8,8 @@
 use crate::pg::Xid;
 
 /// The subtransactions that may still be rolled back by themselves, by number and by place. Bounded by how many that
-/// wrote follow each other without one around them writing in between.
+/// wrote follow each other without one around them writing in between; 16 bytes each, of which the server's decoder holds some
+/// hundreds (`ReorderBufferTXN`).
 #[derive(Debug, Default)]
 pub(super) struct Marks(Vec<Mark>);
 

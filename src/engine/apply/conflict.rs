@@ -75,7 +75,7 @@ impl Conflicts {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} {table}, row {key}: {why}")]
 pub struct Conflict {
-    /// `INSERT into`, `UPDATE of`, `DELETE from`, `TRUNCATE of`.
+    /// `INSERT into`, `UPDATE of`, `DELETE from`, `TRUNCATE of`, `COMMIT after changes of`.
     pub what: &'static str,
     pub table: QualifiedName,
     /// Its identity, for people: `id = 7`.

@@ -2,7 +2,8 @@
 //! alike is found and changed, as many times as the source says so.
 //!
 //! Columns are compared by their text, for not every type has an equality; numbers that may be printed otherwise here by their
-//! value. Where a unique index here has a column, its own equality is asked as well, so that the row is found by the index.
+//! value. Where a unique index here has a column, its own equality is asked as well, so that the row is found by the index; only
+//! there the statement says which values are NULL: one for each set of columns that are NULL would be many.
 
 use super::statement::{Statement, Takes, unnest, value};
 use super::table::{Column, Sent, Table};
@@ -11,7 +12,7 @@ use crate::pg::Sql;
 use crate::sql;
 
 impl Table {
-    /// Deletes one row that is like the old one. `null` says of each column sent whether its old value is NULL.
+    /// Deletes one row that is like the old one. `null` says of each column sent whether it is in an index and NULL.
     pub(super) fn delete_full(&self, null: &[bool]) -> Statement {
         let delete = sql!("DELETE FROM {t} AS t WHERE {w}", t = self.name, w = self.one_like(null, &[]));
         Statement { sql: delete, parameters: self.old_parameters() }
@@ -50,26 +51,37 @@ impl Table {
     fn one_like(&self, null: &[bool], new: &[&Column]) -> Sql {
         let alike = self.sent.iter().enumerate().map(|(at, Sent { column, from, .. })| {
             let old = value(column, "k", at);
-            if null.get(at).copied().unwrap_or(true) {
+            if column.equality.is_some() && null.get(at).copied().unwrap_or(true) {
                 return sql!("s.{c} IS NULL", c = column.name);
             }
             match column.kind.prints(*from) {
                 Prints::Same => {}
-                Prints::OtherScale => return sql!("s.{c} OPERATOR(pg_catalog.=) {o}", c = column.name, o = old),
+                Prints::OtherScale if column.equality.is_some() => {
+                    return sql!("s.{c} OPERATOR(pg_catalog.=) {o}", c = column.name, o = old);
+                }
+                Prints::OtherScale => return sql!("s.{c} IS NOT DISTINCT FROM {o}", c = column.name, o = old),
                 Prints::MoreDigits => {
                     return sql!(
-                        "s.{c} OPERATOR(pg_catalog.=) ANY (ARRAY[{o}, {o}::pg_catalog.float4::pg_catalog.float8])",
+                        "(s.{c} IS NOT DISTINCT FROM {o} OR s.{c} OPERATOR(pg_catalog.=) {o}::pg_catalog.float4::pg_catalog.float8)",
                         c = column.name,
                         o = old
                     );
                 }
             }
-            let text = sql!("s.{c}::pg_catalog.text = ({o})::pg_catalog.text", c = column.name, o = old);
+            let (mine, its) =
+                (sql!("s.{c}::pg_catalog.text", c = column.name), sql!("({o})::pg_catalog.text", o = old));
             match &column.equality {
                 Some(operator) => {
-                    sql!("s.{c} OPERATOR({p}) {o} AND {t}", c = column.name, p = operator, o = old, t = text)
+                    sql!(
+                        "s.{c} OPERATOR({p}) {o} AND {m} = {t}",
+                        c = column.name,
+                        p = operator,
+                        o = old,
+                        m = mine,
+                        t = its
+                    )
                 }
-                None => text,
+                None => sql!("{m} IS NOT DISTINCT FROM {t}", m = mine, t = its),
             }
         });
         if self.sent.is_empty() {

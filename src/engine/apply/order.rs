@@ -18,6 +18,16 @@ pub enum Change {
     Truncate { tables: Vec<Arc<Table>>, restart_identity: bool },
 }
 
+impl Change {
+    /// The first table that it is about.
+    pub fn table(&self) -> Option<&QualifiedName> {
+        match self {
+            Self::Row { table, .. } => Some(&table.name),
+            Self::Truncate { tables, .. } => tables.first().map(|table| &table.name),
+        }
+    }
+}
+
 /// A step of a batch.
 #[derive(Debug)]
 pub enum Group<'c> {

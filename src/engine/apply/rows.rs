@@ -130,7 +130,8 @@ fn of_outcomes(table: &Arc<Table>, outcomes: &Outcomes<'_>) -> Vec<Rows> {
 /// The statement for one change by itself; `None` where there is nothing to do: an update that sets nothing.
 pub(super) fn of_one(table: &Arc<Table>, change: &RowChange) -> Option<Rows> {
     let null = |old: &Tuple| -> Vec<bool> {
-        table.sent.iter().map(|sent| matches!(old.0.get(sent.at), None | Some(Value::Null))).collect()
+        let is_null = |at: usize| matches!(old.0.get(at), None | Some(Value::Null));
+        table.sent.iter().map(|sent| sent.column.equality.is_some() && is_null(sent.at)).collect()
     };
     let set = |new: &Tuple| table.set_by(|at| new.0.get(at) == Some(&Value::Unchanged));
     let (kind, found_by, old, new) = match change {

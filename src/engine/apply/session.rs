@@ -4,27 +4,18 @@
 //! Commits do not wait for the disk where nobody asked for more than that: what is confirmed to the source is what the
 //! destination's log has on disk (manual, "Asynchronous Commit"), and that is known a moment later.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use tokio_postgres::SimpleQueryMessage;
 
-use super::conflict::{self, Conflict, Conflicts, OnConflict};
-use super::net::RowChange;
+use super::conflict::{Conflicts, OnConflict};
 use super::order::{Change, Group, Order};
 use super::rows::{self, Rows};
-use super::statement::Kind;
-use super::step::{Step, delete_all, in_order, truncate};
-use super::table::{self, Table};
+use super::statements::Statements;
+use super::step::{Step, in_order, truncate};
 use super::tables::Tables;
 use super::{Error, Result};
 use crate::change;
 use crate::connect::DestinationConnection;
-use crate::pg::pgoutput::Old;
-use crate::pg::{Ident, Lsn, QualifiedName, Sql, sqlstate};
-
-/// Rows that may be in the way of one, each of another unique index.
-const TURNS: usize = 16;
+use crate::pg::{Lsn, Sql, sqlstate};
 
 /// A session that applies.
 pub(super) struct Session {
@@ -32,10 +23,10 @@ pub(super) struct Session {
     /// The `synchronous_commit` of a transaction that has to be durable when it ends.
     pub(super) durable: String,
     tables: Tables,
-    prepared: HashMap<(QualifiedName, Kind), Prepared>,
-    on_conflict: OnConflict,
+    statements: Statements,
+    pub(super) on_conflict: OnConflict,
     /// Those that were decided about since they were taken.
-    conflicts: Conflicts,
+    pub(super) conflicts: Conflicts,
 }
 
 /// Positions of the destination's own log.
@@ -45,12 +36,6 @@ pub struct Log {
     pub written: Lsn,
     /// What is on disk.
     pub flushed: Lsn,
-}
-
-struct Prepared {
-    statement: tokio_postgres::Statement,
-    /// For what columns of the table.
-    of: Arc<Table>,
 }
 
 /// Why a batch could not be written at once.
@@ -70,8 +55,8 @@ const PREPARE: &str = "SET session_replication_role = replica; SET jit = off; SE
     SET enable_seqscan = off";
 
 /// For one statement that finds its row by any columns, and back.
-const WHOLE: &str = "SET LOCAL enable_seqscan = on";
-const BY_INDEX: &str = "SET LOCAL enable_seqscan = off";
+pub(super) const WHOLE: &str = "SET LOCAL enable_seqscan = on";
+pub(super) const BY_INDEX: &str = "SET LOCAL enable_seqscan = off";
 
 /// What a commit that has to be durable says; a server with synchronous standbys is left as it is.
 const WAITS: &str = "SELECT CASE WHEN c.value = 'off' THEN 'local' ELSE c.value END AS durable, \
@@ -87,8 +72,9 @@ impl Session {
         let (durable, usual) = (read("durable")?, read("usual")?);
         let set = "SELECT pg_catalog.set_config('synchronous_commit', $1, false)";
         connection.query_one(&Sql::fixed(set), &[&usual]).await?;
-        let (tables, prepared, conflicts) = (Tables::default(), HashMap::new(), Conflicts::default());
-        Ok(Self { connection, durable, tables, prepared, on_conflict, conflicts })
+        let (tables, statements, conflicts) =
+            (Tables::default(), Statements::default(), Conflicts::default());
+        Ok(Self { connection, durable, tables, statements, on_conflict, conflicts })
     }
 
     /// What was decided about conflicts since the last call.
@@ -192,172 +178,6 @@ impl Session {
         self.execute("RELEASE SAVEPOINT part").await
     }
 
-    /// Change by change, up to a conflict that nothing was decided about.
-    pub(super) async fn changes(&mut self, changes: &[Change]) -> Result<std::result::Result<(), Conflict>> {
-        for change in changes {
-            let outcome = match change {
-                Change::Row { table, change } if self.on_conflict == OnConflict::Stop => {
-                    self.one(table, change).await?
-                }
-                Change::Row { table, change } => self.decided(table, change).await?,
-                Change::Truncate { tables, restart_identity } => {
-                    self.truncate_one(tables, *restart_identity).await?
-                }
-            };
-            if outcome.is_err() {
-                return Ok(outcome);
-            }
-        }
-        Ok(Ok(()))
-    }
-
-    /// One change, and what was decided about conflicts.
-    async fn decided(
-        &mut self,
-        table: &Arc<Table>,
-        change: &RowChange,
-    ) -> Result<std::result::Result<(), Conflict>> {
-        self.execute("SAVEPOINT change").await?;
-        let mut change = change.clone();
-        let mut counted = None;
-        // Each turn takes a row away that is in the way of one of the table's unique indexes, or makes the missing row.
-        for _ in 0..TURNS {
-            let Err(conflict) = self.one(table, &change).await? else {
-                self.count(counted);
-                self.execute("RELEASE SAVEPOINT change").await?;
-                return Ok(Ok(()));
-            };
-            let Some(kind) = conflict.kind else { return Ok(Err(conflict)) };
-            counted = counted.or(Some(kind));
-            self.execute("ROLLBACK TO SAVEPOINT change").await?;
-            let goes_on = self.on_conflict == OnConflict::Overwrite
-                && match kind {
-                    conflict::Kind::DeleteMissing => false,
-                    conflict::Kind::UpdateMissing => match conflict::whole_row(table, &change) {
-                        Some(insert) => {
-                            change = insert;
-                            true
-                        }
-                        None => false,
-                    },
-                    conflict::Kind::InsertExists | conflict::Kind::UpdateExists => {
-                        match self.clear(table, &change, conflict.index.as_ref()).await? {
-                            true => true,
-                            false => return Ok(Err(conflict)),
-                        }
-                    }
-                };
-            if !goes_on {
-                self.count(counted);
-                self.execute("RELEASE SAVEPOINT change").await?;
-                return Ok(Ok(()));
-            }
-            self.execute("SAVEPOINT change").await?;
-        }
-        let why = format!("other rows are in its way again and again, after {TURNS} of them were removed");
-        let (what, key) = (what(&change), rows::described(table, &change));
-        Ok(Err(Conflict { what, table: table.name.clone(), key, why, kind: None, index: None }))
-    }
-
-    fn count(&mut self, kind: Option<conflict::Kind>) {
-        if let Some(kind) = kind {
-            self.conflicts.count(kind);
-        }
-    }
-
-    /// Removes the row that has the values which a changed row is to get in a unique index. False where that cannot be told:
-    /// the index is not over whole columns that the source sends.
-    async fn clear(
-        &mut self,
-        table: &Arc<Table>,
-        change: &RowChange,
-        index: Option<&QualifiedName>,
-    ) -> Result<bool> {
-        let (Some(index), RowChange::Insert { new } | RowChange::Update { new, .. }) = (index, change) else {
-            return Ok(false);
-        };
-        let columns = table::index_columns(self.client(), index).await?;
-        let at = |column: &Ident| table.sent.iter().position(|sent| sent.column.name == *column);
-        let key: Option<Vec<usize>> = columns.iter().map(at).collect();
-        let Some(key) = key.filter(|key| !key.is_empty()) else { return Ok(false) };
-        let identity = key.iter().filter_map(|at| table.sent.get(*at)).map(|sent| sent.at).collect();
-        let by_index = Arc::new(Table { key, identity, full: false, ..Table::clone(table) });
-        let delete = RowChange::Delete { old: Old::Key(new.clone()) };
-        let Some(rows) = rows::of_one(&by_index, &delete) else { return Ok(false) };
-        // Not kept: the table is known under its name with another key.
-        let statement = self.client().prepare(rows.statement.sql.as_str()).await.map_err(failed)?;
-        let removed = Step::Rows { statement, rows }.send(self.client()).await.map_err(failed)?;
-        Ok(removed == Some(1))
-    }
-
-    async fn one(
-        &mut self,
-        table: &Arc<Table>,
-        change: &RowChange,
-    ) -> Result<std::result::Result<(), Conflict>> {
-        let Some(rows) = rows::of_one(table, change) else { return Ok(Ok(())) };
-        let statement = self.prepare(&rows).await.map_err(failed)?;
-        let full = rows.kind.is_full();
-        let step = Step::Rows { statement, rows };
-        let missing = match change {
-            RowChange::Insert { .. } => None,
-            RowChange::Update { .. } => Some(conflict::Kind::UpdateMissing),
-            RowChange::Delete { .. } => Some(conflict::Kind::DeleteMissing),
-        };
-        if full {
-            self.execute(WHOLE).await?;
-        }
-        let sent = step.send(self.connection.client()).await;
-        if full && sent.is_ok() {
-            self.execute(BY_INDEX).await?;
-        }
-        let (why, kind, index) = match sent {
-            Ok(Some(1)) => return Ok(Ok(())),
-            Ok(Some(0)) => ("the destination has no such row".to_owned(), missing, None),
-            Ok(rows) => (format!("the destination has {} such rows", rows.unwrap_or_default()), None, None),
-            Err(source) => {
-                let index = unique_index(&source);
-                let exists = match change {
-                    RowChange::Insert { .. } => conflict::Kind::InsertExists,
-                    RowChange::Update { .. } | RowChange::Delete { .. } => conflict::Kind::UpdateExists,
-                };
-                (reason(source)?, index.is_some().then_some(exists), index)
-            }
-        };
-        let (what, key) = (what(change), rows::described(table, change));
-        Ok(Err(Conflict { what, table: table.name.clone(), key, why, kind, index }))
-    }
-
-    /// Whether a foreign key points at one of the tables from one that stands aside: the source emptied that too, and PostgreSQL
-    /// truncates none without the other.
-    async fn is_pointed_at_by_a_table_aside(&self, tables: &[Arc<Table>]) -> Result<bool> {
-        let names: Vec<String> = tables.iter().map(|table| table.name.quoted()).collect();
-        let query = "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint AS c \
-              JOIN pg_catalog.pg_class AS r ON r.oid = c.conrelid JOIN pg_catalog.pg_namespace AS n ON n.oid = r.relnamespace \
-              JOIN multiboard_sync.member AS m ON m.schema_name = n.nspname AND m.table_name = r.relname AND NOT m.follows \
-             WHERE c.contype = 'f' AND c.confrelid IN (SELECT pg_catalog.to_regclass(u.name) FROM pg_catalog.unnest($1::pg_catalog.text[]) AS u (name)))";
-        let row = self.client().query_one(query, &[&names]).await.map_err(failed)?;
-        row.try_get(0).map_err(failed)
-    }
-
-    async fn truncate_one(
-        &mut self,
-        tables: &[Arc<Table>],
-        restart_identity: bool,
-    ) -> Result<std::result::Result<(), Conflict>> {
-        let truncate = match self.is_pointed_at_by_a_table_aside(tables).await? {
-            true => delete_all(tables),
-            false => truncate(tables, restart_identity),
-        };
-        let Err(source) = self.connection.client().batch_execute(truncate.as_str()).await else {
-            return Ok(Ok(()));
-        };
-        let Some(table) = tables.first() else { return Ok(Ok(())) };
-        let why = reason(source)?;
-        let (what, key) = ("TRUNCATE of", "all".to_owned());
-        Ok(Err(Conflict { what, table: table.name.clone(), key, why, kind: None, index: None }))
-    }
-
     pub(super) async fn execute(&self, statement: &'static str) -> Result<()> {
         self.connection.client().batch_execute(statement).await.map_err(failed)
     }
@@ -369,20 +189,11 @@ impl Session {
         }
     }
 
-    async fn prepare(
+    pub(super) async fn prepare(
         &mut self,
         rows: &Rows,
     ) -> std::result::Result<tokio_postgres::Statement, tokio_postgres::Error> {
-        let key = (rows.table.name.clone(), rows.kind.clone());
-        if let Some(prepared) = self.prepared.get(&key)
-            && Arc::ptr_eq(&prepared.of, &rows.table)
-        {
-            return Ok(prepared.statement.clone());
-        }
-        let statement = self.connection.client().prepare(rows.statement.sql.as_str()).await?;
-        let prepared = Prepared { statement: statement.clone(), of: Arc::clone(&rows.table) };
-        self.prepared.insert(key, prepared);
-        Ok(statement)
+        self.statements.prepare(self.connection.client(), rows).await
     }
 }
 
@@ -396,34 +207,7 @@ fn positions(answers: &[SimpleQueryMessage]) -> Log {
     Log { written: lsn(0).unwrap_or(Lsn::from_u64(u64::MAX)), flushed: lsn(1).unwrap_or(Lsn::ZERO) }
 }
 
-fn what(change: &RowChange) -> &'static str {
-    match change {
-        RowChange::Insert { .. } => "INSERT into",
-        RowChange::Update { .. } => "UPDATE of",
-        RowChange::Delete { .. } => "DELETE from",
-    }
-}
-
-/// The unique index that a statement ran into. Its constraint, if it has one, has its name.
-fn unique_index(source: &tokio_postgres::Error) -> Option<QualifiedName> {
-    let server = source.as_db_error().filter(|server| server.code().code() == sqlstate::UNIQUE_VIOLATION)?;
-    Some(QualifiedName::new(server.schema()?, server.constraint()?))
-}
-
-/// What a failed statement says of its row; an error where it is not about the row: the connection, a deadlock.
-fn reason(source: tokio_postgres::Error) -> Result<String> {
-    match source.as_db_error() {
-        Some(server) if !sqlstate::is_transient(server.code().code()) && !is_over(server) => {
-            Ok(match server.detail() {
-                Some(detail) => format!("{} ({detail})", server.message()),
-                None => server.message().to_owned(),
-            })
-        }
-        _ => Err(failed(source)),
-    }
-}
-
-fn is_over(server: &tokio_postgres::error::DbError) -> bool {
+pub(super) fn is_over(server: &tokio_postgres::error::DbError) -> bool {
     use tokio_postgres::error::Severity;
     matches!(server.parsed_severity(), Some(Severity::Fatal | Severity::Panic))
 }

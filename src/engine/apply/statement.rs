@@ -27,7 +27,7 @@ pub enum Kind {
         set: Vec<usize>,
     },
     Delete,
-    /// Deletes one row that is like the old one; whether each of its values is NULL.
+    /// Deletes one row that is like the old one; whether each of its values is in a unique index, and NULL.
     DeleteFull {
         null: Vec<bool>,
     },

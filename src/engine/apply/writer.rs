@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::order::Change;
 use super::session::{Again, Log, Session, again, failed};
 use super::step::Step;
-use super::{Conflicts, Error, OnConflict, Result, checkpoint, membership};
+use super::{Conflict, Conflicts, Error, OnConflict, Result, checkpoint, membership};
 use crate::change::members::Member;
 use crate::change::{self, Transaction};
 use crate::connect::DestinationConnection;
-use crate::pg::{Lsn, Timestamp};
+use crate::pg::{Lsn, QualifiedName, Sql, Timestamp};
 use crate::sql;
 
 /// A session of a mirror on its destination.
@@ -21,8 +21,18 @@ pub struct Writer {
     /// Moves it.
     advance: tokio_postgres::Statement,
     /// The transaction of which parts have been written.
-    within: Option<change::Head>,
+    within: Option<Within>,
 }
+
+/// A transaction that is written in parts.
+struct Within {
+    head: change::Head,
+    /// The first table that it changed.
+    table: Option<QualifiedName>,
+}
+
+/// What begins a transaction: deferrable triggers that fire here (`ENABLE ALWAYS`) fire at its end, as on the source.
+const BEGIN: &str = "BEGIN; SET CONSTRAINTS ALL DEFERRED";
 
 /// A transaction whose tables are known here.
 struct Resolved {
@@ -109,7 +119,7 @@ impl Writer {
 
     async fn at_once(&mut self, batch: &[Resolved]) -> std::result::Result<Log, Again> {
         let Some(last) = batch.last() else { return Ok(Log::default()) };
-        let mut steps = vec![Step::Fixed(sql!("BEGIN; SET CONSTRAINTS ALL DEFERRED; SAVEPOINT batch"))];
+        let mut steps = vec![Step::Fixed(Sql::fixed(BEGIN))];
         let changes = batch.iter().flat_map(|transaction| &transaction.changes);
         self.session.steps(changes, &mut steps).await?;
         steps.push(self.advance(last.end_lsn, Some(last.committed_at)));
@@ -134,8 +144,8 @@ impl Writer {
     /// Begins a transaction that is too large to be held: all its parts are in one transaction of the destination, which
     /// [`Writer::finish`] ends.
     pub async fn begin(&mut self, head: change::Head) -> Result<()> {
-        self.session.execute("BEGIN; SET CONSTRAINTS ALL DEFERRED").await?;
-        self.within = Some(head);
+        self.session.execute(BEGIN).await?;
+        self.within = Some(Within { head, table: None });
         Ok(())
     }
 
@@ -144,10 +154,13 @@ impl Writer {
     /// # Errors
     /// As of [`Writer::write`]; a defect where none began.
     pub async fn piece(&mut self, changes: Vec<change::Change>) -> Result<()> {
-        let Some(head) = &self.within else {
+        let Some(within) = &mut self.within else {
             return Err(Error::Turn("a part of a transaction that did not begin"));
         };
-        let commit_lsn = head.commit_lsn;
+        let commit_lsn = within.head.commit_lsn;
+        if within.table.is_none() {
+            within.table = changes.first().and_then(|change| Some(change.relations().first()?.name.clone()));
+        }
         let done = self.session.part(changes, commit_lsn).await;
         if done.is_err() {
             self.within = None;
@@ -161,14 +174,26 @@ impl Writer {
     /// # Errors
     /// As of [`Writer::write`]; a defect where none began.
     pub async fn finish(&mut self, end_lsn: Lsn) -> Result<Log> {
-        let Some(head) = self.within.take() else {
+        let Some(Within { head, table }) = self.within.take() else {
             return Err(Error::Turn("the end of a transaction that did not begin"));
         };
+        if let Err(conflict) = self.session.ends(table.as_ref()).await? {
+            self.session.roll_back().await;
+            return Err(Error::Conflict { conflict: Box::new(conflict), lsn: head.commit_lsn });
+        }
         if let Err(error) = self.session.run(&[self.advance(end_lsn, Some(time(head.committed_at)))]).await {
             self.session.roll_back().await;
             return Err(self.error(error));
         }
         self.commit(end_lsn).await
+    }
+
+    /// Writes one transaction in the open one, and looks whether it could end here.
+    async fn one(&mut self, transaction: &Resolved) -> Result<std::result::Result<(), Conflict>> {
+        match self.session.changes(&transaction.changes).await? {
+            Ok(()) => self.session.ends(transaction.changes.iter().find_map(Change::table)).await,
+            conflict => Ok(conflict),
+        }
     }
 
     fn advance(&self, to: Lsn, committed_at: Option<SystemTime>) -> Step {
@@ -188,12 +213,14 @@ impl Writer {
 
     /// The same change by change, to find the one that does not go or to get past a clash that is none at the end.
     async fn one_by_one(&mut self, batch: &[Resolved]) -> Result<Log> {
-        self.session.execute("ROLLBACK TO SAVEPOINT batch").await?;
+        // Where the COMMIT failed there is no transaction any more.
+        self.session.execute("ROLLBACK").await?;
+        self.session.execute(BEGIN).await?;
         let mut done: Option<&Resolved> = None;
         let mut conflict = None;
         for transaction in batch {
             self.session.execute("SAVEPOINT one").await?;
-            if let Err(found) = self.session.changes(&transaction.changes).await? {
+            if let Err(found) = self.one(transaction).await? {
                 self.session.execute("ROLLBACK TO SAVEPOINT one").await?;
                 conflict = Some(Error::Conflict { conflict: Box::new(found), lsn: transaction.commit_lsn });
                 break;

@@ -13,6 +13,7 @@ use super::write::Written;
 use crate::change::assemble::{Assembler, InProgress, Limits, Step};
 use crate::change::members::Member;
 use crate::change::positions::Positions;
+use crate::change::sparse::Sparse;
 use crate::change::{Piece, Transaction};
 use crate::engine::apply::Conflicts;
 use crate::engine::replicate::stream::{Received, Stream};
@@ -61,6 +62,7 @@ pub(super) struct Feed {
     assembler: Assembler,
     spill: Spill,
     aside: Aside,
+    sparse: Sparse,
     queue: Queue,
     positions: Positions,
     /// Transactions that came in and are not written: where their commits begin, and when they were made.
@@ -142,6 +144,7 @@ impl Feed {
             assembler,
             spill,
             aside,
+            sparse: Sparse::default(),
             queue,
             positions,
             unwritten,
@@ -205,6 +208,7 @@ impl Feed {
                 Received::Reached(lsn) => self.positions.keepalive(lsn),
                 Received::Message(frame) => {
                     self.positions.received(frame.wal_start);
+                    self.sparse.received(frame.data.len());
                     self.assembler.receive(frame.data)?;
                     if self.steps(work, written, stop).await? == Then::End {
                         return Ok(Then::End);
@@ -226,8 +230,9 @@ impl Feed {
         while let Some(step) = self.assembler.step()? {
             match step {
                 Step::Piece(piece) => {
-                    if let Some(parted) = self.aside.part(piece).await? {
+                    if let Some(mut parted) = self.aside.part(piece).await? {
                         self.queue.leave(parted.newcomers);
+                        self.sparse.keep(&mut parted.piece);
                         self.add(parted.piece);
                     }
                 }
@@ -235,6 +240,7 @@ impl Feed {
                 Step::Cut { xid, length } => self.spill.cut(xid, length).await?,
                 Step::Read { xid, at, length } => {
                     let bytes = self.spill.read(xid, at, length).await?;
+                    self.sparse.received(bytes.len());
                     self.assembler.give(bytes)?;
                 }
                 Step::Remove { xid } => self.spill.remove(xid).await?,

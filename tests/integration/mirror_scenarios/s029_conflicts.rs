@@ -212,3 +212,17 @@ async fn s027_nosuperuser_without_the_grant_is_told_of_it() {
     };
     tokio::join!(on(15), on(18));
 }
+
+#[tokio::test]
+async fn s029_on_error_of_a_deferred_trigger_at_the_end_of_a_transaction() {
+    scenario("deferred", T, async |mirror| {
+        mirror.to.announce("not on this side");
+        let refuse = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''not on this side''; END';
+            CREATE CONSTRAINT TRIGGER refuses AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.id > 50) EXECUTE FUNCTION refuse();
+            ALTER TABLE t ENABLE ALWAYS TRIGGER refuses";
+        let mend = "DROP TRIGGER refuses ON t; DROP FUNCTION refuse";
+        let words = ["COMMIT after changes of", "not on this side"];
+        conflicts(mirror, refuse, "INSERT INTO t VALUES (51, 51, 51, 0)", &words, mend).await;
+    })
+    .await;
+}

@@ -1,0 +1,227 @@
+//! Changes one by one, in the open transaction: to find the one that does not go, or to get past a clash that is none at the
+//! end; and what was decided about conflicts.
+
+use std::sync::Arc;
+
+use super::Result;
+use super::conflict::{self, Conflict, OnConflict};
+use super::net::RowChange;
+use super::order::Change;
+use super::rows;
+use super::session::{BY_INDEX, Session, WHOLE, failed, is_over};
+use super::step::{Step, delete_all, truncate};
+use super::table::{self, Table};
+use crate::pg::pgoutput::Old;
+use crate::pg::{Ident, QualifiedName, sqlstate};
+
+/// Rows that may be in the way of one, each of another unique index.
+const TURNS: usize = 16;
+
+impl Session {
+    /// Change by change, up to a conflict that nothing was decided about.
+    pub(super) async fn changes(&mut self, changes: &[Change]) -> Result<std::result::Result<(), Conflict>> {
+        for change in changes {
+            let outcome = match change {
+                Change::Row { table, change } if self.on_conflict == OnConflict::Stop => {
+                    self.one(table, change).await?
+                }
+                Change::Row { table, change } => self.decided(table, change).await?,
+                Change::Truncate { tables, restart_identity } => {
+                    self.truncate_one(tables, *restart_identity).await?
+                }
+            };
+            if outcome.is_err() {
+                return Ok(outcome);
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// One change, and what was decided about conflicts.
+    async fn decided(
+        &mut self,
+        table: &Arc<Table>,
+        change: &RowChange,
+    ) -> Result<std::result::Result<(), Conflict>> {
+        self.execute("SAVEPOINT change").await?;
+        let mut change = change.clone();
+        let mut counted = None;
+        // Each turn takes a row away that is in the way of one of the table's unique indexes, or makes the missing row.
+        for _ in 0..TURNS {
+            let Err(conflict) = self.one(table, &change).await? else {
+                self.count(counted);
+                self.execute("RELEASE SAVEPOINT change").await?;
+                return Ok(Ok(()));
+            };
+            let Some(kind) = conflict.kind else { return Ok(Err(conflict)) };
+            counted = counted.or(Some(kind));
+            self.execute("ROLLBACK TO SAVEPOINT change").await?;
+            let goes_on = self.on_conflict == OnConflict::Overwrite
+                && match kind {
+                    conflict::Kind::DeleteMissing => false,
+                    conflict::Kind::UpdateMissing => match conflict::whole_row(table, &change) {
+                        Some(insert) => {
+                            change = insert;
+                            true
+                        }
+                        None => false,
+                    },
+                    conflict::Kind::InsertExists | conflict::Kind::UpdateExists => {
+                        match self.clear(table, &change, conflict.index.as_ref()).await? {
+                            true => true,
+                            false => return Ok(Err(conflict)),
+                        }
+                    }
+                };
+            if !goes_on {
+                self.count(counted);
+                self.execute("RELEASE SAVEPOINT change").await?;
+                return Ok(Ok(()));
+            }
+            self.execute("SAVEPOINT change").await?;
+        }
+        let why = format!("other rows are in its way again and again, after {TURNS} of them were removed");
+        let (what, key) = (what(&change), rows::described(table, &change));
+        Ok(Err(Conflict { what, table: table.name.clone(), key, why, kind: None, index: None }))
+    }
+
+    fn count(&mut self, kind: Option<conflict::Kind>) {
+        if let Some(kind) = kind {
+            self.conflicts.count(kind);
+        }
+    }
+
+    /// Removes the row that has the values which a changed row is to get in a unique index. False where that cannot be told:
+    /// the index is not over whole columns that the source sends.
+    async fn clear(
+        &mut self,
+        table: &Arc<Table>,
+        change: &RowChange,
+        index: Option<&QualifiedName>,
+    ) -> Result<bool> {
+        let (Some(index), RowChange::Insert { new } | RowChange::Update { new, .. }) = (index, change) else {
+            return Ok(false);
+        };
+        let columns = table::index_columns(self.client(), index).await?;
+        let at = |column: &Ident| table.sent.iter().position(|sent| sent.column.name == *column);
+        let key: Option<Vec<usize>> = columns.iter().map(at).collect();
+        let Some(key) = key.filter(|key| !key.is_empty()) else { return Ok(false) };
+        let identity = key.iter().filter_map(|at| table.sent.get(*at)).map(|sent| sent.at).collect();
+        let by_index = Arc::new(Table { key, identity, full: false, ..Table::clone(table) });
+        let delete = RowChange::Delete { old: Old::Key(new.clone()) };
+        let Some(rows) = rows::of_one(&by_index, &delete) else { return Ok(false) };
+        // Not kept: the table is known under its name with another key.
+        let statement = self.client().prepare(rows.statement.sql.as_str()).await.map_err(failed)?;
+        let removed = Step::Rows { statement, rows }.send(self.client()).await.map_err(failed)?;
+        Ok(removed == Some(1))
+    }
+
+    async fn one(
+        &mut self,
+        table: &Arc<Table>,
+        change: &RowChange,
+    ) -> Result<std::result::Result<(), Conflict>> {
+        let Some(rows) = rows::of_one(table, change) else { return Ok(Ok(())) };
+        let statement = self.prepare(&rows).await.map_err(failed)?;
+        let full = rows.kind.is_full();
+        let step = Step::Rows { statement, rows };
+        let missing = match change {
+            RowChange::Insert { .. } => None,
+            RowChange::Update { .. } => Some(conflict::Kind::UpdateMissing),
+            RowChange::Delete { .. } => Some(conflict::Kind::DeleteMissing),
+        };
+        if full {
+            self.execute(WHOLE).await?;
+        }
+        let sent = step.send(self.client()).await;
+        if full && sent.is_ok() {
+            self.execute(BY_INDEX).await?;
+        }
+        let (why, kind, index) = match sent {
+            Ok(Some(1)) => return Ok(Ok(())),
+            Ok(Some(0)) => ("the destination has no such row".to_owned(), missing, None),
+            Ok(rows) => (format!("the destination has {} such rows", rows.unwrap_or_default()), None, None),
+            Err(source) => {
+                let index = unique_index(&source);
+                let exists = match change {
+                    RowChange::Insert { .. } => conflict::Kind::InsertExists,
+                    RowChange::Update { .. } | RowChange::Delete { .. } => conflict::Kind::UpdateExists,
+                };
+                (reason(source)?, index.is_some().then_some(exists), index)
+            }
+        };
+        let (what, key) = (what(change), rows::described(table, change));
+        Ok(Err(Conflict { what, table: table.name.clone(), key, why, kind, index }))
+    }
+
+    /// Whether a foreign key points at one of the tables from one that stands aside: the source emptied that too, and PostgreSQL
+    /// truncates none without the other.
+    async fn is_pointed_at_by_a_table_aside(&self, tables: &[Arc<Table>]) -> Result<bool> {
+        let names: Vec<String> = tables.iter().map(|table| table.name.quoted()).collect();
+        let query = "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint AS c \
+              JOIN pg_catalog.pg_class AS r ON r.oid = c.conrelid JOIN pg_catalog.pg_namespace AS n ON n.oid = r.relnamespace \
+              JOIN multiboard_sync.member AS m ON m.schema_name = n.nspname AND m.table_name = r.relname AND NOT m.follows \
+             WHERE c.contype = 'f' AND c.confrelid IN (SELECT pg_catalog.to_regclass(u.name) FROM pg_catalog.unnest($1::pg_catalog.text[]) AS u (name)))";
+        let row = self.client().query_one(query, &[&names]).await.map_err(failed)?;
+        row.try_get(0).map_err(failed)
+    }
+
+    async fn truncate_one(
+        &mut self,
+        tables: &[Arc<Table>],
+        restart_identity: bool,
+    ) -> Result<std::result::Result<(), Conflict>> {
+        let truncate = match self.is_pointed_at_by_a_table_aside(tables).await? {
+            true => delete_all(tables),
+            false => truncate(tables, restart_identity),
+        };
+        let Err(source) = self.client().batch_execute(truncate.as_str()).await else {
+            return Ok(Ok(()));
+        };
+        let Some(table) = tables.first() else { return Ok(Ok(())) };
+        let why = reason(source)?;
+        let (what, key) = ("TRUNCATE of", "all".to_owned());
+        Ok(Err(Conflict { what, table: table.name.clone(), key, why, kind: None, index: None }))
+    }
+
+    /// Lets the deferred triggers of the changes so far fire, as they would at the end of their transaction; `table` is the first
+    /// that it changed.
+    pub(super) async fn ends(
+        &mut self,
+        table: Option<&QualifiedName>,
+    ) -> Result<std::result::Result<(), Conflict>> {
+        let Some(table) = table else { return Ok(Ok(())) };
+        let fire = "SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED";
+        let Err(source) = self.client().batch_execute(fire).await else { return Ok(Ok(())) };
+        let why = reason(source)?;
+        let (what, key) = ("COMMIT after changes of", "all".to_owned());
+        Ok(Err(Conflict { what, table: table.clone(), key, why, kind: None, index: None }))
+    }
+}
+
+fn what(change: &RowChange) -> &'static str {
+    match change {
+        RowChange::Insert { .. } => "INSERT into",
+        RowChange::Update { .. } => "UPDATE of",
+        RowChange::Delete { .. } => "DELETE from",
+    }
+}
+
+/// The unique index that a statement ran into. Its constraint, if it has one, has its name.
+fn unique_index(source: &tokio_postgres::Error) -> Option<QualifiedName> {
+    let server = source.as_db_error().filter(|server| server.code().code() == sqlstate::UNIQUE_VIOLATION)?;
+    Some(QualifiedName::new(server.schema()?, server.constraint()?))
+}
+
+/// What a failed statement says of its row; an error where it is not about the row: the connection, a deadlock.
+fn reason(source: tokio_postgres::Error) -> Result<String> {
+    match source.as_db_error() {
+        Some(server) if !sqlstate::is_transient(server.code().code()) && !is_over(server) => {
+            Ok(match server.detail() {
+                Some(detail) => format!("{} ({detail})", server.message()),
+                None => server.message().to_owned(),
+            })
+        }
+        _ => Err(failed(source)),
+    }
+}
