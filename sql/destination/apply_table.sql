@@ -12,11 +12,11 @@ SELECT c.relkind::pg_catalog.text AS kind,
        t.typcategory IN ('A', 'C') OR t.typarray = 0 OR t.typdelim <> ',' AS as_text,
        b.oid AS base_oid,
        b.modifier AS base_modifier,
-       b.any_text,
        pg_catalog.format_type(a.atttypid, a.atttypmod) AS printed,
        -- An INSERT that does not name it fails.
        (a.attnotnull OR b.not_null) AND a.attidentity = '' AND NOT a.atthasdef AND NOT b.has_default AS required,
        a.atttypid AS type_oid,
+       a.atttypmod AS modifier,
        a.attgenerated <> '' AS generated,
        a.attidentity = 'a' AS always_identity,
        (SELECT pg_catalog.quote_ident(o_n.nspname) || '.' || o.oprname
@@ -42,18 +42,16 @@ SELECT c.relkind::pg_catalog.text AS kind,
   -- What a domain is made of in the end.
   LEFT JOIN LATERAL (
        WITH RECURSIVE made_of AS (
-           SELECT t.oid, t.typbasetype AS next, a.atttypmod AS modifier, t.typcategory AS category,
+           SELECT t.oid, t.typbasetype AS next, a.atttypmod AS modifier,
                   t.typnotnull AS not_null, t.typdefault IS NOT NULL AS has_default
            UNION ALL
-           SELECT n.oid, n.typbasetype, CASE WHEN m.modifier = -1 THEN d.typtypmod ELSE m.modifier END, n.typcategory,
+           SELECT n.oid, n.typbasetype, CASE WHEN m.modifier = -1 THEN d.typtypmod ELSE m.modifier END,
                   m.not_null OR n.typnotnull, m.has_default OR n.typdefault IS NOT NULL
              FROM made_of AS m
              JOIN pg_catalog.pg_type AS d ON d.oid = m.oid
              JOIN pg_catalog.pg_type AS n ON n.oid = m.next
             WHERE m.next <> 0)
-       SELECT m.oid, m.modifier, m.not_null, m.has_default,
-              m.category = 'S' AND m.modifier = -1
-              AND m.oid NOT IN ('pg_catalog.name'::pg_catalog.regtype, 'pg_catalog.bpchar'::pg_catalog.regtype) AS any_text
+       SELECT m.oid, m.modifier, m.not_null, m.has_default
          FROM made_of AS m
         WHERE m.next = 0) AS b ON true
  WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')

@@ -1,13 +1,15 @@
 //! Brings a new copy of tables in, in one transaction: their old rows go, the copy comes, then the changes that were made since,
 //! and from its commit on the tables follow.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures_util::SinkExt;
 use tokio_postgres::CopyInSink;
 
 use super::session::{Session, failed};
-use super::table::{self, Here};
-use super::unlike::Unlike;
+use super::table;
+use super::types::Types;
 use super::{Error, OnConflict, Result, membership};
 use crate::change::members::Member;
 use crate::change::{Change, Column};
@@ -27,9 +29,9 @@ pub struct Rows {
 }
 
 impl Joiner {
-    /// Begins.
-    pub async fn new(connection: DestinationConnection, mirror: String) -> Result<Self> {
-        let session = Session::new(connection, OnConflict::Stop).await?;
+    /// Begins. `types` are the source's.
+    pub async fn new(connection: DestinationConnection, mirror: String, types: Arc<Types>) -> Result<Self> {
+        let session = Session::new(connection, OnConflict::Stop, types).await?;
         session.execute("BEGIN; SET CONSTRAINTS ALL DEFERRED").await?;
         Ok(Self { session, mirror })
     }
@@ -42,30 +44,18 @@ impl Joiner {
     /// Which of the source's columns are to be copied: all but those that are computed here.
     ///
     /// # Errors
-    /// The table, or a column, is not here.
-    pub async fn columns(&self, table: &QualifiedName, id: Oid, source: &[String]) -> Result<Vec<Ident>> {
-        let Some(Here { columns, .. }) = table::read(self.session.client(), table).await? else {
+    /// The table is not here, or not as the source's rows need it.
+    pub async fn columns(&self, table: &QualifiedName, id: Oid, source: &[Column]) -> Result<Vec<Ident>> {
+        let Some(here) = table::read(self.session.client(), table).await? else {
             return Err(Error::TableMissing { table: table.clone(), id });
         };
-        let mut taken = Vec::new();
-        let mut missing = Vec::new();
-        for name in source {
-            match columns.iter().find(|column| column.name.as_str() == name) {
-                Some(column) if column.generated => {}
-                Some(column) => taken.push(column.name.clone()),
-                // Their types are the source's catalog's to say.
-                None => {
-                    missing.push(Column { key: false, name: name.clone(), type_id: 0, type_modifier: -1 })
-                }
-            }
+        let unlike = table::unlike(table, source, &here, self.session.types())?;
+        if !unlike.is_empty() {
+            return Err(Error::Unlike { table: table.clone(), id, unlike: Box::new(unlike) });
         }
-        match missing.is_empty() {
-            true => Ok(taken),
-            false => {
-                let unlike = Box::new(Unlike { missing, ..Unlike::default() });
-                Err(Error::Unlike { table: table.clone(), id, unlike })
-            }
-        }
+        let comes = |here: &&table::Column| source.iter().any(|column| column.name == here.name.as_str());
+        let taken = here.columns.iter().filter(|here| !here.generated).filter(comes);
+        Ok(taken.map(|here| here.name.clone()).collect())
     }
 
     /// Removes the old rows of the tables: by TRUNCATE, but where a foreign key points at one of them, by DELETE.

@@ -12,6 +12,7 @@
 mod array;
 pub mod checkpoint;
 mod conflict;
+mod form;
 mod full;
 pub mod joiner;
 mod lines;
@@ -27,6 +28,7 @@ mod statements;
 mod step;
 pub mod table;
 mod tables;
+pub mod types;
 pub mod unlike;
 pub mod writer;
 
@@ -68,6 +70,9 @@ pub enum Error {
     /// Values came in binary form, and here the column's type is another one.
     #[error("column {column} of table {table} is of a type here that cannot read the source's binary values")]
     NotInBinary { table: QualifiedName, column: String },
+    /// A type of the source that was not there when they were read.
+    #[error("table {table} has a column of a type that the source has made since (oid {oid})")]
+    TypeUnknown { table: QualifiedName, oid: Oid },
     /// The destination does not hold what the source's change needs, or does not take it.
     #[error("{conflict} (transaction that was committed at {lsn})")]
     Conflict {
@@ -107,6 +112,7 @@ impl Classify for Error {
             }
             Self::Connect(error) => error.classify(),
             Self::NotInBinary { .. } => Failure::retry("mirror_needs_text"),
+            Self::TypeUnknown { .. } => Failure::retry("mirror_needs_types"),
             Self::TableMissing { .. } => Failure::operator("mirror_table_missing", Exit::Failed)
                 .hint("create the table on the destination as `multiboard-sync diff` shows, then start the mirror again"),
             Self::Unlike { .. } => Failure::operator("mirror_table_differs", Exit::Failed)

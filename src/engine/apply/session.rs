@@ -4,6 +4,8 @@
 //! Commits do not wait for the disk where nobody asked for more than that: what is confirmed to the source is what the
 //! destination's log has on disk (manual, "Asynchronous Commit"), and that is known a moment later.
 
+use std::sync::Arc;
+
 use tokio_postgres::SimpleQueryMessage;
 
 use super::conflict::{Conflicts, OnConflict};
@@ -12,6 +14,7 @@ use super::rows::{self, Rows};
 use super::statements::Statements;
 use super::step::{Step, in_order, truncate};
 use super::tables::Tables;
+use super::types::Types;
 use super::{Error, Result};
 use crate::change;
 use crate::connect::DestinationConnection;
@@ -65,7 +68,12 @@ const WAITS: &str = "SELECT CASE WHEN c.value = 'off' THEN 'local' ELSE c.value 
 
 impl Session {
     /// Sets it up: triggers and foreign keys are the source's affair (manual, `session_replication_role`).
-    pub(super) async fn new(connection: DestinationConnection, on_conflict: OnConflict) -> Result<Self> {
+    /// `types` are the source's.
+    pub(super) async fn new(
+        connection: DestinationConnection,
+        on_conflict: OnConflict,
+        types: Arc<Types>,
+    ) -> Result<Self> {
         connection.batch(&Sql::fixed(PREPARE)).await?;
         let row = connection.query_one(&Sql::fixed(WAITS), &[]).await?;
         let read = |name| row.try_get::<_, String>(name).map_err(|error| connection.error(error));
@@ -73,13 +81,18 @@ impl Session {
         let set = "SELECT pg_catalog.set_config('synchronous_commit', $1, false)";
         connection.query_one(&Sql::fixed(set), &[&usual]).await?;
         let (tables, statements, conflicts) =
-            (Tables::default(), Statements::default(), Conflicts::default());
+            (Tables::new(types), Statements::default(), Conflicts::default());
         Ok(Self { connection, durable, tables, statements, on_conflict, conflicts })
     }
 
     /// What was decided about conflicts since the last call.
     pub(super) fn take_conflicts(&mut self) -> Conflicts {
         std::mem::take(&mut self.conflicts)
+    }
+
+    /// The types of the source.
+    pub(super) fn types(&self) -> &Types {
+        self.tables.types()
     }
 
     /// The client library's part of it.

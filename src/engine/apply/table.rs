@@ -2,9 +2,11 @@
 
 use tokio_postgres::{Client, Row};
 
+use super::form::Form;
+use super::types::Types;
 use super::unlike::{Type, Unlike};
 use super::{Error, Result};
-use crate::change::{Relation, ReplicaIdentity};
+use crate::change::{self, Relation, ReplicaIdentity};
 use crate::pg::{Ident, Oid, QualifiedName, Sql};
 use crate::schema::binary;
 
@@ -18,8 +20,10 @@ pub struct Column {
     pub type_oid: Oid,
     /// Whether its values travel as text and are cast: arrays of the type do not hold them one by one.
     pub as_text: bool,
-    /// Its type as what the source sends is held against it.
+    /// Its type as people and comparisons know it.
     pub kind: Type,
+    /// What that is made of: the source's is held against it.
+    pub form: Form,
     /// A row that does not have it is refused.
     pub required: bool,
     /// The destination computes it.
@@ -82,9 +86,9 @@ pub async fn read(client: &Client, name: &QualifiedName) -> Result<Option<Here>>
             kind: Type {
                 oid: row.try_get("base_oid")?,
                 modifier: row.try_get("base_modifier")?,
-                any_text: row.try_get("any_text")?,
                 printed: row.try_get("printed")?,
             },
+            form: Form::BuiltIn { oid: row.try_get("type_oid")?, modifier: row.try_get("modifier")? },
             required: row.try_get("required")?,
             generated: row.try_get("generated")?,
             always_identity: row.try_get("always_identity")?,
@@ -93,7 +97,15 @@ pub async fn read(client: &Client, name: &QualifiedName) -> Result<Option<Here>>
     };
     // A table without columns is one row of nothing else.
     let rows = rows.iter().filter(|row| !matches!(row.try_get::<_, Option<&str>>("name"), Ok(None)));
-    let columns = rows.map(read).collect::<std::result::Result<_, _>>().map_err(failed)?;
+    let mut columns: Vec<Column> = rows.map(read).collect::<std::result::Result<_, _>>().map_err(failed)?;
+    let types: Vec<Oid> = columns.iter().map(|column| column.type_oid).collect();
+    if types.iter().any(|oid| !binary::ONE_BY_ONE.contains(oid)) {
+        let types = Types::of(client, &types).await.map_err(failed)?;
+        for column in &mut columns {
+            let Form::BuiltIn { oid, modifier } = column.form else { continue };
+            column.form = types.form(oid, modifier).unwrap_or(Form::Gone);
+        }
+    }
     Ok(Some(Here { partitioned, columns }))
 }
 
@@ -111,31 +123,63 @@ pub(super) async fn index_columns(client: &Client, index: &QualifiedName) -> Res
     names.collect::<std::result::Result<_, _>>().map_err(failed)
 }
 
-/// Matches what the source sends with what the destination has, by name.
+/// What of a table here is not as columns of the source need it.
 ///
 /// # Errors
-/// The table is missing here, or is such that values would be lost, changed or refused: all that is not alike is named.
-pub fn pair(relation: &Relation, here: Option<&Here>) -> Result<Table> {
-    let (name, id) = (relation.name.clone(), relation.id);
-    let Some(Here { partitioned, columns }) = here else {
-        return Err(Error::TableMissing { table: name, id });
-    };
-    let full = relation.identity == ReplicaIdentity::Full;
-    let (mut sent, mut key, mut identity) = (Vec::new(), Vec::new(), Vec::new());
+/// A type of the source is not known.
+pub(super) fn unlike(
+    table: &QualifiedName,
+    there: &[change::Column],
+    here: &Here,
+    types: &Types,
+) -> Result<Unlike> {
     let mut unlike = Unlike::default();
-    let mut text_only = None;
-    for (at, column) in relation.columns.iter().enumerate() {
-        let Some(here) = columns.iter().find(|here| here.name.as_str() == column.name) else {
+    for column in there {
+        let Some(here) = here.columns.iter().find(|here| here.name.as_str() == column.name) else {
             unlike.missing.push(column.clone());
             continue;
         };
-        let is_key = column.key && !full;
         // What is computed here is not written; a row is found by it all the same.
-        if here.generated && !is_key {
+        if here.generated && !column.key {
             continue;
         }
-        if !here.kind.holds(column.type_id, column.type_modifier) {
+        if !here.form.holds(&form(table, column, types)?) {
             unlike.types.push((column.clone(), here.kind.printed.clone()));
+        }
+    }
+    let comes = |here: &Column| there.iter().any(|column| column.name == here.name.as_str());
+    let required = here.columns.iter().filter(|here| here.required && !comes(here));
+    unlike.required = required.map(|here| here.name.clone()).collect();
+    Ok(unlike)
+}
+
+fn form(table: &QualifiedName, column: &change::Column, types: &Types) -> Result<Form> {
+    let (table, oid) = (table.clone(), column.type_id);
+    types.form(oid, column.type_modifier).ok_or(Error::TypeUnknown { table, oid })
+}
+
+/// Matches what the source sends with what the destination has, by name. `types` are the source's.
+///
+/// # Errors
+/// The table is missing here, or is such that values would be lost, changed or refused: all that is not alike is named. Or a
+/// type of the source is not known.
+pub fn pair(relation: &Relation, here: Option<&Here>, types: &Types) -> Result<Table> {
+    let (name, id) = (relation.name.clone(), relation.id);
+    let Some(here) = here else {
+        return Err(Error::TableMissing { table: name, id });
+    };
+    let unlike = unlike(&name, &relation.columns, here, types)?;
+    if !unlike.is_empty() {
+        return Err(Error::Unlike { table: name, id, unlike: Box::new(unlike) });
+    }
+    let full = relation.identity == ReplicaIdentity::Full;
+    let (mut sent, mut key, mut identity) = (Vec::new(), Vec::new(), Vec::new());
+    let mut text_only = None;
+    for (at, column) in relation.columns.iter().enumerate() {
+        let Some(here) = here.columns.iter().find(|here| here.name.as_str() == column.name) else { continue };
+        let is_key = column.key && !full;
+        if here.generated && !is_key {
+            continue;
         }
         let in_binary = here.type_oid == column.type_id && binary::ONE_BY_ONE.contains(&here.type_oid);
         if text_only.is_none() && (here.as_text || !in_binary) {
@@ -145,13 +189,8 @@ pub fn pair(relation: &Relation, here: Option<&Here>) -> Result<Table> {
             key.push(sent.len());
             identity.push(at);
         }
-        sent.push(Sent { at, from: column.type_id, column: here.clone() });
+        let from = form(&name, column, types)?.built_in().unwrap_or(column.type_id);
+        sent.push(Sent { at, from, column: here.clone() });
     }
-    let comes = |here: &Column| relation.columns.iter().any(|column| column.name == here.name.as_str());
-    unlike.required =
-        columns.iter().filter(|here| here.required && !comes(here)).map(|here| here.name.clone()).collect();
-    if !unlike.is_empty() {
-        return Err(Error::Unlike { table: name, id, unlike: Box::new(unlike) });
-    }
-    Ok(Table { name, partitioned: *partitioned, sent, key, identity, full, text_only })
+    Ok(Table { name, partitioned: here.partitioned, sent, key, identity, full, text_only })
 }

@@ -9,20 +9,32 @@ use tokio_postgres::Client;
 use super::net::RowChange;
 use super::order::Change;
 use super::table::{self, Table};
+use super::types::Types;
 use super::{Error, Result};
 use crate::change::{self, Relation, Version};
 
 /// What is known of one session's tables.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tables {
     by_version: HashMap<Version, Arc<Table>>,
+    /// The source's.
+    types: Arc<Types>,
 }
 
 impl Tables {
+    pub(super) fn new(types: Arc<Types>) -> Self {
+        Self { by_version: HashMap::new(), types }
+    }
+
+    /// The types of the source.
+    pub(super) fn types(&self) -> &Types {
+        &self.types
+    }
+
     /// A transaction's changes as they are to be done here. Messages are nothing to do.
     ///
     /// # Errors
-    /// A table, or a column of it, is not here; or values came in binary form that mean something else here.
+    /// A table, or a column of it, is not here as it has to be; or values came in binary form that mean something else here.
     pub(super) async fn resolve(
         &mut self,
         client: &Client,
@@ -63,7 +75,7 @@ impl Tables {
             return Ok(Arc::clone(known));
         }
         let here = table::read(client, &relation.name).await?;
-        let table = Arc::new(table::pair(relation, here.as_ref())?);
+        let table = Arc::new(table::pair(relation, here.as_ref(), &self.types)?);
         self.by_version.insert(relation.version, Arc::clone(&table));
         Ok(table)
     }

@@ -1,10 +1,12 @@
 //! The session that writes batches, each in one transaction with its checkpoint.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::order::Change;
 use super::session::{Again, Log, Session, again, failed};
 use super::step::Step;
+use super::types::Types;
 use super::{Conflict, Conflicts, Error, OnConflict, Result, checkpoint, membership};
 use crate::change::members::Member;
 use crate::change::{self, Transaction};
@@ -44,14 +46,15 @@ struct Resolved {
 
 impl Writer {
     /// Takes over a session. `at` is the checkpoint that was read in it: what an earlier session committed without waiting
-    /// for the disk is on disk when this returns.
+    /// for the disk is on disk when this returns. `types` are the source's.
     pub async fn new(
         connection: DestinationConnection,
         mirror: String,
         at: Lsn,
         on_conflict: OnConflict,
+        types: Arc<Types>,
     ) -> Result<Self> {
-        let session = Session::new(connection, on_conflict).await?;
+        let session = Session::new(connection, on_conflict, types).await?;
         let advance = session.client().prepare(checkpoint::ADVANCE).await.map_err(failed)?;
         let mut writer = Self { session, mirror, at, advance, within: None };
         writer.move_to(at).await?;

@@ -1,5 +1,6 @@
 //! Follows the source: takes what has come, writes it in batches, confirms what is durable.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
@@ -10,17 +11,21 @@ use super::diary::Diary;
 use super::feed::{self, Feed, Standing};
 use super::gauge::Gauge;
 use super::hold::Holds;
+use super::join::Join;
 use super::skips::Skips;
-use super::{Request, join, newcomers, sequences, write};
+use super::snapshot::Making;
+use super::{Request, newcomers, sequences, write};
 use crate::change::members::Members;
 use crate::change::positions::{self, Decision, Reason};
 use crate::connect::{RawConnection, Settings};
 use crate::engine::apply::checkpoint::{self, Checkpoint};
+use crate::engine::apply::types::Types;
 use crate::engine::apply::writer::Writer;
 use crate::engine::apply::{self, membership, skips};
 use crate::engine::replicate::{self, publication, slot, stream};
 use crate::engine::spill::Spill;
 use crate::failure::{Classify, Next};
+use crate::pg::Oid;
 use crate::tasks::{Ended, TaskGroup};
 use crate::workflow::party::{Destination, Source};
 use crate::workflow::{Error, Result, clone, stoppable};
@@ -53,10 +58,17 @@ pub(super) async fn follow(
     let with = With { request, context, source, destination, diary, gauge, holds };
     let mut pause = FIRST_PAUSE;
     let mut binary = true;
+    // Types that the source made after its types were read.
+    let mut made = Vec::new();
     loop {
         let began = Instant::now();
-        let error = match once(&with, binary).await {
+        let error = match once(&with, binary, &made).await {
             Ok(()) => return Ok(()),
+            Err(Error::Apply(apply::Error::TypeUnknown { table, oid })) if !made.contains(&oid) => {
+                tracing::info!(%table, oid, "the source has made a type: its types are read again");
+                made.push(oid);
+                continue;
+            }
             Err(Error::Apply(apply::Error::NotInBinary { table, column })) if binary => {
                 tracing::info!(%table, %column, "a column's type is another one here: values come as text from now on");
                 binary = false;
@@ -78,7 +90,7 @@ pub(super) async fn follow(
 }
 
 /// Over one pair of connections.
-async fn once(with: &With<'_>, binary: bool) -> Result<()> {
+async fn once(with: &With<'_>, binary: bool, made: &[Oid]) -> Result<()> {
     let With { request, context, source, destination, diary, gauge, holds } = *with;
     let stopped = "the mirror stopped where its checkpoint stands";
     let connecting = async {
@@ -86,7 +98,7 @@ async fn once(with: &With<'_>, binary: bool) -> Result<()> {
         checkpoint::lock(session.client(), &request.name).await?;
         let found = checkpoint::read(session.client(), &request.name).await?;
         let from = found.ok_or(Reason::NoCheckpoint)?;
-        let (walsender, can) = walsender(request, source, &from).await?;
+        let Ready { walsender, binary: can, types } = walsender(request, source, &from, made).await?;
         let binary = binary && can;
         // No other process applies it: the folder is ours.
         let folder = request.spill.join(request.slot().as_str());
@@ -94,10 +106,12 @@ async fn once(with: &With<'_>, binary: bool) -> Result<()> {
         let spill = Spill::open(folder).await?;
         let members = membership::read(session.client(), &request.name).await?;
         let skips = Skips::new(skips::read(session.client(), &request.name).await?);
-        let writer = Writer::new(session, request.name.clone(), from.lsn, request.on_conflict).await?;
-        Ok((writer, (walsender, binary), spill, (members, aside, skips)))
+        let on_conflict = request.on_conflict;
+        let writer =
+            Writer::new(session, request.name.clone(), from.lsn, on_conflict, Arc::clone(&types)).await?;
+        Ok((writer, (walsender, binary, types), spill, (members, aside, skips)))
     };
-    let (writer, (walsender, binary), spill, (members, aside, skips)) =
+    let (writer, (walsender, binary, types), spill, (members, aside, skips)) =
         match stoppable(&context.stop, stopped, connecting).await {
             Err(Error::Interrupted(_)) => return Ok(()),
             connected => connected?,
@@ -135,7 +149,9 @@ async fn once(with: &With<'_>, binary: bool) -> Result<()> {
         ended
     };
     let joining = async {
-        let joined = join::follow(request, context, source, destination, joins, asks.clone(), &over).await;
+        let (asks, reporter, making) = (asks.clone(), &context.reporter, Making::default());
+        let join = Join { request, source, destination, types, asks, reporter, making };
+        let joined = join.follow(joins, &over).await;
         if joined.is_err() {
             stopping.cancel();
         }
@@ -163,8 +179,16 @@ async fn once(with: &With<'_>, binary: bool) -> Result<()> {
     }
 }
 
-/// A walsender at the slot, which has to be where the checkpoint needs it; and whether values can come in binary form.
-async fn walsender(request: &Request, source: &Source, from: &Checkpoint) -> Result<(RawConnection, bool)> {
+/// The source, ready to stream.
+struct Ready {
+    walsender: RawConnection,
+    /// Values can come in binary form.
+    binary: bool,
+    types: Arc<Types>,
+}
+
+/// A walsender at the slot, which has to be where the checkpoint needs it; and what is to be known of the source.
+async fn walsender(request: &Request, source: &Source, from: &Checkpoint, made: &[Oid]) -> Result<Ready> {
     let options = request.walsender(&source.party);
     let mut walsender = RawConnection::replication(&options, &Settings::default()).await?;
     let system = slot::identify(&mut walsender).await?;
@@ -173,6 +197,7 @@ async fn walsender(request: &Request, source: &Source, from: &Checkpoint) -> Res
     let whose = standing.as_ref().and_then(|slot| slot.active_application.clone());
     let free = slot::free(&session, &from.slot, &options.application_name).await?;
     let binary = publication::goes_in_binary(&session, &request.slot()).await?;
+    let types = Types::of_all_tables(session.client(), made).await.map_err(|error| session.error(error))?;
     session.close().await;
     if !free {
         let who = whose.unwrap_or_default();
@@ -190,7 +215,7 @@ async fn walsender(request: &Request, source: &Source, from: &Checkpoint) -> Res
             if at_risk {
                 tracing::warn!(slot = from.slot, "the source may soon remove log that the mirror needs");
             }
-            Ok((walsender, binary))
+            Ok(Ready { walsender, binary, types: Arc::new(types) })
         }
         Decision::ResyncRequired(reason) => Err(reason.into()),
     }

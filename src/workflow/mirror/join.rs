@@ -5,6 +5,9 @@
 //! stands aside ─▶ temporary slot (snapshot, position) ─▶ old rows go, copy ─▶ changes since ─▶ rest settles ─▶ the last of them ─▶ follows
 //! ```
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -15,11 +18,12 @@ use super::snapshot::{self, Making, Snapshot};
 use crate::change::members::Member;
 use crate::change::{Change, aside};
 use crate::engine::apply::joiner::Joiner;
-use crate::pg::{Lsn, Oid, QualifiedName, Sql};
+use crate::engine::apply::types::Types;
+use crate::pg::{Ident, Lsn, Oid, QualifiedName, Sql};
 use crate::progress::{Reporter, Update, Warning};
 use crate::sql;
 use crate::workflow::party::{Destination, Source};
-use crate::workflow::{Error, Result, clone};
+use crate::workflow::{Error, Result};
 
 /// Changes that are written at once.
 const CHANGES: usize = 5_000;
@@ -27,63 +31,58 @@ const CHANGES: usize = 5_000;
 /// Bytes of rows that are sent on at once.
 const PACK_BYTES: usize = 64 * 1024;
 
-/// Brings tables in until `over`. Those that come while others are copied wait for their turn.
-pub(super) async fn follow(
-    request: &Request,
-    context: &clone::Context,
-    source: &Source,
-    destination: &Destination,
-    mut left: mpsc::UnboundedReceiver<Vec<Member>>,
-    asks: mpsc::Sender<Ask>,
-    over: &CancellationToken,
-) -> Result<()> {
-    let making = Making::default();
-    let bringing = async {
-        while let Some(mut members) = left.recv().await {
-            while let Ok(more) = left.try_recv() {
-                members.extend(more);
-            }
-            if members.is_empty() {
-                continue;
-            }
-            let (asks, reporter) = (&asks, &context.reporter);
-            let join = Join { request, source, destination, asks, reporter, making: &making };
-            join.run(members).await?;
-        }
-        Ok(())
-    };
-    tokio::select! {
-        biased;
-        () = over.cancelled() => {
-            making.give_up().await;
-            Ok(())
-        }
-        brought = bringing => match brought {
-            Err(Error::Interrupted(_)) => Ok(()),
-            brought => brought,
-        },
-    }
-}
-
-struct Join<'a> {
-    request: &'a Request,
-    source: &'a Source,
-    destination: &'a Destination,
-    asks: &'a mpsc::Sender<Ask>,
-    reporter: &'a Reporter,
-    making: &'a Making,
+/// What brings tables in.
+pub(super) struct Join<'a> {
+    pub(super) request: &'a Request,
+    pub(super) source: &'a Source,
+    pub(super) destination: &'a Destination,
+    /// The source's.
+    pub(super) types: Arc<Types>,
+    pub(super) asks: mpsc::Sender<Ask>,
+    pub(super) reporter: &'a Reporter,
+    pub(super) making: Making,
 }
 
 impl Join<'_> {
+    /// Brings tables in until `over`. Those that come while others are copied wait for their turn.
+    pub(super) async fn follow(
+        self,
+        mut left: mpsc::UnboundedReceiver<Vec<Member>>,
+        over: &CancellationToken,
+    ) -> Result<()> {
+        let bringing = async {
+            while let Some(mut members) = left.recv().await {
+                while let Ok(more) = left.try_recv() {
+                    members.extend(more);
+                }
+                if !members.is_empty() {
+                    self.run(members).await?;
+                }
+            }
+            Ok(())
+        };
+        tokio::select! {
+            biased;
+            () = over.cancelled() => {
+                self.making.give_up().await;
+                Ok(())
+            }
+            brought = bringing => match brought {
+                Err(Error::Interrupted(_)) => Ok(()),
+                brought => brought,
+            },
+        }
+    }
+
     async fn run(&self, mut members: Vec<Member>) -> Result<()> {
-        let taking = snapshot::take(self.request, self.source, self.reporter, self.making, &members);
+        let taking = snapshot::take(self.request, self.source, self.reporter, &self.making, &members);
         let mut source = Box::pin(taking).await?;
         for gone in members.iter().filter(|member| !source.tables.contains_key(&member.oid)) {
             let message = "the source has it no more; its rows on the destination stay as they are";
             self.reporter.warn(Warning::new("mirror_table_gone", message).about(&gone.name));
         }
         let session = self.destination.connect(self.destination.grant.database()).await?;
-        let mut joiner = Joiner::new(session, self.request.name.clone()).await?;
+        let mut joiner = Joiner::new(session, self.request.name.clone(), Arc::clone(&self.types)).await?;
         let mut absent = Vec::new();
         for table in source.tables.values() {
             if !joiner.has(&table.name).await? {
@@ -100,9 +99,13 @@ impl Join<'_> {
             return Ok(());
         }
         let names: Vec<&QualifiedName> = source.tables.values().map(|table| &table.name).collect();
+        let mut columns = BTreeMap::new();
+        for table in source.tables.values() {
+            columns.insert(table.oid, joiner.columns(&table.name, table.oid, &table.columns).await?);
+        }
         joiner.empty(&names).await?;
         while source.is_locked() {
-            self.copy(&mut source, &joiner).await?;
+            self.copy(&mut source, &joiner, &columns).await?;
             source.let_go().await?;
         }
         let Snapshot { session, position, tables, .. } = source;
@@ -130,16 +133,21 @@ impl Join<'_> {
     }
 
     /// Copies the table whose lock is the next to be let go.
-    async fn copy(&self, source: &mut Snapshot, joiner: &Joiner) -> Result<()> {
+    async fn copy(
+        &self,
+        source: &mut Snapshot,
+        joiner: &Joiner,
+        columns: &BTreeMap<Oid, Vec<Ident>>,
+    ) -> Result<()> {
         let Some(table) = source.next().cloned() else { return Ok(()) };
+        let columns = columns.get(&table.oid).map_or(&[][..], Vec::as_slice);
         self.reporter.report(Update::TableStarted { table: table.name.clone() });
-        let columns = joiner.columns(&table.name, table.oid, &table.columns).await?;
         let query = sql!(
             "COPY (SELECT {c} FROM ONLY {t}) TO STDOUT",
             c = Sql::join(columns.iter().cloned(), ", "),
             t = table.name
         );
-        let mut rows = joiner.rows(&table.name, &columns).await?;
+        let mut rows = joiner.rows(&table.name, columns).await?;
         let mut out = source.session.copy_out(&query).await?;
         let mut pack = BytesMut::with_capacity(PACK_BYTES);
         let mut bytes = 0;

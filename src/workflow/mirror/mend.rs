@@ -39,9 +39,22 @@ pub(super) async fn explain(request: &Request, error: Error) -> Error {
 async fn for_columns(request: &Request, table: &QualifiedName, id: Oid, unlike: &Unlike) -> Result<Mend> {
     let source = connect::source(&request.clone.source.options, &Settings::default()).await?;
     let mut there = definitions(&source, id).await?;
-    for column in unlike.missing.iter().chain(unlike.types.iter().map(|(column, _)| column)) {
+    for column in &unlike.missing {
         if !there.iter().any(|one| one.name.as_str() == column.name) {
             there.extend(as_sent(&source, column).await?);
+        }
+    }
+    let mut gone = Vec::new();
+    for (column, _) in &unlike.types {
+        let is_it = |one: &Definition| one.name.as_str() == column.name;
+        match as_sent(&source, column).await? {
+            Some(sent) if !there.iter().any(is_it) => there.push(sent),
+            Some(_) => {}
+            None => {
+                there.retain(|one| !is_it(one));
+                there.push(Definition { kind: Sql::fixed("text"), ..Definition::plain(&column.name) });
+                gone.push(Ident::new(&column.name).quoted());
+            }
         }
     }
     source.close().await;
@@ -49,7 +62,14 @@ async fn for_columns(request: &Request, table: &QualifiedName, id: Oid, unlike: 
     let here = side(&destination).await?.tables.into_iter().find(|one| one.name == *table);
     destination.close().await;
     let here = here.map(|one| one.columns).unwrap_or_default();
-    Ok(columns(table, unlike, &there, &here))
+    let mut mend = columns(table, unlike, &there, &here);
+    mend.remarks.extend(gone.iter().map(|name| {
+        format!(
+            "the source has dropped the type that {name} had by then: as text it takes any value, and can be altered when \
+             that is past"
+        )
+    }));
+    Ok(mend)
 }
 
 async fn definitions(source: &Connection, table: Oid) -> Result<Vec<Definition>> {
@@ -80,16 +100,7 @@ async fn as_sent(source: &Connection, column: &change::Column) -> Result<Option<
         return Ok(None);
     };
     let kind: String = row.try_get(0).map_err(|error| source.error(error))?;
-    Ok(Some(Definition {
-        name: Ident::new(&column.name),
-        kind: Sql::printed_by_server(kind),
-        collation: None,
-        expression: None,
-        generated: String::new(),
-        identity: String::new(),
-        not_null: false,
-        missing: None,
-    }))
+    Ok(Some(Definition { kind: Sql::printed_by_server(kind), ..Definition::plain(&column.name) }))
 }
 
 async fn for_table(request: &Request, table: &QualifiedName) -> Result<Mend> {

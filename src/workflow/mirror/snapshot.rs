@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{Request, waits};
+use crate::change::Column;
 use crate::change::members::Member;
 use crate::connect::{self, CancelHandle, RawConnection, Settings};
 use crate::engine::replicate::slot::{self, Created, Life};
@@ -44,7 +45,7 @@ pub(super) struct Described {
     pub(super) oid: Oid,
     pub(super) name: QualifiedName,
     /// Those that are not generated.
-    pub(super) columns: Vec<String>,
+    pub(super) columns: Vec<Column>,
     /// Changes when the table is written anew or its columns change.
     state: String,
 }
@@ -183,7 +184,7 @@ async fn describe(session: &mut RawConnection, oids: &[Oid]) -> Result<BTreeMap<
                 pg_catalog.concat_ws(' ', c.relkind, c.relpersistence, c.relfilenode, ( \
                     SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', t.attnum, t.attname, t.atttypid, t.atttypmod, t.attisdropped, t.attgenerated), ',' ORDER BY t.attnum) \
                       FROM pg_catalog.pg_attribute AS t WHERE t.attrelid = c.oid AND t.attnum > 0)) AS state, \
-                a.attname \
+                a.attname, a.atttypid, a.atttypmod \
            FROM pg_catalog.pg_class AS c \
            JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
            LEFT JOIN pg_catalog.pg_attribute AS a \
@@ -193,7 +194,7 @@ async fn describe(session: &mut RawConnection, oids: &[Oid]) -> Result<BTreeMap<
     );
     let answers = session.simple(&query).await?;
     for row in answers.into_iter().flat_map(|answer| answer.rows) {
-        let [Some(oid), Some(schema), Some(name), Some(state), column] = &row[..] else { continue };
+        let [Some(oid), Some(schema), Some(name), Some(state), column @ ..] = &row[..] else { continue };
         let Ok(oid) = oid.parse() else { continue };
         let table = described.entry(oid).or_insert_with(|| Described {
             oid,
@@ -201,7 +202,11 @@ async fn describe(session: &mut RawConnection, oids: &[Oid]) -> Result<BTreeMap<
             columns: Vec::new(),
             state: state.clone(),
         });
-        table.columns.extend(column.clone());
+        if let [Some(name), Some(of), Some(modifier)] = column
+            && let (Ok(type_id), Ok(type_modifier)) = (of.parse(), modifier.parse())
+        {
+            table.columns.push(Column { key: false, name: name.clone(), type_id, type_modifier });
+        }
     }
     Ok(described)
 }

@@ -16,6 +16,7 @@ mod s015_streams;
 mod s029_conflicts;
 mod s035_conflicts;
 mod s100_bugs;
+mod values_kept;
 
 use crate::support::binary::Running;
 use crate::support::{

@@ -5,7 +5,7 @@ use super::{Mirror, scenario};
 use crate::support::Outcome;
 
 /// The statements of an error's hint, as they stand there.
-fn statements(outcome: &Outcome) -> String {
+pub(super) fn statements(outcome: &Outcome) -> String {
     let hint = outcome.error()["hint"].as_str().unwrap().to_owned();
     let after = hint.strip_prefix("on the destination: ").unwrap_or_else(|| panic!("no statement: {hint}"));
     let end = after.find("; (").or_else(|| after.rfind("; ")).unwrap();

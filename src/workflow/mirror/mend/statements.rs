@@ -110,6 +110,20 @@ struct Added {
 }
 
 impl Definition {
+    /// One of which nothing is known but its name.
+    pub(super) fn plain(name: &str) -> Self {
+        Self {
+            name: Ident::new(name),
+            kind: Sql::default(),
+            collation: None,
+            expression: None,
+            generated: String::new(),
+            identity: String::new(),
+            not_null: false,
+            missing: None,
+        }
+    }
+
     /// What adds it to a table with rows, so that these have what the source's rows have; and what cannot be known.
     fn add(&self) -> Added {
         let mut add = sql!("ADD COLUMN {n} {d}", n = self.name, d = self.typed());
@@ -193,16 +207,7 @@ mod tests {
     use crate::pg::{Ident, QualifiedName, Sql};
 
     fn definition(name: &str, kind: &str) -> Definition {
-        Definition {
-            name: Ident::new(name),
-            kind: Sql::printed_by_server(kind),
-            collation: None,
-            expression: None,
-            generated: String::new(),
-            identity: String::new(),
-            not_null: false,
-            missing: None,
-        }
+        Definition { kind: Sql::printed_by_server(kind), ..Definition::plain(name) }
     }
 
     fn sent(name: &str) -> change::Column {
