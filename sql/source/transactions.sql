@@ -1,18 +1,17 @@
--- Who runs the transactions $1 (xid8 as text): sessions with what they do, and prepared transactions. What our role may not see
--- of others' sessions is empty.
-SELECT a.pid,
-       NULL::pg_catalog.text AS gid,
-       COALESCE(a.usename::pg_catalog.text, '') AS username,
-       COALESCE(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - a.xact_start), 0) AS seconds,
-       pg_catalog.left(COALESCE(a.query, ''), 200) AS query
-  FROM pg_catalog.pg_stat_activity AS a
- WHERE a.backend_xid IN (SELECT x::pg_catalog.xid8::pg_catalog.xid FROM pg_catalog.unnest($1::pg_catalog.text[]) AS u (x))
-UNION ALL
-SELECT NULL,
-       p.gid,
-       p.owner::pg_catalog.text,
-       COALESCE(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - p.prepared), 0),
-       ''
-  FROM pg_catalog.pg_prepared_xacts AS p
- WHERE p.transaction IN (SELECT x::pg_catalog.xid8::pg_catalog.xid FROM pg_catalog.unnest($1::pg_catalog.text[]) AS u (x))
- ORDER BY seconds DESC
+-- The transactions of all databases that have written something and are not over, prepared ones too, and who runs each, in words;
+-- those of $1 alone, where that is given. Every transaction holds a lock on its own number, and any role may see locks: a
+-- snapshot leaves out what began after the last one that ended. What sessions do is not in the words: queries hold values.
+SELECT l.transactionid::pg_catalog.text AS xid,
+       CASE WHEN l.pid IS NOT NULL
+            THEN pg_catalog.concat_ws(', ', 'process ' || l.pid, 'of ' || a.usename, 'in database ' || a.datname,
+                     'begun at ' || pg_catalog.date_trunc('second', a.xact_start),
+                     CASE a.state WHEN 'idle in transaction' THEN 'idle in its transaction' ELSE a.state END)
+            ELSE (SELECT pg_catalog.concat_ws(', ', 'prepared as ' || pg_catalog.quote_literal(p.gid), 'by ' || p.owner,
+                             'in database ' || p.database, 'at ' || pg_catalog.date_trunc('second', p.prepared))
+                    FROM pg_catalog.pg_prepared_xacts AS p WHERE p.transaction = l.transactionid)
+        END AS who
+  FROM pg_catalog.pg_locks AS l
+  LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
+ WHERE l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock' AND l.granted
+   AND ($1::pg_catalog.text[] IS NULL OR l.transactionid::pg_catalog.text = ANY ($1))
+ ORDER BY a.xact_start, 1

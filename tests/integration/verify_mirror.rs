@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::binary::Running;
 use crate::support::mirroring::{Pair, SLOTS, stop, streams};
-use crate::support::{Fault, FaultProxy, Outcome, Point, Session, eventually};
+use crate::support::{Fault, FaultProxy, Outcome, Point, Server, Session, Settings, eventually};
 
 const TABLES: &str = "CREATE TABLE account (id int PRIMARY KEY, balance int NOT NULL);
     CREATE TABLE history (id bigserial PRIMARY KEY, account int, delta int, note text);
@@ -198,16 +198,19 @@ async fn open_transaction(pair: &Pair) -> Session {
 
 #[tokio::test]
 async fn a_long_transaction_of_the_source_is_named_and_does_not_hold_the_mirror_back() {
-    let Some(pair) = prepare(15, "long").await else { return };
+    // A server of its own: nothing ends on it but what is looked at.
+    let Some(source) = Server::with(15, Settings::new()) else { return };
+    let Some(pair) = Pair::prepare_on(Box::leak(Box::new(source)), "long", TABLES).await else { return };
     let running = pair.streaming().await;
     let open = open_transaction(&pair).await;
     let pid = open.query_text("SELECT pg_backend_pid()").await;
     let mut verify = pair.start_verify();
     let names = |line: &Value| {
         line["event"] == "log"
-            && line["data"]["message"].as_str().is_some_and(|text| text.contains(&format!("pid {pid}")))
+            && line["data"]["message"].as_str().is_some_and(|text| text.contains(&format!("process {pid}, ")))
     };
-    verify.event("that it waits for the transaction", names).await;
+    let said = verify.event("that it waits for the transaction", names).await.to_string();
+    assert!(said.contains("idle in its transaction") && !said.contains("INSERT"), "{said}");
     pair.from.execute("INSERT INTO history (account, note) VALUES (2, 'others go on')").await;
     pair.caught_up().await;
     open.execute_all("COMMIT").await;
@@ -241,6 +244,78 @@ async fn a_verify_that_is_killed_while_it_holds_lets_the_mirror_go() {
     pair.verify("checksum").await.expect_code(0);
     pair.one_slot().await;
     stop(running).await.expect_code(0);
+}
+
+#[tokio::test]
+async fn two_at_once_do_not_move_the_mirror_under_each_other() {
+    let Some(pair) = prepare(15, "two").await else { return };
+    let far = FaultProxy::start(pair.from.server());
+    let running = pair.streaming_from(&far.url(pair.from.name())).await;
+    let armed = far.arm(asks_for_a_snapshot());
+    let first = pair.start_verify();
+    armed.fired().await;
+    // It holds the mirror, and does nothing for a moment.
+    first.stands_still();
+    far.resume();
+    let outcome = pair.verify("checksum").await.expect_code(1);
+    assert_eq!(outcome.error()["code"], "mirror_held", "{}", outcome.text());
+    first.goes_on();
+    Outcome::of(first.finish().await).expect_code(0);
+    pair.verify("checksum").await.expect_code(0);
+    pair.from.execute("INSERT INTO history (account, note) VALUES (3, 'after both')").await;
+    pair.caught_up().await;
+    pair.one_slot().await;
+    stop(running).await.expect_code(0);
+}
+
+#[tokio::test]
+async fn a_mirror_that_is_killed_while_it_is_held_back_ends_the_verify() {
+    let Some(pair) = prepare(15, "mirror_killed").await else { return };
+    let far = FaultProxy::start(pair.from.server());
+    let running = pair.streaming_from(&far.url(pair.from.name())).await;
+    let armed = far.arm(asks_for_a_snapshot());
+    let verify = pair.start_verify();
+    armed.fired().await;
+    running.kill();
+    running.finish().await;
+    far.resume();
+    let outcome = Outcome::of(verify.finish().await).expect_code(1);
+    assert_eq!(outcome.error()["code"], "mirror_does_not_run", "{}", outcome.text());
+    // Nothing holds the next one back.
+    let running = pair.streaming().await;
+    pair.from.execute("INSERT INTO history (account, note) VALUES (3, 'after the kill')").await;
+    pair.caught_up().await;
+    pair.one_slot().await;
+    stop(running).await.expect_code(0);
+}
+
+/// The next process finds the hold in the record, and stands still where it is.
+#[tokio::test]
+async fn a_mirror_that_is_killed_and_started_while_it_is_held_back_is_compared_all_the_same() {
+    for major in [15, 18] {
+        let Some(pair) = prepare(major, "mirror_again").await else { return };
+        let far = FaultProxy::start(pair.from.server());
+        let running = pair.streaming_from(&far.url(pair.from.name())).await;
+        let armed = far.arm(asks_for_a_snapshot());
+        let verify = pair.start_verify();
+        armed.fired().await;
+        running.kill();
+        running.finish().await;
+        pair.from.execute("INSERT INTO history (account, note) VALUES (3, 'meanwhile')").await;
+        let running = pair.streaming().await;
+        far.resume();
+        let (over, done) = (AtomicBool::new(false), AtomicU32::new(0));
+        let verifying = async {
+            let outcome = Outcome::of(verify.finish().await);
+            over.store(true, Ordering::Relaxed);
+            outcome.expect_code(0)
+        };
+        let ((), outcome) = tokio::join!(transfers(&pair, &over, &done), verifying);
+        assert_eq!(outcome.report()["verification"]["equal"], 5, "{}", outcome.text());
+        pair.caught_up().await;
+        pair.one_slot().await;
+        stop(running).await.expect_code(0);
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::binary::Running;
-use super::{Binary, Database, Outcome, checksum, destination, eventually, source};
+use super::{Binary, Database, Outcome, Server, checksum, destination, eventually, source};
 
 /// Counts the slots of the source's database.
 pub const SLOTS: &str = "SELECT count(*) FROM pg_replication_slots WHERE database = current_database()";
@@ -21,7 +21,12 @@ pub struct Pair {
 impl Pair {
     /// A source that holds what the statements make, and no destination yet; `None` where the servers cannot be had.
     pub async fn prepare(major: u16, hint: &str, statements: &str) -> Option<Self> {
-        let (source, destination) = (source(major)?, destination(major)?);
+        Self::prepare_on(source(major)?, hint, statements).await
+    }
+
+    /// [`Pair::prepare`] on a server of the test's own.
+    pub async fn prepare_on(source: &'static Server, hint: &str, statements: &str) -> Option<Self> {
+        let destination = destination(source.major())?;
         let (from, to) = (source.database(hint).await, destination.absent_database(hint));
         from.execute(statements).await;
         Some(Self { from, to, program: Binary::new() })

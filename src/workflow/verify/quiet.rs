@@ -1,6 +1,7 @@
 //! A slot's snapshot waits for the transactions that run on the source. They are waited for before a mirror is held back for
 //! it, and named where that takes longer.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -18,17 +19,18 @@ const AGAIN: Duration = Duration::from_secs(60);
 
 /// Waits until every transaction that has written something by now is over.
 pub(super) async fn wait(session: &Connection, reporter: &Reporter) -> Result<()> {
-    let begun = running(session).await?;
-    let (mut say_at, mut left) = (Instant::now() + SOON, begun);
+    let mut left: Vec<String> = running(session, None).await?.into_iter().map(|one| one.xid).collect();
+    let mut say_at = Instant::now() + SOON;
     loop {
-        let now = running(session).await?;
-        left.retain(|xid| now.contains(xid));
+        let now = running(session, Some(&left)).await?;
+        left.retain(|xid| now.iter().any(|one| one.xid == *xid));
         if left.is_empty() {
             return Ok(());
         }
         if Instant::now() >= say_at {
             say_at = Instant::now() + AGAIN;
-            let who = who(session, &left).await?;
+            let who: BTreeSet<String> = now.into_iter().map(|one| one.who).collect();
+            let who = who.into_iter().collect::<Vec<_>>().join("; ");
             let message = format!("waiting for transactions that run on the source: {who}");
             reporter.operation(message.clone());
             reporter.log(Level::Warn, message);
@@ -37,40 +39,20 @@ pub(super) async fn wait(session: &Connection, reporter: &Reporter) -> Result<()
     }
 }
 
-/// The transactions that have written something and are not over, prepared ones too, of all databases.
-async fn running(session: &Connection) -> Result<Vec<String>> {
-    let query = Sql::fixed(
-        "SELECT x::pg_catalog.text AS xid FROM pg_catalog.pg_snapshot_xip(pg_catalog.pg_current_snapshot()) AS x (x)",
-    );
-    let rows = session.query(&query, &[]).await?;
-    let xids = rows.iter().map(|row| row.try_get("xid"));
-    Ok(xids.collect::<std::result::Result<_, _>>().map_err(|error| session.error(error))?)
+/// A transaction that has written something and is not over.
+struct Running {
+    xid: String,
+    /// Who runs it, in words.
+    who: String,
 }
 
-/// Who runs them, as far as our role may know.
-pub(super) async fn who(session: &Connection, xids: &[String]) -> Result<String> {
+/// Those of all databases, or of these alone.
+async fn running(session: &Connection, of: Option<&[String]>) -> Result<Vec<Running>> {
     let query = Sql::fixed(include_str!("../../../sql/source/transactions.sql"));
-    let rows = session.query(&query, &[&xids]).await?;
-    let mut lines = Vec::new();
-    for row in rows {
-        let read = |error| session.error(error);
-        let gid: Option<String> = row.try_get("gid").map_err(read)?;
-        let user: String = row.try_get("username").map_err(read)?;
-        let seconds: f64 = row.try_get("seconds").map_err(read)?;
-        lines.push(match gid {
-            Some(gid) => {
-                let gid = gid.escape_debug();
-                format!("the prepared transaction '{gid}' (user {user}, for {seconds:.0} s)")
-            }
-            None => {
-                let pid: i32 = row.try_get("pid").map_err(read)?;
-                let query: String = row.try_get("query").map_err(read)?;
-                format!("pid {pid} (user {user}, for {seconds:.0} s): {}", query.escape_debug())
-            }
-        });
-    }
-    match lines.is_empty() {
-        true => Ok(format!("{} that our role may not see", xids.len())),
-        false => Ok(lines.join("; ")),
-    }
+    let rows = session.query(&query, &[&of]).await?;
+    let running = rows.iter().map(|row| {
+        let who: Option<String> = row.try_get("who")?;
+        Ok(Running { xid: row.try_get("xid")?, who: who.unwrap_or_default() })
+    });
+    Ok(running.collect::<std::result::Result<_, _>>().map_err(|error| session.error(error))?)
 }
