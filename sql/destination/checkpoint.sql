@@ -21,6 +21,8 @@ CREATE TABLE IF NOT EXISTS multiboard_sync.member (
     source_oid pg_catalog.int8 NOT NULL,
     schema_name pg_catalog.text NOT NULL,
     table_name pg_catalog.text NOT NULL,
+    -- The table here that a copy of it went into, or that a person gave to it: its rows are the mirror's. NULL before that.
+    destination_oid pg_catalog.oid,
     -- False while a copy of it has to be brought in: its changes are not written, and its rows here are of the past.
     follows pg_catalog.bool NOT NULL,
     since pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),

@@ -2,13 +2,16 @@
 -- are no partitions themselves; of no extension and not the server's own. With whether our role owns each and whether updates
 -- and deletes name their row: by a primary key, a chosen index or all columns. A generated column is not sent: an identity
 -- that has one names nothing, and from 18 on the application's own updates and deletes of such a table fail once it is
--- published, all columns as its identity included. What partitions made later identify their rows by is the partitioned
--- table's primary key.
+-- published, all columns as its identity included. A deferrable key identifies nothing: two rows may have one value for a while.
+-- What partitions made later identify their rows by is the partitioned table's primary key.
 -- $1 a publication: whether each is in it, or the partitioned table that it belongs to.
 SELECT c.oid::pg_catalog.int8 AS oid,
        EXISTS (SELECT FROM pg_catalog.pg_publication_rel AS pr
                  JOIN pg_catalog.pg_publication AS p ON p.oid = pr.prpubid
                 WHERE pr.prrelid IN (c.oid, r.oid) AND p.pubname = $1) AS published,
+       EXISTS (SELECT FROM pg_catalog.pg_publication_rel AS pr
+                 JOIN pg_catalog.pg_publication AS p ON p.oid = pr.prpubid
+                WHERE pr.prrelid = c.oid AND p.pubname = $1) AS listed,
        n.nspname::pg_catalog.text AS schema,
        c.relname::pg_catalog.text AS name,
        c.relkind = 'p' AS partitioned,
@@ -18,12 +21,14 @@ SELECT c.oid::pg_catalog.int8 AS oid,
        c.relkind = 'r' AND c.relreplident = 'f' AND NOT f.generated
        OR EXISTS (
           SELECT FROM pg_catalog.pg_index AS i
-           WHERE i.indrelid = c.oid AND i.indisvalid
+           WHERE i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
              AND (c.relreplident = 'd' AND i.indisprimary OR c.relkind = 'r' AND c.relreplident = 'i' AND i.indisreplident)
              AND NOT EXISTS (
                  SELECT FROM pg_catalog.unnest(i.indkey::pg_catalog.int2[]) AS k (attnum)
                    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = k.attnum
                   WHERE a.attgenerated <> '')) AS identified,
+       EXISTS (SELECT FROM pg_catalog.pg_index AS i
+                WHERE i.indrelid = c.oid AND i.indisprimary AND NOT i.indimmediate AND c.relreplident = 'd') AS deferrable,
        c.relreplident = 'f' AND f.generated AS generated_in_full
   FROM pg_catalog.pg_class AS c
   JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace

@@ -7,6 +7,8 @@ use bytes::Bytes;
 use futures_util::SinkExt;
 use tokio_postgres::CopyInSink;
 
+use super::membership::Place;
+use super::pairing::Pairing;
 use super::session::{Session, failed};
 use super::table;
 use super::types::Types;
@@ -31,14 +33,19 @@ pub struct Rows {
 impl Joiner {
     /// Begins. `types` are the source's.
     pub async fn new(connection: DestinationConnection, mirror: String, types: Arc<Types>) -> Result<Self> {
-        let session = Session::new(connection, OnConflict::Stop, types).await?;
+        let session = Session::new(connection, OnConflict::Stop, types, Pairing::described(&[])).await?;
         session.execute("BEGIN; SET CONSTRAINTS ALL DEFERRED").await?;
         Ok(Self { session, mirror })
     }
 
-    /// Whether the destination has a table.
-    pub async fn has(&self, table: &QualifiedName) -> Result<bool> {
-        Ok(table::read(self.session.client(), table).await?.is_some())
+    /// Whose the table of the destination is that a table's copy would go into.
+    pub async fn place(&self, member: &Member) -> Result<Place> {
+        membership::place(self.session.client(), &self.mirror, member, true).await
+    }
+
+    /// These are brought in, under these names.
+    pub fn takes(&mut self, members: &[Member]) {
+        self.session.pair(Pairing::described(members));
     }
 
     /// Which of the source's columns are to be copied: all but those that are computed here.
@@ -95,6 +102,9 @@ impl Joiner {
             match change {
                 Change::Truncate { relations, .. } => {
                     self.session.part(std::mem::take(&mut rows), commit_lsn).await?;
+                    for relation in &relations {
+                        self.session.check(relation).await?;
+                    }
                     let names: Vec<&QualifiedName> =
                         relations.iter().map(|relation| &relation.name).collect();
                     self.empty(&names).await?;
@@ -108,6 +118,7 @@ impl Joiner {
     /// Ends the transaction: the tables follow.
     pub async fn finish(self, members: &[Member]) -> Result<()> {
         membership::set(self.session.client(), &self.mirror, members, true).await.map_err(failed)?;
+        membership::replace(self.session.client(), &self.mirror, members).await.map_err(failed)?;
         self.session.execute("COMMIT").await
     }
 }

@@ -3,9 +3,11 @@
 
 use tokio_postgres::Client;
 
+use super::table::{self, Here};
 use super::{Error, Result};
 use crate::change::members::Member;
-use crate::pg::{Oid, QualifiedName};
+use crate::pg::{Oid, QualifiedName, Sql};
+use crate::sql;
 
 /// Records that tables follow from now on, or stand aside, in whatever transaction is open.
 pub(super) async fn set(
@@ -14,13 +16,15 @@ pub(super) async fn set(
     members: &[Member],
     follows: bool,
 ) -> std::result::Result<(), tokio_postgres::Error> {
-    let set = "INSERT INTO multiboard_sync.member (mirror, source_oid, schema_name, table_name, follows) \
-        SELECT $1, u.source_oid, u.schema_name, u.table_name, $5 \
+    let set = "INSERT INTO multiboard_sync.member (mirror, source_oid, schema_name, table_name, follows, destination_oid) \
+        SELECT $1, u.source_oid, u.schema_name, u.table_name, $5, \
+               CASE WHEN $5 THEN pg_catalog.to_regclass(pg_catalog.format('%I.%I', u.schema_name, u.table_name))::pg_catalog.oid END \
           FROM ROWS FROM (pg_catalog.unnest($2::pg_catalog.int8[]), pg_catalog.unnest($3::pg_catalog.text[]), \
                           pg_catalog.unnest($4::pg_catalog.text[])) AS u (source_oid, schema_name, table_name) \
         ON CONFLICT (mirror, source_oid) DO UPDATE \
-           SET schema_name = EXCLUDED.schema_name, table_name = EXCLUDED.table_name, follows = EXCLUDED.follows, since = pg_catalog.now()";
-    let oids: Vec<i64> = members.iter().map(|member| i64::from(member.oid)).collect();
+           SET schema_name = EXCLUDED.schema_name, table_name = EXCLUDED.table_name, follows = EXCLUDED.follows, since = pg_catalog.now(), \
+               destination_oid = COALESCE(EXCLUDED.destination_oid, member.destination_oid)";
+    let oids = oids(members);
     let schemas: Vec<&str> = members.iter().map(|member| member.name.schema.as_str()).collect();
     let tables: Vec<&str> = members.iter().map(|member| member.name.name.as_str()).collect();
     client.execute(set, &[&mirror, &oids, &schemas, &tables, &follows]).await.map(drop)
@@ -29,7 +33,77 @@ pub(super) async fn set(
 /// Marks tables to stand aside, while nobody applies the mirror: whoever applies it next brings copies of them in.
 pub async fn stand_aside(client: &Client, mirror: &str, members: &[Member]) -> Result<()> {
     let failed = |source| Error::Destination { doing: "marking tables to be copied again", source };
-    set(client, mirror, members, false).await.map_err(failed)
+    set(client, mirror, members, false).await.map_err(failed)?;
+    let give = "UPDATE multiboard_sync.member AS m SET destination_oid = t.oid \
+          FROM pg_catalog.pg_class AS t JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace \
+         WHERE m.mirror = $1 AND m.source_oid = ANY ($2) AND n.nspname = m.schema_name AND t.relname = m.table_name AND t.relkind IN ('r', 'p')";
+    client.execute(give, &[&mirror, &oids(members)]).await.map(drop).map_err(failed)
+}
+
+/// Whose a table of the destination is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// There is none of this name.
+    Missing,
+    /// The mirror's: a copy went into it before, or a person gave it to this table.
+    Ours,
+    /// The one that another table of the source was copied into.
+    OfAnother(Oid),
+    /// It has no rows, and nobody's copy went into it.
+    Empty,
+    /// It has rows that no mirror brought.
+    Taken,
+}
+
+/// Whose the destination's table of this name is, for a table of the source. Where that is nobody's copy its rows are looked
+/// for, and with `lock` nobody adds any before the end of the open transaction.
+pub async fn place(client: &Client, mirror: &str, member: &Member, lock: bool) -> Result<Place> {
+    let failed = |source| Error::Destination { doing: "looking whose a table is", source };
+    let Some(Here { partitioned, .. }) = table::read(client, &member.name).await? else {
+        return Ok(Place::Missing);
+    };
+    let query = "SELECT m.source_oid FROM multiboard_sync.member AS m \
+         WHERE m.mirror = $1 AND m.destination_oid = pg_catalog.to_regclass($2) ORDER BY m.source_oid = $3 DESC LIMIT 1";
+    let (name, id) = (member.name.quoted(), i64::from(member.oid));
+    if let Some(row) = client.query_opt(query, &[&mirror, &name, &id]).await.map_err(failed)? {
+        let of: i64 = row.try_get(0).map_err(failed)?;
+        // It was an oid when it was written.
+        return Ok(if of == id {
+            Place::Ours
+        } else {
+            Place::OfAnother(Oid::try_from(of).unwrap_or_default())
+        });
+    }
+    let only = Sql::fixed(if partitioned { "" } else { "ONLY " });
+    if lock {
+        let lock = sql!("LOCK TABLE {o}{t} IN SHARE ROW EXCLUSIVE MODE", o = only, t = member.name);
+        client.batch_execute(lock.as_str()).await.map_err(failed)?;
+    }
+    let rows = sql!("SELECT EXISTS (SELECT FROM {o}{t})", o = only, t = member.name);
+    let row = client.query_one(rows.as_str(), &[]).await.map_err(failed)?;
+    Ok(if row.try_get(0).map_err(failed)? { Place::Taken } else { Place::Empty })
+}
+
+/// Forgets tables that the source has not got any more.
+pub async fn forget(client: &Client, mirror: &str, members: &[Member]) -> Result<()> {
+    let failed = |source| Error::Destination { doing: "forgetting tables that are gone", source };
+    let forget = "DELETE FROM multiboard_sync.member WHERE mirror = $1 AND source_oid = ANY ($2)";
+    client.execute(forget, &[&mirror, &oids(members)]).await.map(drop).map_err(failed)
+}
+
+/// Forgets other tables of the source whose copies went into the tables of these: they are gone there.
+pub(super) async fn replace(
+    client: &Client,
+    mirror: &str,
+    members: &[Member],
+) -> std::result::Result<(), tokio_postgres::Error> {
+    let forget = "DELETE FROM multiboard_sync.member AS o USING multiboard_sync.member AS m \
+         WHERE o.mirror = $1 AND m.mirror = $1 AND m.source_oid = ANY ($2) AND o.source_oid <> ALL ($2) AND o.destination_oid = m.destination_oid";
+    client.execute(forget, &[&mirror, &oids(members)]).await.map(drop)
+}
+
+fn oids(members: &[Member]) -> Vec<i64> {
+    members.iter().map(|member| i64::from(member.oid)).collect()
 }
 
 /// The tables of a mirror, and whether each follows.

@@ -20,6 +20,7 @@ pub mod membership;
 pub mod net;
 mod one_by_one;
 pub mod order;
+mod pairing;
 mod rows;
 mod session;
 pub mod skips;
@@ -58,6 +59,14 @@ pub enum Error {
         table: QualifiedName,
         /// Its oid on the source; 0 where it is not known.
         id: Oid,
+    },
+    /// A table has another name on the source than the table here that it is, and the destination has one of that name too.
+    #[error("table {table} of the source is not the {table} of the destination: it is {here} there")]
+    Misnamed {
+        table: QualifiedName,
+        /// Its oid on the source.
+        id: Oid,
+        here: QualifiedName,
     },
     /// A table here is such that values of the source's would be lost, changed or refused.
     #[error("table {table} on the destination is not as the source's changes need it: {unlike}")]
@@ -117,6 +126,10 @@ impl Classify for Error {
                 .hint("create the table on the destination as `multiboard-sync diff` shows, then start the mirror again"),
             Self::Unlike { .. } => Failure::operator("mirror_table_differs", Exit::Failed)
                 .hint("alter the table on the destination as `multiboard-sync diff` shows, then start the mirror again"),
+            Self::Misnamed { .. } => Failure::operator("mirror_table_differs", Exit::Failed).hint(
+                "give the destination's tables the names that they have on the source, or copy them again with `mirror resync`, \
+                 then start the mirror again",
+            ),
             Self::Conflict { .. } => Failure::operator("mirror_conflict", Exit::Failed)
                 .hint("nothing of the transaction is here: mend the row on the destination and resume the mirror, copy the table again with `mirror resync`, or leave the transaction out with `mirror skip NAME --lsn LSN`"),
             Self::Turn(_) => Failure::bug("apply_turn"),

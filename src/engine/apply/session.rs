@@ -10,6 +10,7 @@ use tokio_postgres::SimpleQueryMessage;
 
 use super::conflict::{Conflicts, OnConflict};
 use super::order::{Change, Group, Order};
+use super::pairing::Pairing;
 use super::rows::{self, Rows};
 use super::statements::Statements;
 use super::step::{Step, in_order, truncate};
@@ -73,6 +74,7 @@ impl Session {
         connection: DestinationConnection,
         on_conflict: OnConflict,
         types: Arc<Types>,
+        pairing: Pairing,
     ) -> Result<Self> {
         connection.batch(&Sql::fixed(PREPARE)).await?;
         let row = connection.query_one(&Sql::fixed(WAITS), &[]).await?;
@@ -81,7 +83,7 @@ impl Session {
         let set = "SELECT pg_catalog.set_config('synchronous_commit', $1, false)";
         connection.query_one(&Sql::fixed(set), &[&usual]).await?;
         let (tables, statements, conflicts) =
-            (Tables::new(types), Statements::default(), Conflicts::default());
+            (Tables::new(types, pairing), Statements::default(), Conflicts::default());
         Ok(Self { connection, durable, tables, statements, on_conflict, conflicts })
     }
 
@@ -98,6 +100,16 @@ impl Session {
     /// The client library's part of it.
     pub(super) fn client(&self) -> &tokio_postgres::Client {
         self.connection.client()
+    }
+
+    /// Takes the destination's tables for others from now on.
+    pub(super) fn pair(&mut self, pairing: Pairing) {
+        self.tables.pair(pairing);
+    }
+
+    /// Whether the destination's table of a relation's name is the one that it is.
+    pub(super) async fn check(&self, relation: &change::Relation) -> Result<()> {
+        self.tables.check(self.connection.client(), relation).await
     }
 
     /// Changes as they are to be done here.

@@ -8,6 +8,7 @@ use tokio_postgres::Client;
 
 use super::net::RowChange;
 use super::order::Change;
+use super::pairing::Pairing;
 use super::table::{self, Table};
 use super::types::Types;
 use super::{Error, Result};
@@ -19,16 +20,27 @@ pub(super) struct Tables {
     by_version: HashMap<Version, Arc<Table>>,
     /// The source's.
     types: Arc<Types>,
+    pairing: Pairing,
 }
 
 impl Tables {
-    pub(super) fn new(types: Arc<Types>) -> Self {
-        Self { by_version: HashMap::new(), types }
+    pub(super) fn new(types: Arc<Types>, pairing: Pairing) -> Self {
+        Self { by_version: HashMap::new(), types, pairing }
     }
 
     /// The types of the source.
     pub(super) fn types(&self) -> &Types {
         &self.types
+    }
+
+    /// Takes them for others from now on.
+    pub(super) fn pair(&mut self, pairing: Pairing) {
+        self.pairing = pairing;
+    }
+
+    /// Whether the destination's table of a relation's name is the one that it is.
+    pub(super) async fn check(&self, client: &Client, relation: &Relation) -> Result<()> {
+        self.pairing.check(client, relation).await
     }
 
     /// A transaction's changes as they are to be done here. Messages are nothing to do.
@@ -75,6 +87,9 @@ impl Tables {
             return Ok(Arc::clone(known));
         }
         let here = table::read(client, &relation.name).await?;
+        if here.is_some() {
+            self.pairing.check(client, relation).await?;
+        }
         let table = Arc::new(table::pair(relation, here.as_ref(), &self.types)?);
         self.by_version.insert(relation.version, Arc::clone(&table));
         Ok(table)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::order::Change;
+use super::pairing::Pairing;
 use super::session::{Again, Log, Session, again, failed};
 use super::step::Step;
 use super::types::Types;
@@ -54,7 +55,8 @@ impl Writer {
         on_conflict: OnConflict,
         types: Arc<Types>,
     ) -> Result<Self> {
-        let session = Session::new(connection, on_conflict, types).await?;
+        let pairing = Pairing::Recorded(mirror.clone());
+        let session = Session::new(connection, on_conflict, types, pairing).await?;
         let advance = session.client().prepare(checkpoint::ADVANCE).await.map_err(failed)?;
         let mut writer = Self { session, mirror, at, advance, within: None };
         writer.move_to(at).await?;

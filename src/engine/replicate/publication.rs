@@ -17,13 +17,17 @@ pub struct Table {
     pub partitioned: bool,
     /// Of a partition, the table that it is a part of in the end.
     pub root: Option<QualifiedName>,
-    /// Whether the publication that was asked about has it.
+    /// Whether the publication that was asked about has it, or the partitioned table that it belongs to.
     pub published: bool,
+    /// Whether it has the table itself.
+    pub listed: bool,
     /// Whether our role owns it: only owners may publish.
     pub owned: bool,
     /// Whether updates and deletes name their row. **A table without, published for updates, makes the application's own
     /// UPDATEs fail** (manual, `CREATE PUBLICATION`, notes).
     pub identified: bool,
+    /// It has a primary key, which is deferrable: none for the server.
+    pub deferrable: bool,
     /// All columns identify a row, one of them is generated, and the server (18 or newer) would refuse updates.
     pub generated_in_full: bool,
 }
@@ -58,6 +62,9 @@ pub fn choose(tables: &[Table], kept: impl Fn(&QualifiedName) -> bool) -> Choice
         let mut parts = tables.iter().filter(|table| table.root.as_ref() == Some(&root.name));
         let why_not = match root {
             Table { owned: false, .. } => "our role does not own it",
+            Table { identified: false, deferrable: true, .. } => {
+                "its primary key, which they would get, is DEFERRABLE and identifies no row"
+            }
             Table { identified: false, .. } => "it has no primary key that they would get",
             _ if parts.all(|part| kept(&part.name) && why_not(part).is_none()) => {
                 whole.push(&root.name);
@@ -82,12 +89,46 @@ pub fn choose(tables: &[Table], kept: impl Fn(&QualifiedName) -> bool) -> Choice
     choice
 }
 
+/// What has to go out of the publication again, for the application's own updates fail by it; and what comes in its place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Harm {
+    /// Tables whose rows nothing identifies any more.
+    pub tables: Vec<Member>,
+    /// Of these and of what they are a part of, what the publication lists.
+    pub out: Vec<QualifiedName>,
+    /// The partitions that are listed in the place of what they are a part of.
+    pub instead: Vec<QualifiedName>,
+}
+
+/// Looks for tables that lost their identity since they were published.
+pub fn harm(tables: &[Table], chosen: &Choice) -> Harm {
+    let fails = |table: &Table| !table.identified || table.generated_in_full;
+    let mut harm = Harm::default();
+    for table in tables.iter().filter(|table| table.listed) {
+        let parts = || tables.iter().filter(|part| part.root.as_ref() == Some(&table.name));
+        if !fails(table) && !parts().any(fails) {
+            continue;
+        }
+        harm.out.push(table.name.clone());
+        let goes_on =
+            |part: &&Table| !part.listed && chosen.followed.iter().any(|member| member.oid == part.oid);
+        harm.instead.extend(parts().filter(goes_on).map(|part| part.name.clone()));
+    }
+    let lost = tables.iter().filter(|table| table.published && !table.partitioned && fails(table));
+    harm.tables = lost.map(|table| Member { oid: table.oid, name: table.name.clone() }).collect();
+    harm
+}
+
 fn why_not(table: &Table) -> Option<&'static str> {
     match table {
         Table { owned: false, .. } => Some("our role does not own it, so it cannot publish it"),
         Table { generated_in_full: true, .. } => Some(
             "all of its columns identify a row, and one of them is a generated column: published, the application's own \
              updates of it would fail. Give it a primary key, and REPLICA IDENTITY DEFAULT",
+        ),
+        Table { identified: false, deferrable: true, .. } => Some(
+            "its primary key is DEFERRABLE, which identifies no row: published, the application's own updates of it would fail. \
+             Make the key anew without DEFERRABLE, or give the table REPLICA IDENTITY FULL",
         ),
         Table { identified: false, .. } => Some(
             "nothing identifies its rows: published, the application's own updates of it would fail. Give it a primary key, \
@@ -110,15 +151,55 @@ pub async fn tables(connection: &Connection, publication: &Ident) -> Result<Vec<
             // It was an oid when it was read.
             oid: Oid::try_from(row.try_get::<_, i64>("oid")?).unwrap_or_default(),
             published: row.try_get("published")?,
+            listed: row.try_get("listed")?,
             name: QualifiedName::new(row.try_get::<_, &str>("schema")?, row.try_get::<_, &str>("name")?),
             partitioned: row.try_get("partitioned")?,
             root: root.map(|(schema, name): (&str, &str)| QualifiedName::new(schema, name)),
             owned: row.try_get("owned")?,
             identified: row.try_get("identified")?,
+            deferrable: row.try_get("deferrable")?,
             generated_in_full: row.try_get("generated_in_full")?,
         })
     });
     tables.collect::<std::result::Result<_, _>>().map_err(|error| failed(connection.error(error)))
+}
+
+/// The tables whose changes it gives out by now: of partitioned ones the partitions.
+pub async fn given(connection: &Connection, name: &Ident) -> Result<Vec<Oid>> {
+    let failed = |source| Error::Source { doing: "reading the tables of the publication", source };
+    let query = "SELECT c.oid FROM pg_catalog.pg_publication_tables AS t \
+          JOIN pg_catalog.pg_namespace AS n ON n.nspname = t.schemaname \
+          JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = t.tablename \
+         WHERE t.pubname = $1";
+    let rows = connection.query(&Sql::fixed(query), &[&name.as_str()]).await.map_err(failed)?;
+    let oids = rows.iter().map(|row| row.try_get(0)).collect::<std::result::Result<_, _>>();
+    oids.map_err(|error| failed(connection.error(error)))
+}
+
+/// Whether the source still has a table of this oid.
+pub async fn is_there(connection: &Connection, table: Oid) -> Result<bool> {
+    let failed = |source| Error::Source { doing: "looking for a table", source };
+    let query = Sql::fixed("SELECT FROM pg_catalog.pg_class WHERE oid = $1");
+    Ok(connection.query_opt(&query, &[&table]).await.map_err(failed)?.is_some())
+}
+
+/// Takes tables out of it that the application could not update any more, and adds others, at once.
+pub async fn take_out(
+    connection: &Connection,
+    name: &Ident,
+    out: &[QualifiedName],
+    add: &[QualifiedName],
+) -> Result<()> {
+    let out = Sql::join(out.iter().map(|table| sql!("ONLY {t}", t = *table)), ", ");
+    let statement = sql!(
+        "BEGIN READ WRITE; SET LOCAL lock_timeout = '5s'; ALTER PUBLICATION {p} DROP TABLE {o}{a}; COMMIT",
+        p = name,
+        o = out,
+        a = adding(name, add)
+    );
+    let Err(source) = connection.batch(&statement).await else { return Ok(()) };
+    roll_back(connection).await;
+    Err(Error::Source { doing: "taking tables out of the publication", source })
 }
 
 /// Adds tables to it, as [`create`] does.
@@ -172,7 +253,7 @@ async fn roll_back(connection: &Connection) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Choice, Table, choose};
+    use super::{Choice, Harm, Table, choose, harm};
     use crate::pg::QualifiedName;
 
     fn name(text: &str) -> QualifiedName {
@@ -183,11 +264,13 @@ mod tests {
         Table {
             oid: 0,
             published: false,
+            listed: false,
             name: name(text),
             partitioned: text.ends_with("_root"),
             root: root.map(name),
             owned: true,
             identified: true,
+            deferrable: false,
             generated_in_full: false,
         }
     }
@@ -219,5 +302,26 @@ mod tests {
         let Choice { published, left_out, .. } = choose(&all[1..4], |table| table.name.as_str() != "a2");
         assert_eq!(published, [name("a1")]);
         assert_eq!(left_out.len(), 1);
+    }
+
+    #[test]
+    fn a_table_that_lost_its_identity_goes_out_and_its_siblings_stay() {
+        let numbered = |(oid, table): (u32, Table)| Table { oid, published: true, ..table };
+        let tables: Vec<Table> = (1..)
+            .zip([
+                Table { listed: true, ..table("a_root", None) },
+                table("a1", Some("a_root")),
+                Table { identified: false, ..table("a2", Some("a_root")) },
+                Table { listed: true, ..table("plain", None) },
+                Table { listed: true, generated_in_full: true, ..table("full", None) },
+                Table { listed: true, ..table("b_root", None) },
+                table("b1", Some("b_root")),
+            ])
+            .map(numbered)
+            .collect();
+        let Harm { tables: lost, out, instead } = harm(&tables, &choose(&tables, |_| true));
+        let lost: Vec<&str> = lost.iter().map(|member| member.name.name.as_str()).collect();
+        assert_eq!(lost, ["a2", "full"]);
+        assert_eq!((out, instead), (vec![name("a_root"), name("full")], vec![name("a1")]));
     }
 }

@@ -7,19 +7,24 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::{mpsc, oneshot};
+use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
 use super::Request;
 use super::feed::Ask;
-use super::snapshot::{self, Making, Snapshot};
+use super::snapshot::{self, Described, Making, Snapshot};
 use crate::change::members::Member;
 use crate::change::{Change, aside};
-use crate::engine::apply::joiner::Joiner;
+use crate::connect::{self, Settings};
+use crate::engine::apply::membership::{self, Place};
 use crate::engine::apply::types::Types;
-use crate::pg::{Ident, Lsn, Oid, QualifiedName, Sql};
+use crate::engine::apply::{self, joiner::Joiner};
+use crate::engine::replicate::publication;
+use crate::pg::{Ident, Lsn, Oid, Sql};
 use crate::progress::{Reporter, Update, Warning};
 use crate::sql;
 use crate::workflow::party::{Destination, Source};
@@ -30,6 +35,9 @@ const CHANGES: usize = 5_000;
 
 /// Bytes of rows that are sent on at once.
 const PACK_BYTES: usize = 64 * 1024;
+
+/// Before a copy that has to be begun anew is.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What brings tables in.
 pub(super) struct Join<'a> {
@@ -56,7 +64,7 @@ impl Join<'_> {
                     members.extend(more);
                 }
                 if !members.is_empty() {
-                    self.run(members).await?;
+                    self.bring(members).await?;
                 }
             }
             Ok(())
@@ -74,23 +82,47 @@ impl Join<'_> {
         }
     }
 
-    async fn run(&self, mut members: Vec<Member>) -> Result<()> {
+    /// Brings them in, as of another moment where one of them got another name while it was copied.
+    async fn bring(&self, members: Vec<Member>) -> Result<()> {
+        loop {
+            match self.run(members.clone()).await {
+                Err(Error::Apply(apply::Error::Misnamed { table, .. })) => {
+                    tracing::info!(%table, "got another name while it was copied: it is copied anew");
+                    // Others do not wait for it meanwhile.
+                    self.ask(Ask::Joined(Vec::new())).await?;
+                    tokio::time::sleep(PAUSE).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn run(&self, members: Vec<Member>) -> Result<()> {
+        let mut members = self.those_that_can_come(members).await?;
+        if members.is_empty() {
+            return Ok(());
+        }
         let taking = snapshot::take(self.request, self.source, self.reporter, &self.making, &members);
         let mut source = Box::pin(taking).await?;
-        for gone in members.iter().filter(|member| !source.tables.contains_key(&member.oid)) {
-            let message = "the source has it no more; its rows on the destination stay as they are";
-            self.reporter.warn(Warning::new("mirror_table_gone", message).about(&gone.name));
-        }
         let session = self.destination.connect(self.destination.grant.database()).await?;
+        for gone in members.iter().filter(|member| !source.tables.contains_key(&member.oid)) {
+            self.gone(session.client(), gone).await?;
+        }
         let mut joiner = Joiner::new(session, self.request.name.clone(), Arc::clone(&self.types)).await?;
         let mut absent = Vec::new();
-        for table in source.tables.values() {
-            if !joiner.has(&table.name).await? {
-                absent.push(Member { oid: table.oid, name: table.name.clone() });
+        for member in source.tables.values().map(Described::member).collect::<Vec<_>>() {
+            let comes = match joiner.place(&member).await? {
+                Place::Ours | Place::Empty => true,
+                // One that is gone has left its rows to the one that has its name now.
+                Place::OfAnother(oid) => source.tables.contains_key(&oid) || !source.has(oid).await?,
+                Place::Missing | Place::Taken => false,
+            };
+            if !comes {
+                absent.push(member);
             }
         }
         if !absent.is_empty() {
-            // Who looks for new tables says so, and finds them when they are made.
+            // Who looks for new tables says why, and finds them when that is otherwise.
             absent.iter().for_each(|one| source.leave_out(one.oid));
             members.retain(|member| absent.iter().all(|one| one.oid != member.oid));
             self.ask(Ask::Absent(absent)).await?;
@@ -98,12 +130,13 @@ impl Join<'_> {
         if members.is_empty() {
             return Ok(());
         }
-        let names: Vec<&QualifiedName> = source.tables.values().map(|table| &table.name).collect();
+        let named: Vec<Member> = source.tables.values().map(Described::member).collect();
         let mut columns = BTreeMap::new();
         for table in source.tables.values() {
             columns.insert(table.oid, joiner.columns(&table.name, table.oid, &table.columns).await?);
         }
-        joiner.empty(&names).await?;
+        joiner.takes(&named);
+        joiner.empty(&named.iter().map(|member| &member.name).collect::<Vec<_>>()).await?;
         while source.is_locked() {
             self.copy(&mut source, &joiner, &columns).await?;
             source.let_go().await?;
@@ -117,15 +150,48 @@ impl Join<'_> {
         settled.await.map_err(|_| over())?;
         // Nothing is added any more.
         kept.write(&mut joiner).await?;
-        let named = members.iter().map(|member| {
-            let name = tables.get(&member.oid).map_or(&member.name, |table| &table.name);
-            Member { oid: member.oid, name: name.clone() }
-        });
-        joiner.finish(&named.collect::<Vec<_>>()).await?;
+        joiner.finish(&named).await?;
         for table in tables.values() {
             tracing::info!(table = %table.name, %position, "copied, and follows");
         }
         self.ask(Ask::Joined(members)).await
+    }
+
+    /// Those that the publication gives out and that have a place here. Of the others, no slot is made for whose sake, who looks
+    /// for new tables says why, and finds them when that is otherwise.
+    async fn those_that_can_come(&self, members: Vec<Member>) -> Result<Vec<Member>> {
+        let there = connect::source(&self.source.party.options, &Settings::default()).await?;
+        let given = publication::given(&there, &self.request.slot()).await?;
+        let here = self.destination.connect(self.destination.grant.database()).await?;
+        let asked: Vec<Oid> = members.iter().map(|member| member.oid).collect();
+        let (mut come, mut absent) = (Vec::new(), Vec::new());
+        for member in members {
+            let place = membership::place(here.client(), &self.request.name, &member, false).await?;
+            let has_place = match place {
+                Place::Ours | Place::Empty => true,
+                Place::OfAnother(oid) => asked.contains(&oid) || !publication::is_there(&there, oid).await?,
+                Place::Missing | Place::Taken => false,
+            };
+            let is_given = given.contains(&member.oid);
+            if !is_given && !publication::is_there(&there, member.oid).await? {
+                self.gone(here.client(), &member).await?;
+            }
+            if is_given && has_place { &mut come } else { &mut absent }.push(member);
+        }
+        there.close().await;
+        here.close().await;
+        if !absent.is_empty() {
+            self.ask(Ask::Absent(absent)).await?;
+        }
+        Ok(come)
+    }
+
+    /// The source has it no more.
+    async fn gone(&self, here: &Client, member: &Member) -> Result<()> {
+        membership::forget(here, &self.request.name, std::slice::from_ref(member)).await?;
+        let message = "the source has it no more; its rows on the destination stay as they are";
+        self.reporter.warn(Warning::new("mirror_table_gone", message).about(&member.name));
+        Ok(())
     }
 
     async fn ask(&self, ask: Ask) -> Result<()> {

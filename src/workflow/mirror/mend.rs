@@ -4,7 +4,10 @@
 //! The catalog is read when the mirror has stopped, and may be ahead of the change that stopped it: what it has not any more
 //! is named by what the change said of it.
 
+mod renames;
 mod statements;
+
+use std::collections::HashMap;
 
 use super::Request;
 use crate::change;
@@ -14,6 +17,7 @@ use crate::failure::chain;
 use crate::pg::{Ident, Oid, QualifiedName, Sql};
 use crate::schema::diff::{Scope, object::Kind};
 use crate::workflow::{Error, Result, diff};
+use renames::{Pair, renames};
 use statements::{Definition, Named, Side, columns, renamed};
 
 pub use statements::Mend;
@@ -23,7 +27,8 @@ pub(super) async fn explain(request: &Request, error: Error) -> Error {
     let Error::Apply(of) = error else { return error };
     let found = match &of {
         apply::Error::Unlike { table, id, unlike } => for_columns(request, table, *id, unlike).await,
-        apply::Error::TableMissing { table, .. } => for_table(request, table).await,
+        apply::Error::TableMissing { table, id } => for_table(request, table, *id).await,
+        apply::Error::Misnamed { table, id, .. } => for_name(request, table, *id).await,
         _ => return of.into(),
     };
     match found {
@@ -103,14 +108,47 @@ async fn as_sent(source: &Connection, column: &change::Column) -> Result<Option<
     Ok(Some(Definition { kind: Sql::printed_by_server(kind), ..Definition::plain(&column.name) }))
 }
 
-async fn for_table(request: &Request, table: &QualifiedName) -> Result<Mend> {
+/// What gives a table the name that it has on the source by now.
+async fn for_name(request: &Request, table: &QualifiedName, id: Oid) -> Result<Mend> {
     let source = connect::source(&request.clone.source.options, &Settings::default()).await?;
-    let there = side(&source).await?;
-    source.close().await;
     let destination = connect::source(&request.clone.destination.options, &Settings::default()).await?;
-    let here = side(&destination).await?;
+    let (there, here) = (side(&source).await?, side(&destination).await?);
+    let pairs = pairs(request, &source, &destination).await?;
+    source.close().await;
     destination.close().await;
-    let renamed = renamed(table, &there, &here);
+    let known = renames(id, table, &pairs, &there, &here);
+    Ok(if known.statements.is_empty() { renamed(table, &there, &here) } else { known })
+}
+
+/// The mirror's tables by their names on both sides.
+async fn pairs(request: &Request, source: &Connection, destination: &Connection) -> Result<Vec<Pair>> {
+    let query = Sql::fixed(
+        "SELECT m.source_oid, n.nspname::pg_catalog.text, c.relname::pg_catalog.text FROM multiboard_sync.member AS m \
+           JOIN pg_catalog.pg_class AS c ON c.oid = m.destination_oid AND c.relkind IN ('r', 'p') \
+           JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+          WHERE m.mirror = $1 ORDER BY m.source_oid",
+    );
+    let rows = destination.query(&query, &[&request.name]).await?;
+    let named = |row: &tokio_postgres::Row| {
+        let name = QualifiedName::new(row.try_get::<_, &str>(1)?, row.try_get::<_, &str>(2)?);
+        // It was an oid when it was written.
+        Ok((Oid::try_from(row.try_get::<_, i64>(0)?).unwrap_or_default(), name))
+    };
+    let here: std::result::Result<Vec<_>, _> = rows.iter().map(named).collect();
+    let here = here.map_err(|error| destination.error(error))?;
+    let query = Sql::fixed(
+        "SELECT c.oid::pg_catalog.int8, n.nspname::pg_catalog.text, c.relname::pg_catalog.text FROM pg_catalog.pg_class AS c \
+           JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = ANY ($1::pg_catalog.oid[])",
+    );
+    let oids: Vec<Oid> = here.iter().map(|(oid, _)| *oid).collect();
+    let rows = source.query(&query, &[&oids]).await?;
+    let there: std::result::Result<HashMap<_, _>, _> = rows.iter().map(named).collect();
+    let there = there.map_err(|error| source.error(error))?;
+    Ok(here.into_iter().map(|(id, here)| Pair { id, there: there.get(&id).cloned(), here }).collect())
+}
+
+async fn for_table(request: &Request, table: &QualifiedName, id: Oid) -> Result<Mend> {
+    let renamed = for_name(request, table, id).await?;
     if !renamed.statements.is_empty() {
         return Ok(renamed);
     }

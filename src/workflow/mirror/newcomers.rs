@@ -1,7 +1,7 @@
 //! Tables that the source has and the mirror not yet: looked for from time to time. What the destination has too is published
 //! and copied, and follows from then on; what it has not is said, once.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -10,12 +10,14 @@ use tokio_util::sync::CancellationToken;
 use super::Request;
 use super::feed::Ask;
 use super::start::is_kept;
-use crate::connect::{self, Settings};
-use crate::engine::apply::{membership, table};
-use crate::engine::replicate::publication;
+use crate::change::members::Member;
+use crate::connect::{self, Connection, Settings};
+use crate::engine::apply::membership::{self, Place};
+use crate::engine::replicate::publication::{self, Choice, Harm, Table};
 use crate::failure::chain;
+use crate::pg::name::for_people;
 use crate::pg::{Oid, QualifiedName};
-use crate::progress::Warning;
+use crate::progress::{Reporter, Warning};
 use crate::workflow::party::{Destination, Source};
 use crate::workflow::{Result, clone};
 
@@ -50,6 +52,17 @@ struct Told {
     tables: HashSet<QualifiedName>,
 }
 
+impl Told {
+    /// Says it once. What could not be followed when the mirror began was said then.
+    fn say(&mut self, reporter: &Reporter, table: &QualifiedName, why_not: &str, quietly: bool) {
+        if self.tables.insert(table.clone()) && !quietly {
+            let warning =
+                Warning::new("not_mirrored", format!("new on the source and not followed: {why_not}"));
+            reporter.warn(warning.about(table));
+        }
+    }
+}
+
 async fn once(
     request: &Request,
     context: &clone::Context,
@@ -61,47 +74,95 @@ async fn once(
     let there = connect::source(&source.party.options, &Settings::default()).await?;
     let here = destination.connect(destination.grant.database()).await?;
     let recorded = membership::read(here.client(), &request.name).await?;
-    let follows: HashSet<Oid> =
-        recorded.iter().filter(|(_, follows)| *follows).map(|(member, _)| member.oid).collect();
-    let tables = publication::tables(&there, &request.slot()).await?;
-    let chosen = publication::choose(&tables, |table| is_kept(request, table));
-    // What could not be followed when the mirror began was said then.
+    let known: HashMap<Oid, bool> =
+        recorded.into_iter().map(|(member, follows)| (member.oid, follows)).collect();
+    let mut tables = publication::tables(&there, &request.slot()).await?;
+    tables.retain(|table| is_kept(request, &table.name));
+    let chosen = publication::choose(&tables, |_| true);
     let looks_first = !std::mem::replace(&mut told.looked, true);
-    let mut say = |table: &QualifiedName, why_not: &str, quietly: bool| {
-        if told.tables.insert(table.clone()) && !quietly {
-            let warning =
-                Warning::new("not_mirrored", format!("new on the source and not followed: {why_not}"));
-            context.reporter.warn(warning.about(table));
-        }
-    };
+    let mut leave = without_identity(request, context, &there, &tables, &chosen, &known, told).await?;
     for (table, why_not) in &chosen.left_out {
-        say(table, why_not, looks_first);
+        told.say(&context.reporter, table, why_not, looks_first);
     }
     let published: HashSet<Oid> =
         tables.iter().filter(|table| table.published).map(|table| table.oid).collect();
-    let (mut publish, mut join) = (Vec::new(), Vec::new());
-    for member in chosen.followed.into_iter().filter(|member| !follows.contains(&member.oid)) {
-        if table::read(here.client(), &member.name).await?.is_none() {
-            say(
-                &member.name,
-                "the destination has no such table; made there as on the source, it is copied and follows",
-                false,
-            );
+    let mut publish = Vec::new();
+    for member in chosen.followed.into_iter().filter(|member| known.get(&member.oid) != Some(&true)) {
+        let place = membership::place(here.client(), &request.name, &member, false).await?;
+        let why_not = match place {
+            Place::Missing => Some(
+                "the destination has no such table; made there as on the source, it is copied and follows"
+                    .to_owned(),
+            ),
+            Place::Taken => Some(format!(
+                "the destination's table of that name has rows that no mirror brought. `multiboard-sync mirror resync {} {}` \
+                 removes them, and copies the source's",
+                for_people(&request.name),
+                member.name
+            )),
+            Place::OfAnother(oid) => tables.iter().find(|table| table.oid == oid).map(|other| {
+                format!(
+                    "the destination's table of that name is the one that {} of the source was copied into: give it that name there too",
+                    other.name
+                )
+            }),
+            Place::Ours | Place::Empty => None,
+        };
+        if let Some(why_not) = &why_not {
+            told.say(&context.reporter, &member.name, why_not, false);
+            // On record it can be asked for.
+            if place == Place::Taken && !known.contains_key(&member.oid) {
+                leave.push(member);
+            }
             continue;
         }
         if !published.contains(&member.oid) {
             publish.push(member.name.clone());
         }
-        join.push(member);
+        leave.push(member);
     }
     if !publish.is_empty() {
         publication::add(&there, &request.slot(), &publish).await?;
     }
     there.close().await;
     here.close().await;
-    if !join.is_empty() {
+    if !leave.is_empty() {
         // Those that stand aside already do not do so twice. A session that is over takes it up when the next one looks.
-        let _ = asks.send(Ask::Leave(join)).await;
+        let _ = asks.send(Ask::Leave(leave)).await;
     }
     Ok(())
+}
+
+/// Takes tables that lost their identity out of the publication, for the sake of the application. They do not follow any more.
+async fn without_identity(
+    request: &Request,
+    context: &clone::Context,
+    there: &Connection,
+    tables: &[Table],
+    chosen: &Choice,
+    known: &HashMap<Oid, bool>,
+    told: &mut Told,
+) -> Result<Vec<Member>> {
+    let Harm { tables: lost, out, instead } = publication::harm(tables, chosen);
+    if !out.is_empty() {
+        publication::take_out(there, &request.slot(), &out, &instead).await?;
+    }
+    for member in &lost {
+        let message = "it has lost what identified its rows. Published, the application's updates and deletes of it fail (\"cannot \
+            update table .. because it does not have a replica identity and publishes updates\"): it was taken out of the \
+            publication, and does not follow any more. Once it has a primary key again, or REPLICA IDENTITY FULL, it is copied \
+            again, and follows";
+        context.reporter.warn(Warning::new("mirror_identity_lost", message).about(&member.name));
+    }
+    let stands = |table: &&Table| {
+        known.get(&table.oid) == Some(&true) && chosen.left_out.iter().any(|(name, _)| *name == table.name)
+    };
+    let left: Vec<Member> = tables
+        .iter()
+        .filter(|table| !table.identified || table.generated_in_full)
+        .filter(stands)
+        .map(|table| Member { oid: table.oid, name: table.name.clone() })
+        .collect();
+    told.tables.extend(left.iter().map(|member| member.name.clone()));
+    Ok(left)
 }

@@ -110,7 +110,18 @@ pub(super) async fn take(
     }
 }
 
+impl Described {
+    pub(super) fn member(&self) -> Member {
+        Member { oid: self.oid, name: self.name.clone() }
+    }
+}
+
 impl Snapshot {
+    /// Whether the source has a table of this oid.
+    pub(super) async fn has(&mut self, oid: Oid) -> Result<bool> {
+        Ok(describe(&mut self.session, &[oid]).await?.contains_key(&oid))
+    }
+
     /// Whether tables are left to be copied.
     pub(super) fn is_locked(&self) -> bool {
         !self.locked.is_empty()

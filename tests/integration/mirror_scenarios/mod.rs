@@ -13,6 +13,7 @@ mod s010_truncate;
 mod s012_keys;
 mod s013_partitions;
 mod s015_streams;
+mod s025_names;
 mod s029_conflicts;
 mod s035_conflicts;
 mod s100_bugs;

@@ -14,12 +14,12 @@ const REWRITE: &str = "ALTER TABLE second ALTER v TYPE int USING v + 0";
 
 impl Mirror {
     /// Marks tables to be copied again; the process that runs has to be in the middle of nothing.
-    async fn resync(&self, tables: &[&str]) {
+    pub(super) async fn resync(&self, tables: &[&str]) {
         self.program.run(&[&["mirror", "resync", "m"], tables].concat()).await.expect_code(0);
     }
 
     /// Waits for a warning that says these words.
-    async fn warns(&mut self, code: &str, words: &str) {
+    pub(super) async fn warns(&mut self, code: &str, words: &str) {
         let is_it = |line: &Value| {
             line["data"]["code"] == code
                 && line["data"]["message"].as_str().unwrap_or_default().contains(words)
@@ -180,6 +180,42 @@ async fn s004_a_copy_that_waits_says_for_whom_and_outlives_its_process() {
         mirror.start().await;
         session.execute_all("COMMIT").await;
         mirror.all_follow().await;
+        mirror.same().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s004_a_table_that_has_rows_of_its_own_here_is_not_emptied_without_being_asked() {
+    scenario("own_rows", TABLES, async |mirror| {
+        mirror
+            .destination("CREATE TABLE scratch (id int PRIMARY KEY); INSERT INTO scratch VALUES (1), (2)")
+            .await;
+        mirror.source("CREATE TABLE scratch (id int PRIMARY KEY); INSERT INTO scratch VALUES (2), (3)").await;
+        mirror.warns("not_mirrored", "mirror resync m public.scratch").await;
+        mirror.source("INSERT INTO scratch VALUES (4)").await;
+        // Not at the next look either, nor by the next process.
+        mirror.stop().await;
+        mirror.running = Some(mirror.begin(&[]));
+        mirror.warns("not_mirrored", "mirror resync m public.scratch").await;
+        mirror.caught_up().await;
+        mirror.has_rows("scratch", "1,2").await;
+        mirror.resync(&["public.scratch"]).await;
+        mirror.all_follow().await;
+        mirror.has_rows("scratch", "2,3,4").await;
+        mirror.source("DELETE FROM scratch WHERE id = 3").await;
+        mirror.same().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s004_a_table_that_is_made_anew_under_its_name_takes_the_place_of_the_old_one() {
+    scenario("anew", TABLES, async |mirror| {
+        mirror.source("BEGIN; DROP TABLE first; CREATE TABLE first (id int PRIMARY KEY, v int); INSERT INTO first VALUES (1, 1); COMMIT").await;
+        mirror.has_rows("first", "1").await;
+        mirror.source("INSERT INTO first VALUES (2, 2)").await;
+        mirror.has_rows("first", "1,2").await;
         mirror.same().await;
     })
     .await;

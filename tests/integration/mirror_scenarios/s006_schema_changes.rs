@@ -14,7 +14,7 @@ pub(super) fn statements(outcome: &Outcome) -> String {
 
 impl Mirror {
     /// It stops with these words; what its hint says is run, it goes on, and both sides are the same.
-    async fn stops_and_is_mended(&mut self, words: &[&str]) -> Outcome {
+    pub(super) async fn stops_and_is_mended(&mut self, words: &[&str]) -> Outcome {
         let before = self.here("SELECT lsn FROM multiboard_sync.checkpoint").await;
         let outcome = self.fails(words).await;
         let after = self.here("SELECT lsn FROM multiboard_sync.checkpoint").await;

@@ -1,6 +1,7 @@
 //! 012_collation, 032_subscribe_use_index, 034_temporal: how a row is found.
 
 use super::{Mirror, scenario};
+use crate::support::eventually;
 
 #[tokio::test]
 async fn s012_collation_a_key_that_is_equal_and_not_identical() {
@@ -58,6 +59,68 @@ async fn s032_use_index_an_identity_of_several_columns_and_another_index_here() 
         mirror.destination("ALTER TABLE t DROP CONSTRAINT t_pkey; CREATE INDEX ON t (b); DROP INDEX i_key").await;
         mirror.source("UPDATE t SET v = 1 WHERE a = 1; DELETE FROM t WHERE a = 2; UPDATE t SET b = 'other', v = 2 WHERE a = 0").await;
         mirror.source("UPDATE i SET v = 1 WHERE b = 1; DELETE FROM i WHERE b = 2; UPDATE i SET a = a + 100 WHERE b = 3").await;
+        mirror.same().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s032_use_index_a_deferrable_key_identifies_nothing_and_is_not_published() {
+    let schema = "CREATE TABLE t (id int PRIMARY KEY DEFERRABLE, v int); INSERT INTO t VALUES (1, 1);
+        CREATE TABLE p (id int PRIMARY KEY DEFERRABLE, v int) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (50); INSERT INTO p VALUES (1, 1);
+        CREATE TABLE f (id int PRIMARY KEY DEFERRABLE, v int); ALTER TABLE f REPLICA IDENTITY FULL; INSERT INTO f VALUES (1, 1)";
+    scenario("deferrable", schema, async |mirror| {
+        // The application goes on as without a mirror.
+        mirror.source("UPDATE t SET v = 2; UPDATE p SET v = 2; DELETE FROM t; INSERT INTO t VALUES (1, 3); UPDATE f SET v = 2").await;
+        mirror.caught_up().await;
+        let rows = "SELECT concat_ws(',', (SELECT v FROM t), (SELECT v FROM p), (SELECT v FROM f))";
+        assert_eq!(mirror.here(rows).await, "1,1,2");
+        let outcome = mirror.stop().await;
+        let mut warned: Vec<String> = Vec::new();
+        for warning in outcome.warnings("not_mirrored") {
+            assert!(warning["message"].as_str().unwrap().contains("is DEFERRABLE"), "{warning}");
+            warned.push(warning["object"].to_string());
+        }
+        warned.sort();
+        assert_eq!(warned.len(), 3, "{warned:?}");
+        for (table, warning) in ["public.p", "public.p1", "public.t"].iter().zip(&warned) {
+            assert!(warning.contains(table), "{warned:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s032_use_index_a_table_that_loses_its_key_leaves_the_publication_and_comes_back_with_one() {
+    let schema = "CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 1), (2, 2);
+        CREATE TABLE p (id int PRIMARY KEY, v int) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (50);
+        CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (50) TO (100); INSERT INTO p VALUES (1, 1), (60, 60)";
+    scenario("loses", schema, async |mirror| {
+        mirror.from.announce("does not have a replica identity");
+        // A partition by its own identity alone, the others go on.
+        mirror.source("ALTER TABLE t DROP CONSTRAINT t_pkey; ALTER TABLE p2 REPLICA IDENTITY NOTHING; INSERT INTO t VALUES (3, 3)").await;
+        for table in ["t", "p2"] {
+            let session = mirror.from.session().await;
+            eventually("update that the source takes", async || {
+                let update = format!("UPDATE {table} SET v = v + 1");
+                session.batch_execute(&update).await.map_err(|error| error.to_string())
+            })
+            .await;
+        }
+        mirror.warns("mirror_identity_lost", "does not have a replica identity").await;
+        mirror.source("UPDATE p1 SET v = 100; INSERT INTO p2 VALUES (61, 61); INSERT INTO t VALUES (4, 4); DELETE FROM t WHERE id = 1").await;
+        mirror.caught_up().await;
+        assert_eq!(mirror.here("SELECT v FROM p1").await, "100");
+        mirror.has_rows("p2", "60").await;
+        mirror.has_rows("t", "1,2,3").await;
+        // So it stays over a restart.
+        mirror.stop().await;
+        mirror.start().await;
+        mirror.source("UPDATE t SET v = v + 1; UPDATE p SET v = v + 1").await;
+        mirror.caught_up().await;
+        mirror.source("ALTER TABLE t ADD PRIMARY KEY (id); ALTER TABLE p2 REPLICA IDENTITY DEFAULT").await;
+        mirror.all_follow().await;
+        mirror.source("UPDATE t SET v = v + 1; UPDATE p SET v = v + 1; INSERT INTO p VALUES (2, 2), (62, 62)").await;
         mirror.same().await;
     })
     .await;
