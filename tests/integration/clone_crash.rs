@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::support::bank::Moments;
 use crate::support::cloning::{clone, start_clone};
 use crate::support::keeper::{Folder, as_server_user};
 use crate::support::{
@@ -178,18 +179,6 @@ fn rounds() -> u32 {
     std::env::var("MULTIBOARD_TEST_CRASH_ROUNDS").map_or(4, |text| text.parse().expect("a number"))
 }
 
-/// A number below `below`, another one at every call (xorshift; the seed is printed).
-struct Moments(u64);
-
-impl Moments {
-    fn next(&mut self, below: Duration) -> Duration {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        below.mul_f64((self.0 >> 11) as f64 / (1_u64 << 53) as f64)
-    }
-}
-
 #[tokio::test]
 async fn kill_9_at_any_moment_leaves_the_old_database_and_clean_finds_the_rest() {
     let Some(pair) = pair("killed").await else { return };
@@ -212,7 +201,7 @@ async fn kill_9_at_any_moment_leaves_the_old_database_and_clean_finds_the_rest()
 
     let seed = u64::from(std::process::id()) << 20 | u64::from(start.elapsed().subsec_nanos());
     say(&format!("kill -9: seed {seed}, a clone takes {whole:?}"));
-    let mut moments = Moments(seed);
+    let mut moments = Moments::new(seed);
     let mut left_something = 0;
     for round in 0..rounds() {
         let moment = moments.next(whole);

@@ -73,6 +73,7 @@ mod interrupts;
 mod mirror;
 mod mirror_faults;
 mod mirror_forms;
+mod mirror_killed;
 mod mirror_lag;
 mod mirror_memory;
 mod mirror_reach;

@@ -1,7 +1,5 @@
 //! A mirror: what changes on the source arrives, once, over stops, crashes and lost connections.
 
-use std::time::Duration;
-
 use crate::support::cloning::clone;
 use crate::support::mirroring::{Pair, stop};
 use crate::support::{Database, Outcome, checksum};
@@ -233,47 +231,4 @@ async fn a_source_that_cannot_give_changes_out_is_known_before_anything_is_made(
     assert_eq!(pair.from.query_text("SELECT count(*) FROM pg_publication").await, "0");
     assert_eq!(pair.to.related_databases().await, [""; 0]);
     pair.from.execute(&format!("DROP OWNED BY {}", plain.name())).await;
-}
-
-#[tokio::test]
-async fn killed_at_any_moment_it_loses_nothing_and_repeats_nothing() {
-    let rounds: u64 =
-        std::env::var("MULTIBOARD_TEST_MIRROR_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(3);
-    let load = "CREATE TABLE account (id int PRIMARY KEY, balance int NOT NULL); CREATE TABLE history (id bigserial PRIMARY KEY, account int, delta int);
-        INSERT INTO account SELECT g, 100 FROM generate_series(1, 20) g";
-    let Some(pair) = Pair::prepare(15, "mirror_kill", load).await else { return };
-    for text in ["connection to client lost", "terminating connection", "unexpected EOF on client connection"]
-    {
-        pair.from.announce(text);
-        pair.to.announce(text);
-    }
-    let session = pair.from.session().await;
-    let over = std::sync::atomic::AtomicBool::new(false);
-    let loading = async {
-        let mut step = 0_u32;
-        while !over.load(std::sync::atomic::Ordering::Relaxed) {
-            step += 1;
-            let (a, b) = (step % 20 + 1, step * 7 % 20 + 1);
-            session.execute_all(&format!("BEGIN; UPDATE account SET balance = balance - 1 WHERE id = {a}; UPDATE account SET balance = balance + 1 WHERE id = {b};
-                INSERT INTO history (account, delta) VALUES ({a}, -1), ({b}, 1); COMMIT")).await;
-        }
-    };
-    let killing = async {
-        for round in 0..rounds {
-            let running = pair.streaming().await;
-            // Not a wait for anything: the moment is what is tried.
-            tokio::time::sleep(Duration::from_millis(30 + round * 37 % 400)).await;
-            running.kill();
-            running.finish().await;
-            let total =
-                "SELECT sum(balance) || ' ' || coalesce((SELECT sum(delta) FROM history), 0) FROM account";
-            assert_eq!(pair.to.query_text(total).await, "2000 0", "round {round}");
-        }
-        over.store(true, std::sync::atomic::Ordering::Relaxed);
-    };
-    tokio::join!(loading, killing);
-    let running = pair.streaming().await;
-    pair.same(&running).await;
-    stop(running).await.expect_code(0);
-    pair.drop_mirror().await;
 }

@@ -5,19 +5,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::support::bank::{ADDS_UP, BANK, TOTAL, Tellers};
 use crate::support::binary::Running;
 use crate::support::{
-    Binary, Database, FaultProxy, Outcome, Server, Session, Settings, checksum, destination, eventually,
-    source,
+    Binary, Database, FaultProxy, Outcome, Server, Settings, checksum, destination, eventually, source,
 };
-
-const BANK: &str = "CREATE TABLE account (id int PRIMARY KEY, balance int NOT NULL);
-    CREATE TABLE history (id bigserial PRIMARY KEY, account int, delta int);
-    INSERT INTO account SELECT g, 100 FROM generate_series(1, 20) g";
-
-/// What never changes, whatever is read and when.
-const TOTAL: &str =
-    "SELECT sum(balance) || ' ' || coalesce((SELECT sum(delta) FROM history), 0) FROM account";
 
 const GONE: [&str; 6] = [
     "connection to client lost",
@@ -33,28 +25,6 @@ fn rounds(ordinarily: u64) -> u64 {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(ordinarily)
-}
-
-/// Moves money about until it is over: begins and commits in different orders, and takes savepoints back.
-async fn transfers(sessions: &[Session; 2], over: &AtomicBool) {
-    let mut step = 0_u32;
-    while !over.load(Ordering::Relaxed) {
-        step += 1;
-        let [one, other] = sessions;
-        let pick = |salt: u32| (step * salt % 10 + 1, step * (salt + 4) % 10 + 11);
-        let transfer = |(a, b): (u32, u32), amount: u32| {
-            format!(
-                "UPDATE account SET balance = balance - {amount} WHERE id = {a}; UPDATE account SET balance = balance + {amount} WHERE id = {b};
-                 INSERT INTO history (account, delta) VALUES ({a}, -{amount}), ({b}, {amount})"
-            )
-        };
-        // The one begins first and commits last; they meet in no row.
-        let (low, high) = (pick(3).0, pick(7).1);
-        one.execute_all(&format!("BEGIN; SAVEPOINT a; {}; ROLLBACK TO a", transfer((low, low % 10 + 1), 5)))
-            .await;
-        other.execute_all(&format!("BEGIN; {}; COMMIT", transfer((high, (high - 10) % 10 + 11), 2))).await;
-        one.execute_all(&format!("{}; COMMIT", transfer((low, low % 10 + 1), 1))).await;
-    }
 }
 
 fn start(program: &Binary, from: &str, to: &str) -> Running {
@@ -87,57 +57,116 @@ async fn end(program: &Binary, running: Running, from: &Database<'_>, to: &Datab
     outcome
 }
 
-#[tokio::test]
-async fn cut_off_on_either_side_it_goes_on_and_every_moment_of_the_destination_adds_up() {
-    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
-    let (from, to) = (source.database("cut").await, destination.absent_database("cut"));
+/// A mirror of the bank on a source that sends larger transactions while they are in progress, over a proxy on each side.
+async fn bank_between_proxies(
+    major: u16,
+    hint: &str,
+) -> Option<(Database<'static>, Database<'static>, [FaultProxy; 2])> {
+    let settings = Settings::new().set("logical_decoding_work_mem", "64kB");
+    let source: &'static Server = Box::leak(Box::new(Server::with(major, settings)?));
+    let destination = destination(major)?;
+    let (from, to) = (source.database(hint).await, destination.absent_database(hint));
     for text in GONE {
         from.announce(text);
         to.announce(text);
     }
     from.execute(BANK).await;
-    let (near, far) = (FaultProxy::start(source), FaultProxy::start(destination));
-    let program = Binary::new();
-    let mut running = start(&program, &near.url(from.name()), &far.url(to.name()));
-    streams(&mut running).await;
-    let sessions = [from.session().await, from.session().await];
-    let over = AtomicBool::new(false);
-    let cutting = async {
-        let reader = to.session().await;
-        for round in 0..rounds(4) {
-            for moment in 0..10 {
-                assert_eq!(reader.query_text(TOTAL).await, "2000 0", "round {round}, moment {moment}");
-                // Not a wait for anything: other moments are to be read.
-                tokio::time::sleep(Duration::from_millis(10 + round * 13 % 50)).await;
-            }
-            eventually("a mirror at work", async || {
-                let active = "SELECT active FROM pg_replication_slots WHERE database = current_database()";
-                match (from.query_text(active).await.as_str(), far.connections()) {
-                    ("t", 1..) => Ok(()),
-                    other => Err(format!("{other:?}")),
+    let proxies = [FaultProxy::start(source), FaultProxy::start(destination)];
+    Some((from, to, proxies))
+}
+
+#[tokio::test]
+async fn cut_off_on_either_side_it_goes_on_and_every_moment_of_the_destination_adds_up() {
+    for major in [15, 18] {
+        let Some((from, to, [near, far])) = bank_between_proxies(major, "cut").await else { return };
+        let program = Binary::new();
+        let mut running = start(&program, &near.url(from.name()), &far.url(to.name()));
+        streams(&mut running).await;
+        let tellers = Tellers::new(&from).await;
+        let over = AtomicBool::new(false);
+        let cutting = async {
+            let reader = to.session().await;
+            for round in 0..rounds(4) {
+                for moment in 0..10 {
+                    assert_eq!(reader.query_text(TOTAL).await, ADDS_UP, "round {round}, moment {moment}");
+                    // Not a wait for anything: other moments are to be read.
+                    tokio::time::sleep(Duration::from_millis(10 + round * 13 % 50)).await;
                 }
-            })
-            .await;
-            if round % 2 == 0 {
-                near.cut_all()
-            } else {
-                far.cut_all()
+                eventually("a mirror at work", async || {
+                    let active =
+                        "SELECT active FROM pg_replication_slots WHERE database = current_database()";
+                    match (from.query_text(active).await.as_str(), far.connections()) {
+                        ("t", 1..) => Ok(()),
+                        other => Err(format!("{other:?}")),
+                    }
+                })
+                .await;
+                if round % 2 == 0 {
+                    near.cut_all()
+                } else {
+                    far.cut_all()
+                }
+                let again =
+                    |line: &Value| line["data"]["message"].to_string().contains("connecting again after");
+                running.event("that it connects again", again).await;
             }
-            let again = |line: &Value| line["data"]["message"].to_string().contains("connecting again after");
-            running.event("that it connects again", again).await;
-        }
-        over.store(true, Ordering::Relaxed);
-    };
-    tokio::join!(transfers(&sessions, &over), cutting);
-    same(&from, &to, &running).await;
-    let outcome = end(&program, running, &from, &to).await;
-    // A report that is read after months has not a line for each of them.
-    assert_eq!(outcome.warnings("mirror_reconnects").len(), 1, "{}", outcome.text());
+            over.store(true, Ordering::Relaxed);
+        };
+        tokio::join!(tellers.work(2000, &over), cutting);
+        same(&from, &to, &running).await;
+        let outcome = end(&program, running, &from, &to).await;
+        // A report that is read after months has not a line for each of them.
+        assert_eq!(outcome.warnings("mirror_reconnects").len(), 1, "{}", outcome.text());
+    }
+}
+
+#[tokio::test]
+async fn slow_and_stalled_on_either_side_every_moment_of_the_destination_adds_up() {
+    for major in [15, 18] {
+        let Some((from, to, [near, far])) = bank_between_proxies(major, "slow").await else { return };
+        let program = Binary::new();
+        let mut running = start(&program, &near.url(from.name()), &far.url(to.name()));
+        streams(&mut running).await;
+        let tellers = Tellers::new(&from).await;
+        let over = AtomicBool::new(false);
+        let disturbing = async {
+            let reader = to.session().await;
+            let rows = "SELECT count(*) FROM history";
+            for proxy in [&near, &far] {
+                proxy.delay(Duration::from_millis(20));
+                for _ in 0..10 {
+                    assert_eq!(reader.query_text(TOTAL).await, ADDS_UP);
+                    // Not a wait for anything: other moments are to be read.
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                proxy.delay(Duration::ZERO);
+                proxy.stall();
+                let before = from.query_text(rows).await;
+                eventually("more of the load", async || match from.query_text(rows).await {
+                    now if now == before => Err(now),
+                    _ => Ok(()),
+                })
+                .await;
+                assert_eq!(reader.query_text(TOTAL).await, ADDS_UP);
+                let stalled = reader.query_text(rows).await;
+                proxy.resume();
+                eventually("more on the destination", async || match reader.query_text(rows).await {
+                    now if now == stalled => Err(now),
+                    _ => Ok(()),
+                })
+                .await;
+            }
+            over.store(true, Ordering::Relaxed);
+        };
+        tokio::join!(tellers.work(2000, &over), disturbing);
+        same(&from, &to, &running).await;
+        end(&program, running, &from, &to).await;
+    }
 }
 
 #[tokio::test]
 async fn servers_that_crash_and_come_up_again_lose_nothing() {
-    for (major, how) in [(15, "immediate"), (18, "fast")] {
+    for (major, how) in [(15, "immediate"), (15, "fast"), (18, "immediate")] {
         let (Some(source), Some(destination)) =
             (Server::with(major, Settings::new()), Server::with(major, Settings::new()))
         else {

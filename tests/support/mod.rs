@@ -10,6 +10,7 @@
 //! first test asks. Where a version cannot be had the answer is `None` and the test says so loudly and returns;
 //! with `CI=true` that is a failure, so that a green run there means that the versions did run.
 
+pub mod bank;
 pub mod binary;
 pub mod checksum;
 pub mod cloning;
