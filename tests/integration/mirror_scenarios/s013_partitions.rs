@@ -108,3 +108,47 @@ async fn s013_partition_that_is_made_later() {
     })
     .await;
 }
+
+/// Rows that a table had before it became a partition are in no stream: the table is copied, where it is here too.
+#[tokio::test]
+async fn s013_partition_that_is_attached_with_its_rows() {
+    let schema = format!(
+        "{PARTED}; CREATE TABLE bare (id int NOT NULL, at int NOT NULL, v text); INSERT INTO bare SELECT g, 5, 'before' FROM generate_series(1, 50) g;
+         CREATE TABLE keyed (id int, at int, v text, PRIMARY KEY (id, at)); INSERT INTO keyed SELECT g, 6, 'before' FROM generate_series(1, 50) g"
+    );
+    scenario("attached", &schema, async |mirror| {
+        // Without a key one of them does not follow; the other does, as what it is and then as a partition.
+        mirror.source("INSERT INTO bare SELECT g, 5, 'unseen' FROM generate_series(51, 60) g; UPDATE keyed SET v = 'seen' WHERE id < 9").await;
+        for (name, value) in [("bare", 5), ("keyed", 6)] {
+            let attach = format!("ALTER TABLE p ATTACH PARTITION {name} FOR VALUES IN ({value})");
+            mirror.source(&attach).await;
+            mirror.source(&format!("INSERT INTO p VALUES (100, {value}, 'after')")).await;
+            mirror.destination(&attach).await;
+        }
+        mirror
+            .source(
+                "CREATE TABLE made (id int NOT NULL, at int NOT NULL, v text); INSERT INTO made SELECT g, 7, 'v' FROM generate_series(1, 50) g;
+                 ALTER TABLE p ATTACH PARTITION made FOR VALUES IN (7); INSERT INTO p VALUES (100, 7, 'after')",
+            )
+            .await;
+        let running = mirror.running.as_mut().unwrap();
+        eventually("word of the partition that is not here", async || {
+            let is_it = |line: &str| line.contains("not_mirrored") && line.contains("public.made");
+            match running.printed().lines().any(is_it) {
+                true => Ok(()),
+                false => Err(said(running)),
+            }
+        })
+        .await;
+        mirror.destination("CREATE TABLE made PARTITION OF p FOR VALUES IN (7)").await;
+        eventually("the rows of all of them", async || {
+            let (from, to) = (super::rows_of(&mirror.from).await, super::rows_of(&mirror.to).await);
+            if from == to { Ok(()) } else { Err(format!("{from:#?}\n{to:#?}")) }
+        })
+        .await;
+        // From then on they follow.
+        mirror.source("UPDATE p SET v = 'later' WHERE at > 4 AND id % 2 = 0; DELETE FROM p WHERE at > 4 AND id % 5 = 0").await;
+        mirror.same().await;
+    })
+    .await;
+}
