@@ -1,5 +1,5 @@
--- Tables whose changes a publication can give out: ordinary tables and partitions that are logged, and partitioned tables that
--- are no partitions themselves; of no extension and not the server's own. With whether our role owns each and whether updates
+-- Tables with rows: ordinary tables, partitions and materialized views, and partitioned tables that are no partitions themselves;
+-- of no extension and not the server's own. A publication gives out the changes of those that are logged and no views. With whether our role owns each and whether updates
 -- and deletes name their row: by a primary key, a chosen index or all columns. A generated column is not sent: an identity
 -- that has one names nothing, and from 18 on the application's own updates and deletes of such a table fail once it is
 -- published, all columns as its identity included. A deferrable key identifies nothing: two rows may have one value for a while.
@@ -15,6 +15,8 @@ SELECT c.oid::pg_catalog.int8 AS oid,
        n.nspname::pg_catalog.text AS schema,
        c.relname::pg_catalog.text AS name,
        c.relkind = 'p' AS partitioned,
+       c.relkind = 'm' AS is_view,
+       c.relpersistence = 'u' AS unlogged,
        rn.nspname::pg_catalog.text AS root_schema,
        r.relname::pg_catalog.text AS root_name,
        pg_catalog.pg_has_role(c.relowner, 'USAGE') AS owned,
@@ -39,8 +41,8 @@ SELECT c.oid::pg_catalog.int8 AS oid,
               AND EXISTS (SELECT FROM pg_catalog.pg_attribute AS a
                            WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attgenerated <> '' AND NOT a.attisdropped)
        ) AS f (generated)
- WHERE (c.relkind = 'r' OR c.relkind = 'p' AND NOT c.relispartition)
-   AND c.relpersistence = 'p'
+ WHERE (c.relkind IN ('r', 'm') OR c.relkind = 'p' AND NOT c.relispartition)
+   AND c.relpersistence IN ('p', 'u')
    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'multiboard_sync')
    AND NOT EXISTS (
        SELECT FROM pg_catalog.pg_depend AS m

@@ -15,6 +15,8 @@ pub struct Table {
     pub name: QualifiedName,
     /// It has partitions and no rows of its own.
     pub partitioned: bool,
+    /// Whether its changes are in the log, as a table's.
+    pub stored: Stored,
     /// Of a partition, the table that it is a part of in the end.
     pub root: Option<QualifiedName>,
     /// Whether the publication that was asked about has it, or the partitioned table that it belongs to.
@@ -30,6 +32,16 @@ pub struct Table {
     pub deferrable: bool,
     /// All columns identify a row, one of them is generated, and the server (18 or newer) would refuse updates.
     pub generated_in_full: bool,
+}
+
+/// How a table's rows come into being.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    Logged,
+    /// Its changes are in no log: no publication has it.
+    Unlogged,
+    /// A materialized view, which is made anew.
+    View,
 }
 
 /// What is published, and what is not with the reason, for people.
@@ -59,7 +71,9 @@ pub fn choose(tables: &[Table], kept: impl Fn(&QualifiedName) -> bool) -> Choice
     let mut choice = Choice::default();
     let mut whole: Vec<&QualifiedName> = Vec::new();
     for root in tables.iter().filter(|table| table.partitioned && kept(&table.name)) {
-        let mut parts = tables.iter().filter(|table| table.root.as_ref() == Some(&root.name));
+        let parts = tables.iter().filter(|table| table.root.as_ref() == Some(&root.name));
+        // No change of one that is not logged comes with the whole either.
+        let mut parts = parts.filter(|part| part.stored == Stored::Logged);
         let why_not = match root {
             Table { owned: false, .. } => "our role does not own it",
             Table { identified: false, deferrable: true, .. } => {
@@ -102,7 +116,8 @@ pub struct Harm {
 
 /// Looks for tables that lost their identity since they were published.
 pub fn harm(tables: &[Table], chosen: &Choice) -> Harm {
-    let fails = |table: &Table| !table.identified || table.generated_in_full;
+    let fails =
+        |table: &Table| table.stored == Stored::Logged && (!table.identified || table.generated_in_full);
     let mut harm = Harm::default();
     for table in tables.iter().filter(|table| table.listed) {
         let parts = || tables.iter().filter(|part| part.root.as_ref() == Some(&table.name));
@@ -121,6 +136,12 @@ pub fn harm(tables: &[Table], chosen: &Choice) -> Harm {
 
 fn why_not(table: &Table) -> Option<&'static str> {
     match table {
+        Table { stored: Stored::Unlogged, .. } => Some(
+            "an unlogged table's changes are in no log. ALTER TABLE .. SET LOGGED on the source would let it follow",
+        ),
+        Table { stored: Stored::View, .. } => {
+            Some("a materialized view is no table whose changes are sent: REFRESH it on the destination")
+        }
         Table { owned: false, .. } => Some("our role does not own it, so it cannot publish it"),
         Table { generated_in_full: true, .. } => Some(
             "all of its columns identify a row, and one of them is a generated column: published, the application's own \
@@ -154,6 +175,11 @@ pub async fn tables(connection: &Connection, publication: &Ident) -> Result<Vec<
             listed: row.try_get("listed")?,
             name: QualifiedName::new(row.try_get::<_, &str>("schema")?, row.try_get::<_, &str>("name")?),
             partitioned: row.try_get("partitioned")?,
+            stored: match (row.try_get("is_view")?, row.try_get("unlogged")?) {
+                (true, _) => Stored::View,
+                (_, true) => Stored::Unlogged,
+                _ => Stored::Logged,
+            },
             root: root.map(|(schema, name): (&str, &str)| QualifiedName::new(schema, name)),
             owned: row.try_get("owned")?,
             identified: row.try_get("identified")?,
@@ -253,7 +279,7 @@ async fn roll_back(connection: &Connection) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Choice, Harm, Table, choose, harm};
+    use super::{Choice, Harm, Stored, Table, choose, harm};
     use crate::pg::QualifiedName;
 
     fn name(text: &str) -> QualifiedName {
@@ -267,6 +293,7 @@ mod tests {
             listed: false,
             name: name(text),
             partitioned: text.ends_with("_root"),
+            stored: Stored::Logged,
             root: root.map(name),
             owned: true,
             identified: true,
@@ -282,6 +309,8 @@ mod tests {
             table("a_root", None),
             table("a1", Some("a_root")),
             table("a2", Some("a_root")),
+            Table { stored: Stored::Unlogged, ..table("a3", Some("a_root")) },
+            Table { stored: Stored::View, ..table("view", None) },
             Table { identified: false, ..table("b_root", None) },
             table("b1", Some("b_root")),
             table("c_root", None),
@@ -297,7 +326,7 @@ mod tests {
         let expected = ["a_root", "empty_root", "plain", "b1", "c1"];
         assert_eq!(published, expected.map(name));
         let left_out: Vec<&str> = left_out.iter().map(|(table, _)| table.name.as_str()).collect();
-        assert_eq!(left_out, ["b_root", "c_root", "c2", "theirs", "full"]);
+        assert_eq!(left_out, ["b_root", "c_root", "a3", "view", "c2", "theirs", "full"]);
         // What is not wanted is neither published nor spoken of, and with it no whole.
         let Choice { published, left_out, .. } = choose(&all[1..4], |table| table.name.as_str() != "a2");
         assert_eq!(published, [name("a1")]);

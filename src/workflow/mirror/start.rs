@@ -43,6 +43,7 @@ pub(super) async fn publish(
         context.reporter.warn(Warning::new("not_mirrored", message).about(table));
     }
     tell_what_fires(request, context, &session).await?;
+    tell_of_large_objects(context, &session).await?;
     publication::create(&session, &request.slot(), &published).await?;
     session.close().await;
     Ok(followed)
@@ -64,6 +65,18 @@ async fn tell_what_fires(
                 format!("triggers that are ENABLE ALWAYS or REPLICA fire on the destination too: {triggers}");
             context.reporter.warn(Warning::new("triggers_fire", message).about(&table));
         }
+    }
+    Ok(())
+}
+
+/// Says that large objects stay as they were copied, where there are any.
+async fn tell_of_large_objects(context: &clone::Context, session: &connect::Connection) -> Result<()> {
+    let query = Sql::fixed("SELECT EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata)");
+    let row = session.query_one(&query, &[]).await?;
+    if row.try_get(0).map_err(|error| session.error(error))? {
+        let message =
+            "large objects are copied once and not followed: no publication gives their changes out";
+        context.reporter.warn(Warning::new("not_mirrored", message));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! 100_bugs, 007_ddl and 036_sequences: what went wrong for others once, and what is not in the log.
 
-use super::{Mirror, scenario};
-use crate::support::Outcome;
+use super::{Mirror, said, scenario};
+use crate::support::{Outcome, eventually};
 
 #[tokio::test]
 async fn s100_bugs_full_with_a_dropped_column() {
@@ -122,6 +122,45 @@ async fn s036_sequences_are_never_behind_the_rows_after_a_stop() {
         mirror.same().await;
         mirror.stop().await;
         assert_eq!(mirror.here(all).await, mirror.from.query_text(all).await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s100_bugs_what_no_change_tells_of_is_said() {
+    let schema = "CREATE UNLOGGED TABLE quick (id int PRIMARY KEY); CREATE MATERIALIZED VIEW seen AS SELECT 1 AS one; SELECT lo_from_bytea(0, 'x');
+        CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10); CREATE UNLOGGED TABLE p2 PARTITION OF p DEFAULT";
+    scenario("untold", schema, async |mirror| {
+        // The partitioned table follows all the same, with partitions that are made later.
+        mirror.source("INSERT INTO p VALUES (1), (11); CREATE TABLE looked_for (id int PRIMARY KEY)").await;
+        mirror.caught_up().await;
+        assert_eq!(mirror.here("SELECT string_agg(id::text, ',') FROM p").await, "1");
+        for (later, make) in [
+            ("looked_for", "SELECT 1"),
+            ("quick_too", "CREATE UNLOGGED TABLE quick_too (id int PRIMARY KEY)"),
+        ] {
+            mirror.source(make).await;
+            let running = mirror.running.as_mut().unwrap();
+            eventually(later, async || match running.printed().contains(&format!("public.{later}")) {
+                true => Ok(()),
+                false => Err(said(running)),
+            })
+            .await;
+        }
+        let outcome = mirror.stop().await;
+        let warnings: Vec<String> =
+            outcome.warnings("not_mirrored").iter().map(ToString::to_string).collect();
+        for words in [
+            "unlogged table",
+            "materialized view",
+            "large objects",
+            "public.p2",
+            "public.looked_for",
+            "public.quick_too",
+        ] {
+            assert!(warnings.iter().any(|warning| warning.contains(words)), "{words}: {warnings:#?}");
+        }
+        assert_eq!(warnings.len(), 6, "{warnings:#?}");
     })
     .await;
 }
