@@ -58,6 +58,9 @@ const SETTINGS: &[(u32, &str)] = &[
     (14, "SET transform_null_equals = off;"),
     // A policy becomes an error, never missing rows.
     (14, "SET row_security = off;"),
+    // What somebody has set for a database, and a clone brought with it, is for its applications.
+    (14, "SET default_transaction_isolation = 'read committed';"),
+    (14, "SET default_transaction_deferrable = off;"),
     // SET takes no empty list.
     (14, "SELECT pg_catalog.set_config('search_path', '', false);"),
 ];
@@ -86,9 +89,10 @@ pub(super) fn statements(
     for (_, statement) in SETTINGS.iter().filter(|(major, _)| version.at_least(*major)) {
         sql.push_fixed(statement);
     }
-    if read_only {
-        sql.push_fixed("SET default_transaction_read_only = on;");
-    }
+    sql.push_fixed(match read_only {
+        true => "SET default_transaction_read_only = on;",
+        false => "SET default_transaction_read_only = off;",
+    });
     let lock_timeout = settings.lock_timeout.unwrap_or_default().as_millis();
     let lock_timeout = u32::try_from(lock_timeout).unwrap_or(u32::MAX).min(i32::MAX.unsigned_abs());
     sql.push(&sql!("SET lock_timeout = {ms};", ms = lock_timeout));
@@ -146,7 +150,7 @@ mod tests {
         ));
         let sql = statements(&settings(Encoding::Named("EUC_JP".to_owned())), false, Version::OLDEST, "UTF8");
         assert!(sql.as_str().ends_with("SET client_encoding = 'EUC_JP';"));
-        assert!(!sql.as_str().contains("read_only"));
+        assert!(sql.as_str().contains("default_transaction_read_only = off;"));
     }
 
     #[test]

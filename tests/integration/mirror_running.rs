@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::binary::Running;
 use crate::support::mirroring::{PUBLICATIONS, Pair, SLOTS, stop, streams};
-use crate::support::{Binary, Fault, FaultProxy, Outcome, Point};
+use crate::support::{Binary, Fault, FaultProxy, Outcome, Point, eventually};
 
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, v text);
     INSERT INTO t SELECT g, repeat('x', 100) || g FROM generate_series(1, 2000) g";
@@ -223,5 +223,57 @@ async fn an_error_stays_with_the_mirror_until_it_goes_on() {
     pair.to.execute("DROP SCHEMA multiboard_sync CASCADE").await;
     let outcome = Outcome::of(pair.start(&[]).finish().await).expect_code(4);
     assert_eq!(outcome.error()["code"], "resync_required", "{}", outcome.text());
+    pair.drop_mirror().await;
+}
+
+/// The server asks a peer that says nothing after a minute, not after two hours: the session that applies keeps the mirror for
+/// itself for as long as its backend is there.
+#[tokio::test]
+async fn the_destination_notices_a_machine_that_is_gone() {
+    for major in [15, 18] {
+        let Some(pair) = prepare(major, "keepalive").await else { return };
+        let running = pair.streaming().await;
+        let applies = "SELECT string_agg(client_port::text, ',') FROM pg_stat_activity AS a \
+            WHERE datname = current_database() AND EXISTS (SELECT FROM pg_locks AS l WHERE l.pid = a.pid AND l.locktype = 'advisory')";
+        let port: u16 = pair.to.query_text(applies).await.parse().expect("the port of the one that applies");
+        // proc(5): local and remote address, timer 02 is that of keepalives, in hundredths of a second.
+        eventually("a timer", async || {
+            let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
+            let remote = format!(":{port:04X}");
+            let line = sockets.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+            let timer = line.filter(|line| line[2].ends_with(&remote)).map(|line| line[5].to_owned()).next();
+            let timer = timer.ok_or_else(|| "no socket".to_owned())?;
+            let left = timer.strip_prefix("02:").and_then(|left| u64::from_str_radix(left, 16).ok());
+            match left {
+                Some(left) if left <= 6_100 => Ok(()),
+                _ => Err(timer),
+            }
+        })
+        .await;
+        stop(running).await.expect_code(0);
+        pair.drop_mirror().await;
+    }
+}
+
+/// What somebody sets for a database is for its applications: a mirror writes as before.
+#[tokio::test]
+async fn settings_of_the_destination_s_database_are_not_the_mirrors() {
+    let Some(pair) = prepare(15, "settings").await else { return };
+    stop(pair.streaming().await).await.expect_code(0);
+    for setting in [
+        "default_transaction_read_only = on",
+        "default_transaction_isolation = 'serializable'",
+        "default_transaction_deferrable = on",
+        "array_nulls = off",
+        "session_replication_role = 'local'",
+    ] {
+        let set = format!("ALTER DATABASE {} SET {setting}", pair.to.name());
+        pair.to.server().execute(&set).await;
+    }
+    let running = pair.streaming().await;
+    pair.from.execute("UPDATE t SET v = 'written' WHERE id < 100").await;
+    pair.same(&running).await;
+    stop(running).await.expect_code(0);
+    pair.to.server().execute(&format!("ALTER DATABASE {} RESET ALL", pair.to.name())).await;
     pair.drop_mirror().await;
 }

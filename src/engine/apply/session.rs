@@ -55,8 +55,11 @@ pub(super) enum Again {
 /// to plan anew costs as much as a small batch; a plan by costs reads the whole table for the keys of a batch where most of it
 /// is in memory (a table of 2,000,000 rows for 9,000 keys), or goes on reading it whole when it has grown; and to compile takes
 /// longer than to run.
+///
+/// And a machine that is suspended, or whose way here was cut without a word, is known as gone within two minutes, where a server
+/// asks after two hours else: as long as this session's backend is there it has the mirror, and the locks of its transaction.
 const PREPARE: &str = "SET session_replication_role = replica; SET jit = off; SET plan_cache_mode = force_generic_plan; \
-    SET enable_seqscan = off";
+    SET enable_seqscan = off; SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 5";
 
 /// For one statement that finds its row by any columns, and back.
 pub(super) const WHOLE: &str = "SET LOCAL enable_seqscan = on";
