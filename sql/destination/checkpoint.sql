@@ -23,6 +23,13 @@ CREATE TABLE IF NOT EXISTS multiboard_sync.member (
     table_name pg_catalog.text NOT NULL,
     -- The table here that a copy of it went into, or that a person gave to it: its rows are the mirror's. NULL before that.
     destination_oid pg_catalog.oid,
+    -- Which columns of that are which of the source's, by their numbers, since it was copied; and a sum of the source's as they
+    -- were then. A name may be another column's by now.
+    column_sum pg_catalog.text,
+    source_columns pg_catalog.int2[],
+    destination_columns pg_catalog.int2[],
+    -- Names that were found to be other columns': rows may be wrong by that until the table is copied again.
+    replaced_columns pg_catalog.text[],
     -- False while a copy of it has to be brought in: its changes are not written, and its rows here are of the past.
     follows pg_catalog.bool NOT NULL,
     since pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),

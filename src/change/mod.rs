@@ -9,6 +9,7 @@
 
 pub mod aside;
 pub mod assemble;
+pub mod columns;
 pub mod members;
 pub mod positions;
 mod relation;

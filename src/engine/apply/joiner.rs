@@ -1,6 +1,7 @@
 //! Brings a new copy of tables in, in one transaction: their old rows go, the copy comes, then the changes that were made since,
 //! and from its commit on the tables follow.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,7 +13,8 @@ use super::pairing::Pairing;
 use super::session::{Session, failed};
 use super::table;
 use super::types::Types;
-use super::{Error, OnConflict, Result, membership};
+use super::{Error, OnConflict, Result, columns, membership};
+use crate::change::columns::Columns;
 use crate::change::members::Member;
 use crate::change::{Change, Column};
 use crate::connect::DestinationConnection;
@@ -41,6 +43,22 @@ impl Joiner {
     /// Whose the table of the destination is that a table's copy would go into.
     pub async fn place(&self, member: &Member) -> Result<Place> {
         membership::place(self.session.client(), &self.mirror, member, true).await
+    }
+
+    /// Looks whether what the source computes is computed here too: no copy brings it.
+    ///
+    /// # Errors
+    /// It is not.
+    pub async fn computes(&self, table: &QualifiedName, there: &Columns) -> Result<()> {
+        let Some(here) = table::read(self.session.client(), table).await? else { return Ok(()) };
+        let is_plain =
+            |name: &str| here.columns.iter().any(|column| column.name.as_str() == name && !column.generated);
+        let plain = there.columns.iter().filter(|column| column.generated && is_plain(&column.name));
+        let columns: Vec<String> = plain.map(|column| column.name.clone()).collect();
+        match columns.is_empty() {
+            true => Ok(()),
+            false => Err(Error::NotComputed { table: table.clone(), columns }),
+        }
     }
 
     /// These are brought in, under these names.
@@ -115,10 +133,11 @@ impl Joiner {
         self.session.part(rows, commit_lsn).await
     }
 
-    /// Ends the transaction: the tables follow.
-    pub async fn finish(self, members: &[Member]) -> Result<()> {
+    /// Ends the transaction: the tables follow, with these columns of the source.
+    pub async fn finish(self, members: &[Member], there: &HashMap<Oid, Columns>) -> Result<()> {
         membership::set(self.session.client(), &self.mirror, members, true).await.map_err(failed)?;
         membership::replace(self.session.client(), &self.mirror, members).await.map_err(failed)?;
+        columns::record(self.session.client(), &self.mirror, there).await?;
         self.session.execute("COMMIT").await
     }
 }

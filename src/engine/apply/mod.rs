@@ -11,6 +11,7 @@
 
 mod array;
 pub mod checkpoint;
+pub mod columns;
 mod conflict;
 mod form;
 mod full;
@@ -68,6 +69,16 @@ pub enum Error {
         id: Oid,
         here: QualifiedName,
     },
+    /// Columns of the source have the names of others that were copied.
+    #[error(
+        "table {table} of the source has other columns than those that were copied under the names of {}: what is here in the rows \
+         that did not change since is not what is there",
+        columns.join(", ")
+    )]
+    Replaced { table: QualifiedName, columns: Vec<String> },
+    /// Columns that the source computes are none here that are computed.
+    #[error("table {table} on the destination has columns that only the source computes: {}", columns.join(", "))]
+    NotComputed { table: QualifiedName, columns: Vec<String> },
     /// A table here is such that values of the source's would be lost, changed or refused.
     #[error("table {table} on the destination is not as the source's changes need it: {unlike}")]
     Unlike {
@@ -129,6 +140,13 @@ impl Classify for Error {
             Self::Misnamed { .. } => Failure::operator("mirror_table_differs", Exit::Failed).hint(
                 "give the destination's tables the names that they have on the source, or copy them again with `mirror resync`, \
                  then start the mirror again",
+            ),
+            Self::Replaced { table, .. } => Failure::operator("mirror_table_differs", Exit::Failed).hint(format!(
+                "`multiboard-sync mirror resync NAME {table}`, then start the mirror again: the table is copied again"
+            )),
+            Self::NotComputed { .. } => Failure::operator("mirror_table_differs", Exit::Failed).hint(
+                "no change brings their values: drop them on the destination and add them as generated columns, as \
+                 `multiboard-sync diff` shows, then start the mirror again",
             ),
             Self::Conflict { .. } => Failure::operator("mirror_conflict", Exit::Failed)
                 .hint("nothing of the transaction is here: mend the row on the destination and resume the mirror, copy the table again with `mirror resync`, or leave the transaction out with `mirror skip NAME --lsn LSN`"),

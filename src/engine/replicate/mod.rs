@@ -6,6 +6,7 @@
 //! ```
 
 mod ahead;
+pub mod columns;
 mod pace;
 pub mod publication;
 pub mod slot;

@@ -1,18 +1,21 @@
 //! Where a mirror begins: its slot's consistent point. The clone is of the slot's snapshot, and its staging database gets
 //! the checkpoint before the swap, so that the destination never is without the one or the other.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
 use super::diary::Diary;
 use super::waits;
+use crate::change::columns::Columns;
 use crate::change::members::Member;
 use crate::change::positions;
 use crate::connect::{Connection, DestinationConnection, Options, RawConnection, Settings};
 use crate::engine::apply::checkpoint::{self, Checkpoint};
+use crate::engine::apply::columns;
 use crate::engine::replicate::slot;
-use crate::pg::Ident;
+use crate::pg::{Ident, Oid};
 use crate::progress::MirrorPhase;
 use crate::workflow::{Error, Result};
 
@@ -25,6 +28,8 @@ pub struct Beginning {
     slot: Ident,
     /// The tables that are published, all of which the clone has.
     members: Vec<Member>,
+    /// Their columns as they were before.
+    columns: HashMap<Oid, Columns>,
     made: Mutex<Option<Made>>,
 }
 
@@ -37,8 +42,14 @@ struct Made {
 }
 
 impl Beginning {
-    pub(super) fn new(options: Options, diary: Arc<Diary>, slot: Ident, members: Vec<Member>) -> Self {
-        Self { options, diary, slot, members, made: Mutex::new(None) }
+    pub(super) fn new(
+        options: Options,
+        diary: Arc<Diary>,
+        slot: Ident,
+        members: Vec<Member>,
+        columns: HashMap<Oid, Columns>,
+    ) -> Self {
+        Self { options, diary, slot, members, columns, made: Mutex::new(None) }
     }
 
     /// A new slot, instead of the one of an earlier call, and its snapshot.
@@ -78,6 +89,7 @@ impl Beginning {
             lsn: made.created.consistent_point,
         };
         checkpoint::create(staging.client(), &begins, &self.members).await?;
+        columns::record(staging.client(), self.diary.name(), &self.columns).await?;
         made.walsender.close().await;
         Ok(())
     }

@@ -14,7 +14,7 @@ use super::hold::Holds;
 use super::join::Join;
 use super::skips::Skips;
 use super::snapshot::Making;
-use super::{Request, newcomers, sequences, write};
+use super::{Request, newcomers, replaced, sequences, write};
 use crate::change::members::Members;
 use crate::change::positions::{self, Decision, Reason};
 use crate::connect::{RawConnection, Settings};
@@ -157,15 +157,23 @@ async fn once(with: &With<'_>, binary: bool, made: &[Oid]) -> Result<()> {
         }
         joined
     };
+    let columns = async {
+        let looked = replaced::follow(request, source, destination, &over).await;
+        if looked.is_err() {
+            stopping.cancel();
+        }
+        looked
+    };
     let connected = async {
         tokio::select! {
             () = over.cancelled() => {}
             () = gauge.streams() => diary.change(|standing| standing.waits = None),
         }
     };
-    let (ended, joined, (), (), (), (), ()) = tokio::join!(
+    let (ended, joined, looked, (), (), (), (), ()) = tokio::join!(
         streaming,
         joining,
+        columns,
         newcomers::follow(request, context, source, destination, asks.clone(), &over),
         holds.tell(stands.clone()),
         sequences::follow(context, source, destination, stands.clone(), &over),
@@ -173,7 +181,7 @@ async fn once(with: &With<'_>, binary: bool, made: &[Oid]) -> Result<()> {
         connected
     );
     match ended {
-        Ok(_) => joined,
+        Ok(_) => joined.and(looked),
         Err(Ended::Failed(error)) => Err(error),
         Err(Ended::Panicked(text)) => Err(Error::Defect(text)),
     }

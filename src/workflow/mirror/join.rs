@@ -23,7 +23,7 @@ use crate::connect::{self, Settings};
 use crate::engine::apply::membership::{self, Place};
 use crate::engine::apply::types::Types;
 use crate::engine::apply::{self, joiner::Joiner};
-use crate::engine::replicate::publication;
+use crate::engine::replicate::{columns as numbers, publication};
 use crate::pg::{Ident, Lsn, Oid, Sql};
 use crate::progress::{Reporter, Update, Warning};
 use crate::sql;
@@ -131,6 +131,16 @@ impl Join<'_> {
             return Ok(());
         }
         let named: Vec<Member> = source.tables.values().map(Described::member).collect();
+        // They are locked: what is there now is what the snapshot has.
+        let beside = connect::source(&self.source.party.options, &Settings::default()).await?;
+        let there =
+            numbers::read(&beside, &named.iter().map(|member| member.oid).collect::<Vec<_>>()).await?;
+        beside.close().await;
+        for table in source.tables.values() {
+            if let Some(there) = there.get(&table.oid) {
+                joiner.computes(&table.name, there).await?;
+            }
+        }
         let mut columns = BTreeMap::new();
         for table in source.tables.values() {
             columns.insert(table.oid, joiner.columns(&table.name, table.oid, &table.columns).await?);
@@ -150,7 +160,7 @@ impl Join<'_> {
         settled.await.map_err(|_| over())?;
         // Nothing is added any more.
         kept.write(&mut joiner).await?;
-        joiner.finish(&named).await?;
+        joiner.finish(&named, &there).await?;
         for table in tables.values() {
             tracing::info!(table = %table.name, %position, "copied, and follows");
         }

@@ -30,6 +30,7 @@ pub mod overview;
 mod queue;
 mod reach;
 pub mod record;
+mod replaced;
 mod sampler;
 mod sequences;
 mod skips;
@@ -299,9 +300,9 @@ async fn publish_and_clone(
     })
     .await?;
     // Waited for in any case: a statement given up half-way may make the publication after it was looked for.
-    let members = start::publish(request, &context.run, source).await?;
+    let (members, columns) = start::publish(request, &context.run, source).await?;
     let walsender = request.walsender(&source.party);
-    let beginning = Arc::new(Beginning::new(walsender, Arc::clone(diary), request.slot(), members));
+    let beginning = Arc::new(Beginning::new(walsender, Arc::clone(diary), request.slot(), members, columns));
     let context = clone::Context { beginning: Some(beginning), ..context.run.clone() };
     clone::run(&request.clone, &context).await
 }

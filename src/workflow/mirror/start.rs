@@ -1,12 +1,15 @@
 //! Before a mirror: whether it has been there, whether the source gives changes out, and what it is to publish.
 
+use std::collections::HashMap;
+
 use super::Request;
+use crate::change::columns::Columns;
 use crate::change::members::Member;
 use crate::connect::{self, Settings};
 use crate::engine::apply::checkpoint::{self, Checkpoint};
 use crate::engine::preflight::{self, check};
-use crate::engine::replicate::publication;
-use crate::pg::{QualifiedName, Sql, sqlstate};
+use crate::engine::replicate::{columns, publication};
+use crate::pg::{Oid, QualifiedName, Sql, sqlstate};
 use crate::progress::Warning;
 use crate::safety::is_loopback;
 use crate::workflow::party::{Destination, Source};
@@ -23,13 +26,13 @@ pub(super) async fn checkpoint(request: &Request, destination: &Destination) -> 
     Ok(found)
 }
 
-/// Creates the publication over every table that can be mirrored; these come back. The others are named: they are cloned, and
+/// Creates the publication over every table that can be mirrored; these come back, with their columns as they are before the copy. The others are named: they are cloned, and
 /// stay behind.
 pub(super) async fn publish(
     request: &Request,
     context: &clone::Context,
     source: &Source,
-) -> Result<Vec<Member>> {
+) -> Result<(Vec<Member>, HashMap<Oid, Columns>)> {
     let session = connect::source(&source.party.options, &Settings::default()).await?;
     let tables = publication::tables(&session, &request.slot()).await?;
     let kept = |table: &QualifiedName| is_kept(request, table);
@@ -45,8 +48,10 @@ pub(super) async fn publish(
     tell_what_fires(request, context, &session).await?;
     tell_of_large_objects(context, &session).await?;
     publication::create(&session, &request.slot(), &published).await?;
+    let oids: Vec<Oid> = followed.iter().map(|member| member.oid).collect();
+    let columns = columns::read(&session, &oids).await?;
     session.close().await;
-    Ok(followed)
+    Ok((followed, columns))
 }
 
 /// Names the triggers that will do on the destination what they did on the source already.
