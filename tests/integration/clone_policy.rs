@@ -22,7 +22,7 @@ fn own_address() -> Option<IpAddr> {
 }
 
 /// A server that listens at all of this machine's addresses, and its URL at the one that is not loopback.
-fn listening(settings: Settings) -> Option<(Server, impl Fn(&str) -> String)> {
+pub(crate) fn listening(settings: Settings) -> Option<(Server, impl Fn(&str) -> String)> {
     let own = own_address()?;
     let hba = "local all all trust\nhost all all all trust\nhost replication all all trust\n";
     let server = Server::with(15, settings.set("listen_addresses", "*").hba(hba))?;

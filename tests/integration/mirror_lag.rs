@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
+use crate::clone_policy::listening;
 use crate::support::binary::Running;
-use crate::support::mirroring::{Pair, SLOTS, streams};
+use crate::support::mirroring::{Pair, SLOTS, stop, streams};
 use crate::support::{Binary, FaultProxy, Outcome, Server, Settings, destination, eventually};
 
 const TABLE: &str =
@@ -202,4 +203,34 @@ async fn beside_a_busy_neighbour_an_idle_mirror_keeps_no_log() {
     running.interrupt();
     running.finish().await.expect_code(0);
     program.run(&["mirror", "drop", "m"]).await.expect_code(0);
+}
+
+#[tokio::test]
+async fn a_source_elsewhere_has_to_bound_what_its_slot_keeps_or_that_is_accepted() {
+    for (bound, more, starts) in
+        [(None, &[][..], false), (None, &["--accept-unbounded-wal"], true), (Some("64MB"), &[], true)]
+    {
+        let settings = match bound {
+            None => Settings::new(),
+            Some(bound) => Settings::new().set("max_slot_wal_keep_size", bound),
+        };
+        let Some((server, url)) = listening(settings) else { return };
+        let server: &'static Server = Box::leak(Box::new(server));
+        let Some(pair) = Pair::prepare_on(server, "elsewhere", "CREATE TABLE t (id int PRIMARY KEY)").await
+        else {
+            return;
+        };
+        let mut running =
+            pair.start_between(&format!("{}?sslmode=disable", url(pair.from.name())), &pair.to.url(), more);
+        if starts {
+            streams(&mut running).await;
+            stop(running).await.expect_code(0);
+            pair.ask("drop").await;
+        } else {
+            let outcome = Outcome::of(running.finish().await).expect_code(3);
+            assert_eq!(outcome.error()["code"], "unbounded_wal", "{}", outcome.text());
+            outcome.expect_error(&["max_slot_wal_keep_size", "--accept-unbounded-wal"]);
+        }
+        pair.nothing_on_the_source().await;
+    }
 }

@@ -1,7 +1,9 @@
 //! 100_bugs, 007_ddl and 036_sequences: what went wrong for others once, and what is not in the log.
 
+use std::time::Duration;
+
 use super::{Mirror, said, scenario};
-use crate::support::{Outcome, eventually};
+use crate::support::{Outcome, eventually, eventually_within};
 
 #[tokio::test]
 async fn s100_bugs_full_with_a_dropped_column() {
@@ -103,6 +105,22 @@ async fn s007_ddl_a_publication_that_is_gone() {
         assert!(matches!(outcome.output.code, Some(1 | 4)), "{}", outcome.text());
         outcome.expect_error(&["publication", &name]);
         assert_eq!(mirror.here("SELECT count(*) FROM t").await, "1");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s036_sequences_follow_while_the_mirror_runs() {
+    scenario("sequences_run", "CREATE SEQUENCE s", async |mirror| {
+        mirror.source("SELECT setval('s', 5000)").await;
+        // Looked at every half minute.
+        eventually_within(Duration::from_secs(90), "the sequence's value", async || {
+            match mirror.here("SELECT last_value FROM s").await {
+                text if text == "5000" => Ok(()),
+                text => Err(text),
+            }
+        })
+        .await;
     })
     .await;
 }
