@@ -119,7 +119,7 @@ impl Joiner {
         for change in changes {
             match change {
                 Change::Truncate { relations, .. } => {
-                    self.session.part(std::mem::take(&mut rows), commit_lsn).await?;
+                    self.part(std::mem::take(&mut rows), commit_lsn).await?;
                     for relation in &relations {
                         self.session.check(relation).await?;
                     }
@@ -130,7 +130,14 @@ impl Joiner {
                 change => rows.push(change),
             }
         }
-        self.session.part(rows, commit_lsn).await
+        self.part(rows, commit_lsn).await
+    }
+
+    async fn part(&mut self, rows: Vec<Change>, commit_lsn: Lsn) -> Result<()> {
+        match self.session.part(rows, commit_lsn).await {
+            Err(Error::Conflict { conflict, .. }) => Err(Error::CopyConflict(conflict)),
+            done => done,
+        }
     }
 
     /// Ends the transaction: the tables follow, with these columns of the source.

@@ -100,6 +100,9 @@ pub enum Error {
         /// Where its transaction's commit begins: no other's does. Its end may be where the next one's begins.
         lsn: Lsn,
     },
+    /// The same while a table is copied again: its changes are written many transactions at once, so none is named to be left out.
+    #[error("{0} (one of the changes that came while the table was copied)")]
+    CopyConflict(Box<Conflict>),
     /// Pieces came in an order that makes no transaction: a defect.
     #[error("changes came out of turn: {0}")]
     Turn(&'static str),
@@ -150,6 +153,8 @@ impl Classify for Error {
             ),
             Self::Conflict { .. } => Failure::operator("mirror_conflict", Exit::Failed)
                 .hint("nothing of the transaction is here: mend the row on the destination and resume the mirror, copy the table again with `mirror resync`, or leave the transaction out with `mirror skip NAME --lsn LSN`"),
+            Self::CopyConflict(_) => Failure::operator("mirror_conflict", Exit::Failed)
+                .hint("the copy is not here: mend what is in its way on the destination and resume the mirror, which copies the table again"),
             Self::Turn(_) => Failure::bug("apply_turn"),
             // It may be one of ours whose connection broke: it ends by itself.
             Self::AppliedElsewhere { .. } => Failure::retry("mirror_applied_elsewhere"),

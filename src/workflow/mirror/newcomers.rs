@@ -95,7 +95,7 @@ async fn once(
                     .to_owned(),
             ),
             Place::Taken => Some(format!(
-                "the destination's table of that name has rows that no mirror brought. `multiboard-sync mirror resync {} {}` \
+                "the destination's table of that name has rows, and never followed it. `multiboard-sync mirror resync {} {}` \
                  removes them, and copies the source's",
                 for_people(&request.name),
                 member.name

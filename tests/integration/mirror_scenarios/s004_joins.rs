@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::{Mirror, said, scenario};
-use crate::support::{Session, eventually};
+use crate::support::{Outcome, Session, eventually};
 
 const TABLES: &str = "CREATE TABLE first (id int PRIMARY KEY, v int); CREATE TABLE second (id int PRIMARY KEY, v int);
     INSERT INTO first SELECT g, g FROM generate_series(1, 1000) g; INSERT INTO second SELECT g, g FROM generate_series(1, 1000) g";
@@ -16,6 +16,19 @@ impl Mirror {
     /// Marks tables to be copied again; the process that runs has to be in the middle of nothing.
     pub(super) async fn resync(&self, tables: &[&str]) {
         self.program.run(&[&["mirror", "resync", "m"], tables].concat()).await.expect_code(0);
+    }
+
+    /// Has both tables copied again, and lets the copies wait before their first row until this session ends its transaction.
+    async fn copies_wait(&self) -> Session {
+        let (here, look) = (self.to.session().await, self.to.session().await);
+        here.execute_all("BEGIN; LOCK TABLE first, second IN SHARE MODE").await;
+        self.resync(&["public.first", "public.second"]).await;
+        eventually("tables that are to be emptied", async || {
+            let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            if look.query_text(waits).await == "1" { Ok(()) } else { Err("nobody waits".to_owned()) }
+        })
+        .await;
+        here
     }
 
     /// Waits for a warning that says these words.
@@ -80,16 +93,8 @@ async fn s004_a_table_that_is_written_anew_before_it_is_copied_again_comes_in_wh
 #[tokio::test]
 async fn s004_a_table_cannot_be_written_anew_until_it_is_copied() {
     scenario("rewriting", TABLES, async |mirror| {
-        // The copies wait before their first row.
-        let (here, there) = (mirror.to.session().await, mirror.from.session().await);
-        let (look_here, look) = (mirror.to.session().await, mirror.from.session().await);
-        here.execute_all("BEGIN; LOCK TABLE first, second IN SHARE MODE").await;
-        mirror.resync(&["public.first", "public.second"]).await;
-        eventually("tables that are to be emptied", async || {
-            let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-            if look_here.query_text(waits).await == "1" { Ok(()) } else { Err("nobody waits".to_owned()) }
-        })
-        .await;
+        let here = mirror.copies_wait().await;
+        let (there, look) = (mirror.from.session().await, mirror.from.session().await);
         let rewriting = there.execute_all(REWRITE);
         let letting_go = async {
             let over = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query ~ '^ALTER' AND (state = 'idle' OR wait_event_type = 'Lock')";
@@ -100,6 +105,29 @@ async fn s004_a_table_cannot_be_written_anew_until_it_is_copied() {
             here.execute_all("COMMIT").await;
         };
         tokio::join!(rewriting, letting_go);
+        mirror.all_follow().await;
+        mirror.same().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s004_a_change_that_does_not_go_while_its_table_is_copied_names_no_transaction_to_leave_out() {
+    scenario("copy_conflict", TABLES, async |mirror| {
+        for text in ["violates check constraint", "current transaction is aborted"] {
+            mirror.to.announce(text);
+        }
+        mirror.destination("ALTER TABLE second ADD CONSTRAINT small CHECK (v < 5000)").await;
+        let here = mirror.copies_wait().await;
+        mirror.source("INSERT INTO second VALUES (9998, 1); INSERT INTO second VALUES (9999, 9999); INSERT INTO second VALUES (10000, 1)").await;
+        // What came before the fence is kept for the copy.
+        mirror.caught_up().await;
+        here.execute_all("COMMIT").await;
+        let outcome = Outcome::of(mirror.running().finish().await).expect_code(1);
+        outcome.expect_error(&["mirror_conflict", "public.second", "id = 9999", "while the table was copied"]);
+        assert!(!outcome.error().to_string().contains("committed at"), "{}", outcome.text());
+        mirror.destination("ALTER TABLE second DROP CONSTRAINT small").await;
+        mirror.start().await;
         mirror.all_follow().await;
         mirror.same().await;
     })
