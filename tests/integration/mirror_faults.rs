@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use crate::support::bank::{ADDS_UP, BANK, TOTAL, Tellers};
 use crate::support::binary::Running;
@@ -83,10 +84,11 @@ async fn cut_off_on_either_side_it_goes_on_and_every_moment_of_the_destination_a
         let mut running = start(&program, &near.url(from.name()), &far.url(to.name()));
         streams(&mut running).await;
         let tellers = Tellers::new(&from).await;
-        let over = AtomicBool::new(false);
+        let permits = Semaphore::new(0);
         let cutting = async {
             let reader = to.session().await;
             for round in 0..rounds(4) {
+                permits.add_permits(150);
                 for moment in 0..10 {
                     assert_eq!(reader.query_text(TOTAL).await, ADDS_UP, "round {round}, moment {moment}");
                     // Not a wait for anything: other moments are to be read.
@@ -110,9 +112,9 @@ async fn cut_off_on_either_side_it_goes_on_and_every_moment_of_the_destination_a
                     |line: &Value| line["data"]["message"].to_string().contains("connecting again after");
                 running.event("that it connects again", again).await;
             }
-            over.store(true, Ordering::Relaxed);
+            permits.close();
         };
-        tokio::join!(tellers.work(2000, &over), cutting);
+        tokio::join!(tellers.work_for(2000, &permits), cutting);
         same(&from, &to, &running).await;
         let outcome = end(&program, running, &from, &to).await;
         // A report that is read after months has not a line for each of them.

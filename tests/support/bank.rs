@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 use super::{Database, Session};
 
 /// Its tables and first rows.
@@ -31,30 +33,39 @@ impl Tellers {
         let mut step = 0_u32;
         while !over.load(Ordering::Relaxed) {
             step += 1;
-            let [one, other, third] = &self.0;
-            let pick = |salt: u32| (step * salt % 10 + 1, step * (salt + 4) % 10 + 11);
-            // The one begins first and commits last; they meet in no row.
-            let (low, high) = (pick(3).0, pick(7).1);
-            let large = format!(
-                "INSERT INTO history (account, delta) SELECT g, CASE WHEN g % 2 = 0 THEN 1 ELSE -1 END FROM generate_series(1, {many}) g"
-            );
-            let has_large = many > 0 && step.is_multiple_of(20);
-            if has_large {
-                let (to_keep, to_roll_back) = (&large, &large);
-                third
-                    .execute_all(&format!("BEGIN; {to_keep}; SAVEPOINT s; {to_roll_back}; ROLLBACK TO s"))
-                    .await;
-            }
-            one.execute_all(&format!(
-                "BEGIN; SAVEPOINT a; {}; ROLLBACK TO a",
-                transfer(low, low % 10 + 1, 5)
-            ))
+            self.step(many, step).await;
+        }
+    }
+
+    /// [`Tellers::work`], a step for each permit, until they are closed: no more is done than somebody can follow.
+    pub async fn work_for(&self, many: u32, permits: &Semaphore) {
+        let mut step = 0_u32;
+        while let Ok(permit) = permits.acquire().await {
+            permit.forget();
+            step += 1;
+            self.step(many, step).await;
+        }
+    }
+
+    async fn step(&self, many: u32, step: u32) {
+        let [one, other, third] = &self.0;
+        let pick = |salt: u32| (step * salt % 10 + 1, step * (salt + 4) % 10 + 11);
+        // The one begins first and commits last; they meet in no row.
+        let (low, high) = (pick(3).0, pick(7).1);
+        let large = format!(
+            "INSERT INTO history (account, delta) SELECT g, CASE WHEN g % 2 = 0 THEN 1 ELSE -1 END FROM generate_series(1, {many}) g"
+        );
+        let has_large = many > 0 && step.is_multiple_of(20);
+        if has_large {
+            let (to_keep, to_roll_back) = (&large, &large);
+            third.execute_all(&format!("BEGIN; {to_keep}; SAVEPOINT s; {to_roll_back}; ROLLBACK TO s")).await;
+        }
+        one.execute_all(&format!("BEGIN; SAVEPOINT a; {}; ROLLBACK TO a", transfer(low, low % 10 + 1, 5)))
             .await;
-            other.execute_all(&format!("BEGIN; {}; COMMIT", transfer(high, (high - 10) % 10 + 11, 2))).await;
-            one.execute_all(&format!("{}; COMMIT", transfer(low, low % 10 + 1, 1))).await;
-            if has_large {
-                third.execute_all(&format!("{large}; COMMIT")).await;
-            }
+        other.execute_all(&format!("BEGIN; {}; COMMIT", transfer(high, (high - 10) % 10 + 11, 2))).await;
+        one.execute_all(&format!("{}; COMMIT", transfer(low, low % 10 + 1, 1))).await;
+        if has_large {
+            third.execute_all(&format!("{large}; COMMIT")).await;
         }
     }
 }

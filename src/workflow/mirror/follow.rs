@@ -61,7 +61,7 @@ pub(super) async fn follow(
     // Types that the source made after its types were read.
     let mut made = Vec::new();
     loop {
-        let began = Instant::now();
+        let (began, applied) = (Instant::now(), gauge.now().transactions());
         let error = match once(&with, binary, &made).await {
             Ok(()) => return Ok(()),
             Err(Error::Apply(apply::Error::TypeUnknown { table, oid })) if !made.contains(&oid) => {
@@ -77,7 +77,8 @@ pub(super) async fn follow(
             Err(error) if error.classify().next != Next::Retry => return Err(error),
             Err(error) => error,
         };
-        if began.elapsed() > LONGEST_PAUSE {
+        // A way that breaks again and again, and carries something each time, is taken again at once.
+        if gauge.now().transactions() > applied || began.elapsed() > LONGEST_PAUSE {
             pause = FIRST_PAUSE;
         }
         diary.connects_again(&error)?;
