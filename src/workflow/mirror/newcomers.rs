@@ -49,13 +49,16 @@ pub(super) async fn follow(
 #[derive(Default)]
 struct Told {
     looked: bool,
-    tables: HashSet<QualifiedName>,
+    /// Why not, as it was said last; `None`: it was said in other words.
+    tables: HashMap<QualifiedName, Option<String>>,
 }
 
 impl Told {
-    /// Says it once. What could not be followed when the mirror began was said then.
+    /// Says it once for each reason. What could not be followed when the mirror began was said then.
     fn say(&mut self, reporter: &Reporter, table: &QualifiedName, why_not: &str, quietly: bool) {
-        if self.tables.insert(table.clone()) && !quietly {
+        let before = self.tables.insert(table.clone(), Some(why_not.to_owned()));
+        let is_new = before.is_none_or(|before| before.is_some_and(|before| before != why_not));
+        if is_new && !quietly {
             let warning =
                 Warning::new("not_mirrored", format!("new on the source and not followed: {why_not}"));
             reporter.warn(warning.about(table));
@@ -163,6 +166,6 @@ async fn without_identity(
         .filter(stands)
         .map(|table| Member { oid: table.oid, name: table.name.clone() })
         .collect();
-    told.tables.extend(left.iter().map(|member| member.name.clone()));
+    told.tables.extend(left.iter().map(|member| (member.name.clone(), None)));
     Ok(left)
 }

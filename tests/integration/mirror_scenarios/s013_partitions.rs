@@ -109,7 +109,8 @@ async fn s013_partition_that_is_made_later() {
     .await;
 }
 
-/// Rows that a table had before it became a partition are in no stream: the table is copied, where it is here too.
+/// Rows that a table had before it became a partition are in no stream: the table is copied, where it is here too, and asked about
+/// where it has rows here that never followed.
 #[tokio::test]
 async fn s013_partition_that_is_attached_with_its_rows() {
     let schema = format!(
@@ -141,6 +142,20 @@ async fn s013_partition_that_is_attached_with_its_rows() {
         })
         .await;
         mirror.destination("CREATE TABLE made PARTITION OF p FOR VALUES IN (7)").await;
+        let running = mirror.running.as_mut().unwrap();
+        eventually("word of the rows that are here", async || {
+            match running.printed().contains("mirror resync m public.bare") {
+                true => Ok(()),
+                false => Err(said(running)),
+            }
+        })
+        .await;
+        // It can be asked for once it is on record.
+        eventually("its copy is asked for", async || {
+            let asked = mirror.program.run(&["mirror", "resync", "m", "public.bare"]).await;
+            if asked.code == Some(0) { Ok(()) } else { Err(asked.stderr) }
+        })
+        .await;
         eventually("the rows of all of them", async || {
             let (from, to) = (super::rows_of(&mirror.from).await, super::rows_of(&mirror.to).await);
             if from == to { Ok(()) } else { Err(format!("{from:#?}\n{to:#?}")) }
