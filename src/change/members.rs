@@ -24,11 +24,12 @@ pub struct Members {
 
 /// How a table stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stand {
+pub enum Stand {
     Follows,
     /// A copy of it is on its way: its changes are kept.
     Aside,
-    /// The destination has no such table: its changes are dropped, and a copy brings it in when there is one.
+    /// The destination has no such table, or the publication gives it no more: its changes are dropped, and a copy brings it
+    /// in when that is otherwise.
     Absent,
 }
 
@@ -44,11 +45,9 @@ pub struct Parted {
 }
 
 impl Members {
-    /// Those that follow and those that stand aside, as they were recorded.
-    pub fn new(recorded: impl IntoIterator<Item = (Oid, bool)>) -> Self {
-        let stand = |follows| if follows { Stand::Follows } else { Stand::Aside };
-        let stands: HashMap<_, _> =
-            recorded.into_iter().map(|(oid, follows)| (oid, stand(follows))).collect();
+    /// As they were recorded.
+    pub fn new(recorded: impl IntoIterator<Item = (Oid, Stand)>) -> Self {
+        let stands: HashMap<_, _> = recorded.into_iter().collect();
         let aside = stands.values().filter(|stand| **stand == Stand::Aside).count();
         Self { stands, aside }
     }
@@ -78,7 +77,7 @@ impl Members {
         self.set(oid, Stand::Follows);
     }
 
-    /// The destination has no such table.
+    /// The destination has no such table, or it is given no more.
     pub fn set_absent(&mut self, oid: Oid) {
         self.set(oid, Stand::Absent);
     }
@@ -133,12 +132,12 @@ impl Members {
 
 #[cfg(test)]
 mod tests {
-    use super::{Member, Members, Parted};
+    use super::{Member, Members, Parted, Stand};
     use crate::change::samples::{insert, relation, truncate};
 
     #[test]
     fn changes_are_told_apart_by_their_tables_and_unknown_ones_stand_aside() {
-        let mut members = Members::new([(1, true), (2, false)]);
+        let mut members = Members::new([(1, Stand::Follows), (2, Stand::Aside)]);
         assert!(members.is_any_aside() && members.follows(1) && !members.follows(2));
         let changes = vec![insert(1), insert(2), insert(3), truncate(&[1, 2, 3]), insert(3)];
         let newcomer = Member { oid: 3, name: relation(3).name.clone() };

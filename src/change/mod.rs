@@ -10,6 +10,7 @@
 pub mod aside;
 pub mod assemble;
 pub mod columns;
+pub mod given;
 pub mod members;
 pub mod positions;
 mod relation;

@@ -10,6 +10,7 @@ use crate::engine::apply;
 use crate::failure::Classify;
 use crate::id::JobId;
 use crate::job;
+use crate::pg::Ident;
 use crate::workflow::mirror::{self, record::Record};
 use crate::workflow::party::unix_ms;
 
@@ -20,6 +21,11 @@ pub(super) struct Options {
     #[arg(long, value_name = "NAME")]
     #[serde(skip)]
     name: Option<String>,
+    /// A publication of the source to follow, which stays as it is; its row filters and column lists hold for the copy too
+    /// [default: one that the mirror makes, of all that can be followed]
+    #[arg(long, value_name = "NAME")]
+    #[serde(skip)]
+    publication: Option<String>,
     /// Go on although the source bounds neither the log that a slot keeps nor the time
     #[arg(long)]
     accept_unbounded_wal: bool,
@@ -66,6 +72,7 @@ impl Options {
             .map_err(|error| mirror::Error::Options { name: record.name.clone(), why: error.to_string() })?;
         arguments.name = Some(record.name.clone());
         arguments.wal_budget = Some(record.of.wal_budget);
+        arguments.publication = (!record.of.own_publication).then(|| record.of.publication.clone());
         arguments.clone.from = record.of.source.reach.clone();
         arguments.clone.to = record.of.destination.reach.clone();
         Ok(arguments)
@@ -85,6 +92,7 @@ pub(in crate::cli) fn request(
     Ok(mirror::Request {
         clone: arguments.clone.request(id.clone(), source, destination, selection),
         name: record.name.clone(),
+        publication: arguments.publication.as_deref().map(Ident::new),
         accept_unbounded_wal: arguments.accept_unbounded_wal,
         wal_budget: arguments.wal_budget,
         on_conflict: arguments.on_conflict.into(),
@@ -115,6 +123,7 @@ pub(super) async fn run(context: &Context, arguments: Options) -> Outcome {
     let request = mirror::Request {
         clone: arguments.clone.request(id.clone(), source, destination, selection),
         name,
+        publication: arguments.publication.as_deref().map(Ident::new),
         accept_unbounded_wal: arguments.accept_unbounded_wal || accepted,
         wal_budget: arguments.wal_budget,
         on_conflict: arguments.on_conflict.into(),

@@ -3,7 +3,7 @@
 use tokio_postgres::Client;
 
 use super::{Error, Result, membership};
-use crate::change::members::Member;
+use crate::change::given::Given;
 use crate::pg::Lsn;
 
 /// A mirror's checkpoint.
@@ -18,8 +18,8 @@ pub struct Checkpoint {
     pub lsn: Lsn,
 }
 
-/// Makes the tables, and the mirror's rows in them: with the rows of a copy that was taken at its position. `members` are in it.
-pub async fn create(client: &Client, checkpoint: &Checkpoint, members: &[Member]) -> Result<()> {
+/// Makes the tables, and the mirror's rows in them: with the rows of a copy that was taken at its position. `given` is in it.
+pub async fn create(client: &Client, checkpoint: &Checkpoint, given: &[Given]) -> Result<()> {
     let doing = "creating the checkpoint";
     let failed = |source| Error::Destination { doing, source };
     client.batch_execute(include_str!("../../../sql/destination/checkpoint.sql")).await.map_err(failed)?;
@@ -28,7 +28,8 @@ pub async fn create(client: &Client, checkpoint: &Checkpoint, members: &[Member]
     let Checkpoint { mirror, system_identifier, timeline, slot, lsn } = checkpoint;
     let lsn = lsn.to_string();
     client.execute(insert, &[mirror, system_identifier, timeline, slot, &lsn]).await.map_err(failed)?;
-    membership::set(client, mirror, members, true).await.map_err(failed)
+    let members: Vec<_> = given.iter().map(|one| (one.member.clone(), one.entry.clone())).collect();
+    membership::follow(client, mirror, &members).await.map_err(failed)
 }
 
 /// Reads a mirror's checkpoint; `None` where there is none.

@@ -15,6 +15,7 @@ use super::table;
 use super::types::Types;
 use super::{Error, OnConflict, Result, columns, membership};
 use crate::change::columns::Columns;
+use crate::change::given::Entry;
 use crate::change::members::Member;
 use crate::change::{Change, Column};
 use crate::connect::DestinationConnection;
@@ -140,11 +141,14 @@ impl Joiner {
         }
     }
 
-    /// Ends the transaction: the tables follow, with these columns of the source.
-    pub async fn finish(self, members: &[Member], there: &HashMap<Oid, Columns>) -> Result<()> {
-        membership::set(self.session.client(), &self.mirror, members, true).await.map_err(failed)?;
-        membership::replace(self.session.client(), &self.mirror, members).await.map_err(failed)?;
-        columns::record(self.session.client(), &self.mirror, there).await?;
+    /// Ends the transaction: the tables follow, as what they were in the publication when they were copied, and with these
+    /// columns of the source.
+    pub async fn finish(self, members: &[(Member, Entry)], there: &HashMap<Oid, Columns>) -> Result<()> {
+        let client = self.session.client();
+        membership::follow(client, &self.mirror, members).await.map_err(failed)?;
+        let members: Vec<Member> = members.iter().map(|(member, _)| member.clone()).collect();
+        membership::replace(client, &self.mirror, &members).await.map_err(failed)?;
+        columns::record(client, &self.mirror, there).await?;
         self.session.execute("COMMIT").await
     }
 }

@@ -5,35 +5,80 @@ use tokio_postgres::Client;
 
 use super::table::{self, Here};
 use super::{Error, Result};
-use crate::change::members::Member;
+use crate::change::given::{Entry, Recorded};
+use crate::change::members::{Member, Stand};
 use crate::pg::{Oid, QualifiedName, Sql};
 use crate::sql;
 
-/// Records that tables follow from now on, or stand aside, in whatever transaction is open.
-pub(super) async fn set(
+/// Records that tables follow from now on, as what they are in the publication, in whatever transaction is open.
+pub(super) async fn follow(
+    client: &Client,
+    mirror: &str,
+    members: &[(Member, Entry)],
+) -> std::result::Result<(), tokio_postgres::Error> {
+    let entries: Vec<Option<String>> = members.iter().map(|(_, entry)| Some(entry.to_string())).collect();
+    let members: Vec<&Member> = members.iter().map(|(member, _)| member).collect();
+    set(client, mirror, &members, true, &entries).await
+}
+
+/// Records that tables stand aside, in whatever transaction is open.
+pub(super) async fn leave(
     client: &Client,
     mirror: &str,
     members: &[Member],
-    follows: bool,
 ) -> std::result::Result<(), tokio_postgres::Error> {
-    let set = "INSERT INTO multiboard_sync.member (mirror, source_oid, schema_name, table_name, follows, destination_oid) \
-        SELECT $1, u.source_oid, u.schema_name, u.table_name, $5, \
+    let members: Vec<&Member> = members.iter().collect();
+    let entries = vec![Some(String::new()); members.len()];
+    set(client, mirror, &members, false, &entries).await
+}
+
+async fn set(
+    client: &Client,
+    mirror: &str,
+    members: &[&Member],
+    follows: bool,
+    entries: &[Option<String>],
+) -> std::result::Result<(), tokio_postgres::Error> {
+    let set = "INSERT INTO multiboard_sync.member (mirror, source_oid, schema_name, table_name, follows, entry, destination_oid) \
+        SELECT $1, u.source_oid, u.schema_name, u.table_name, $5, u.entry, \
                CASE WHEN $5 THEN pg_catalog.to_regclass(pg_catalog.format('%I.%I', u.schema_name, u.table_name))::pg_catalog.oid END \
           FROM ROWS FROM (pg_catalog.unnest($2::pg_catalog.int8[]), pg_catalog.unnest($3::pg_catalog.text[]), \
-                          pg_catalog.unnest($4::pg_catalog.text[])) AS u (source_oid, schema_name, table_name) \
+                          pg_catalog.unnest($4::pg_catalog.text[]), pg_catalog.unnest($6::pg_catalog.text[])) \
+            AS u (source_oid, schema_name, table_name, entry) \
         ON CONFLICT (mirror, source_oid) DO UPDATE \
-           SET schema_name = EXCLUDED.schema_name, table_name = EXCLUDED.table_name, follows = EXCLUDED.follows, since = pg_catalog.now(), \
+           SET schema_name = EXCLUDED.schema_name, table_name = EXCLUDED.table_name, follows = EXCLUDED.follows, \
+               entry = EXCLUDED.entry, since = pg_catalog.now(), \
                destination_oid = COALESCE(EXCLUDED.destination_oid, member.destination_oid)";
-    let oids = oids(members);
+    let oids = oids(members.iter().copied());
     let schemas: Vec<&str> = members.iter().map(|member| member.name.schema.as_str()).collect();
     let tables: Vec<&str> = members.iter().map(|member| member.name.name.as_str()).collect();
-    client.execute(set, &[&mirror, &oids, &schemas, &tables, &follows]).await.map(drop)
+    client.execute(set, &[&mirror, &oids, &schemas, &tables, &follows, &entries]).await.map(drop)
+}
+
+/// Records that the publication gives these tables no more.
+pub async fn take_out(client: &Client, mirror: &str, members: &[Member]) -> Result<()> {
+    let failed =
+        |source| Error::Destination { doing: "recording that tables do not follow any more", source };
+    let members: Vec<&Member> = members.iter().collect();
+    set(client, mirror, &members, false, &vec![None; members.len()]).await.map_err(failed)
+}
+
+/// Records that tables that follow are something else in the publication by now, and were in it all the time.
+pub async fn renew(client: &Client, mirror: &str, entries: &[(Oid, Entry)]) -> Result<()> {
+    let failed =
+        |source| Error::Destination { doing: "recording what tables are in the publication", source };
+    let renew = "UPDATE multiboard_sync.member AS m SET entry = u.entry \
+          FROM ROWS FROM (pg_catalog.unnest($2::pg_catalog.int8[]), pg_catalog.unnest($3::pg_catalog.text[])) AS u (source_oid, entry) \
+         WHERE m.mirror = $1 AND m.source_oid = u.source_oid AND m.follows";
+    let (oids, entries): (Vec<i64>, Vec<String>) =
+        entries.iter().map(|(oid, entry)| (i64::from(*oid), entry.to_string())).unzip();
+    client.execute(renew, &[&mirror, &oids, &entries]).await.map(drop).map_err(failed)
 }
 
 /// Marks tables to stand aside, while nobody applies the mirror: whoever applies it next brings copies of them in.
 pub async fn stand_aside(client: &Client, mirror: &str, members: &[Member]) -> Result<()> {
     let failed = |source| Error::Destination { doing: "marking tables to be copied again", source };
-    set(client, mirror, members, false).await.map_err(failed)?;
+    leave(client, mirror, members).await.map_err(failed)?;
     let give = "UPDATE multiboard_sync.member AS m SET destination_oid = t.oid \
           FROM pg_catalog.pg_class AS t JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace \
          WHERE m.mirror = $1 AND m.source_oid = ANY ($2) AND n.nspname = m.schema_name AND t.relname = m.table_name AND t.relkind IN ('r', 'p')";
@@ -102,20 +147,26 @@ pub(super) async fn replace(
     client.execute(forget, &[&mirror, &oids(members)]).await.map(drop)
 }
 
-fn oids(members: &[Member]) -> Vec<i64> {
-    members.iter().map(|member| i64::from(member.oid)).collect()
+fn oids<'a>(members: impl IntoIterator<Item = &'a Member>) -> Vec<i64> {
+    members.into_iter().map(|member| i64::from(member.oid)).collect()
 }
 
-/// The tables of a mirror, and whether each follows.
-pub async fn read(client: &Client, mirror: &str) -> Result<Vec<(Member, bool)>> {
+/// The tables of a mirror, and how each stands.
+pub async fn read(client: &Client, mirror: &str) -> Result<Vec<Recorded>> {
     let failed = |source| Error::Destination { doing: "reading the tables of the mirror", source };
-    let query = "SELECT source_oid, schema_name, table_name, follows FROM multiboard_sync.member WHERE mirror = $1 ORDER BY source_oid";
+    let query = "SELECT source_oid, schema_name, table_name, follows, entry FROM multiboard_sync.member WHERE mirror = $1 ORDER BY source_oid";
     let rows = client.query(query, &[&mirror]).await.map_err(failed)?;
     let members = rows.iter().map(|row| {
         let name = QualifiedName::new(row.try_get::<_, &str>(1)?, row.try_get::<_, &str>(2)?);
         // It was an oid when it was written.
         let oid = Oid::try_from(row.try_get::<_, i64>(0)?).unwrap_or_default();
-        Ok((Member { oid, name }, row.try_get(3)?))
+        let entry: Option<&str> = row.try_get(4)?;
+        let stand = match (row.try_get(3)?, entry) {
+            (_, None) => Stand::Absent,
+            (true, Some(_)) => Stand::Follows,
+            (false, Some(_)) => Stand::Aside,
+        };
+        Ok(Recorded { member: Member { oid, name }, stand, entry: Entry::parse(entry.unwrap_or_default()) })
     });
     members.collect::<std::result::Result<_, _>>().map_err(failed)
 }

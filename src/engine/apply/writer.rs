@@ -138,11 +138,11 @@ impl Writer {
     pub async fn leave(&mut self, members: &[Member]) -> Result<Log> {
         let client = self.session.client();
         if self.within.is_some() {
-            membership::set(client, &self.mirror, members, false).await.map_err(failed)?;
+            membership::leave(client, &self.mirror, members).await.map_err(failed)?;
             return Ok(Log::default());
         }
         self.session.execute("BEGIN").await?;
-        membership::set(client, &self.mirror, members, false).await.map_err(failed)?;
+        membership::leave(client, &self.mirror, members).await.map_err(failed)?;
         self.commit(self.at).await
     }
 

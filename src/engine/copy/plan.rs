@@ -38,6 +38,8 @@ pub struct Table {
     pub heap: bool,
     /// Where `CREATE EXTENSION` made it, and perhaps put rows into it: which of them are the user's.
     pub configuration: Option<Configuration>,
+    /// A condition, where only some of its rows are copied.
+    pub rows: Option<Sql>,
 }
 
 /// The user's rows in a table of an extension.
@@ -169,7 +171,7 @@ fn copy_out(table: &Table, chunk: &Chunk) -> Sql {
         return sql!(
             "COPY (SELECT FROM ONLY {t}{r}) TO STDOUT ({f})",
             t = table.name,
-            r = range(chunk),
+            r = filter(table, chunk),
             f = format
         );
     }
@@ -183,10 +185,10 @@ fn copy_out(table: &Table, chunk: &Chunk) -> Sql {
             f = format
         );
     }
-    if chunk.blocks.is_none() {
+    if chunk.blocks.is_none() && table.rows.is_none() {
         return sql!("COPY {t} ({c}) TO STDOUT ({f})", t = table.name, c = columns, f = format);
     }
-    let r = range(chunk);
+    let r = filter(table, chunk);
     sql!("COPY (SELECT {c} FROM ONLY {t}{r}) TO STDOUT ({f})", c = columns, t = table.name, r = r, f = format)
 }
 
@@ -226,6 +228,15 @@ fn format_option(format: Format) -> Sql {
     }
 }
 
+/// The WHERE clause for the rows of a chunk.
+fn filter(table: &Table, chunk: &Chunk) -> Sql {
+    match (&table.rows, range(chunk)) {
+        (None, range) => range,
+        (Some(rows), range) if range.is_empty() => sql!(" WHERE ({w})", w = rows),
+        (Some(rows), range) => sql!("{r} AND ({w})", r = range, w = rows),
+    }
+}
+
 fn range(chunk: &Chunk) -> Sql {
     match chunk.blocks {
         None | Some(Blocks { from: None, to: None }) => Sql::default(),
@@ -261,6 +272,7 @@ mod tests {
             blocks,
             heap: true,
             configuration: None,
+            rows: None,
         }
     }
 
@@ -273,6 +285,24 @@ mod tests {
         assert_eq!(
             copy_in(&tables[0], &chunks[0]).as_str(),
             "COPY \"public\".\"t\" (\"a\") FROM STDIN (FORMAT binary)"
+        );
+    }
+
+    #[test]
+    fn a_condition_stands_beside_the_range_of_a_chunk() {
+        let rows = Some(Sql::printed_by_server("(a > 1) OR (a < 0)"));
+        let tables = [Table { rows, ..table(2 * SMALL_TABLE, 256) }];
+        let whole = plan(&tables, Splitting { workers: 1, above_bytes: None });
+        let out = |chunk: &Chunk| copy_out(&tables[0], chunk).as_str().to_owned();
+        assert_eq!(
+            out(&whole[0]),
+            "COPY (SELECT \"a\" FROM ONLY \"public\".\"t\" WHERE ((a > 1) OR (a < 0))) TO STDOUT (FORMAT binary)"
+        );
+        let split = plan(&tables, Splitting { workers: 1, above_bytes: Some(SMALL_TABLE) });
+        assert_eq!(
+            out(split.iter().find(|chunk| chunk.part.0 == 2).unwrap()),
+            "COPY (SELECT \"a\" FROM ONLY \"public\".\"t\" WHERE ctid >= '(128,0)'::pg_catalog.tid AND ((a > 1) OR (a < 0))) TO \
+             STDOUT (FORMAT binary)"
         );
     }
 

@@ -7,6 +7,7 @@
 
 mod ahead;
 pub mod columns;
+pub mod given;
 mod pace;
 pub mod publication;
 pub mod slot;

@@ -2,6 +2,7 @@
 //! decodes with the catalog of each change's time (manual, "Logical Decoding Output Plugins").
 
 use super::{Error, Result};
+use crate::change::given::Given;
 use crate::change::members::Member;
 use crate::connect::Connection;
 use crate::pg::{Ident, Oid, QualifiedName, Sql};
@@ -53,12 +54,13 @@ pub struct Choice {
     pub left_out: Vec<(QualifiedName, &'static str)>,
 }
 
-/// Whether every value that the publication gives out can come in binary form (pgoutput's `binary`), which is asked for the
-/// stream as a whole: each column's type is one that means the same here and there, alone and in an array.
-pub async fn goes_in_binary(connection: &Connection, publication: &Ident) -> Result<bool> {
+/// Whether every value of these tables can come in binary form (pgoutput's `binary`), which is asked for the stream as a
+/// whole: each column's type is one that means the same here and there, alone and in an array.
+pub async fn goes_in_binary(connection: &Connection, tables: &[Given]) -> Result<bool> {
     let failed = |source| Error::Source { doing: "looking at the types of the published columns", source };
     let query = Sql::fixed(include_str!("../../../sql/source/published_types.sql"));
-    let rows = connection.query(&query, &[&publication.as_str()]).await.map_err(failed)?;
+    let oids: Vec<Oid> = tables.iter().map(|table| table.member.oid).collect();
+    let rows = connection.query(&query, &[&oids]).await.map_err(failed)?;
     let types =
         rows.iter().map(|row| row.try_get::<_, Oid>("type")).collect::<std::result::Result<Vec<_>, _>>();
     let types = types.map_err(|error| failed(connection.error(error)))?;
@@ -188,18 +190,6 @@ pub async fn tables(connection: &Connection, publication: &Ident) -> Result<Vec<
         })
     });
     tables.collect::<std::result::Result<_, _>>().map_err(|error| failed(connection.error(error)))
-}
-
-/// The tables whose changes it gives out by now: of partitioned ones the partitions.
-pub async fn given(connection: &Connection, name: &Ident) -> Result<Vec<Oid>> {
-    let failed = |source| Error::Source { doing: "reading the tables of the publication", source };
-    let query = "SELECT c.oid FROM pg_catalog.pg_publication_tables AS t \
-          JOIN pg_catalog.pg_namespace AS n ON n.nspname = t.schemaname \
-          JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = t.tablename \
-         WHERE t.pubname = $1";
-    let rows = connection.query(&Sql::fixed(query), &[&name.as_str()]).await.map_err(failed)?;
-    let oids = rows.iter().map(|row| row.try_get(0)).collect::<std::result::Result<_, _>>();
-    oids.map_err(|error| failed(connection.error(error)))
 }
 
 /// Whether the source still has a table of this oid.

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::given::Parts;
 use super::part::{self, Chosen};
 use super::{Context, Request, neutralize, rehearse, settings};
 use crate::engine::copy::plan as chunks;
@@ -28,6 +29,8 @@ pub(super) struct Ground {
     /// Sequences whose values our role may not read.
     pub(super) unread: HashSet<Oid>,
     pub(super) chosen: Chosen,
+    /// What of the tables a publication gives out.
+    pub(super) parts: Parts,
     pub(super) measures: HashMap<Oid, Measure>,
 }
 
@@ -86,10 +89,11 @@ pub(super) fn draw(
     destination: &Destination,
     ground: &Ground,
 ) -> Result<Drawn> {
-    let Ground { catalog, options, adapted, chosen, measures, .. } = ground;
+    let Ground { catalog, options, adapted, chosen, parts, measures, .. } = ground;
     let rendering = render::render(catalog, options);
     let mut neutralized = rendering.neutralized;
     let mut left_out = part::left_out(catalog, chosen, &request.selection);
+    left_out.extend(parts.keys_without_values(catalog));
     left_out.extend(rendering.left_out);
     left_out.extend(ground.left_out.iter().map(|(address, reason)| (*address, reason.clone())));
     let mut script = order::arrange(rendering.pieces, &catalog.dependencies, &left_out);
@@ -108,7 +112,11 @@ pub(super) fn draw(
         .collect();
     let none = HashSet::new();
     let data = if request.schema_only { &none } else { &chosen.with_data };
-    let tables = tables(catalog, &script, data, measures, options.superuser);
+    let mut tables = tables(catalog, &script, data, measures, options.superuser);
+    for table in &mut tables {
+        table.columns.retain(|column| parts.gives(table.oid, column.as_str()));
+        table.rows = parts.rows(table.oid).cloned();
+    }
     let sequences =
         if request.schema_only { Vec::new() } else { sequences(catalog, &script, &ground.unread) };
     let jobs = if request.neutralize { neutralize::jobs(catalog, &tables) } else { None };
@@ -187,6 +195,7 @@ fn chunk_table(table: &model::relation::Table, measures: &HashMap<Oid, Measure>)
         blocks: measure.blocks,
         heap: table.access_method.is_none(),
         configuration: None,
+        rows: None,
     }
 }
 

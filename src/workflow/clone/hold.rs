@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio_postgres::Client;
 
+use super::given::Parts;
 use super::part::Chosen;
 use super::{Context, Request, waiters};
 use crate::connect::{self, Connection, Settings};
@@ -38,6 +39,8 @@ pub(super) struct Held {
     pub(super) holder: Connection,
     pub(super) snapshot: String,
     pub(super) chosen: Chosen,
+    /// What of the tables a publication gives out.
+    pub(super) parts: Parts,
     /// Tables whose definition comes and whose rows do not, each with the reason: for the report.
     pub(super) without_rows: Vec<Skipped>,
 }
@@ -157,7 +160,11 @@ async fn hold(
         }
         let (role, selection) = (&source.facts.role, &request.selection);
         let of_platform = platform::judge(selection, role, holder.client(), profile, &mut relations).await?;
-        let (mut kept, mut chosen) = (Vec::new(), Chosen::default());
+        let parts = match &context.beginning {
+            Some(beginning) => beginning.given(&holder, selection).await?,
+            None => Parts::default(),
+        };
+        let (mut kept, mut chosen, mut unpublished) = (Vec::new(), Chosen::default(), 0);
         let barred = barred(request, context, source, holder.client(), &relations).await?;
         for relation in relations {
             if barred.contains(&relation.oid) {
@@ -167,7 +174,15 @@ async fn hold(
                 Choice::LeftOut => {
                     chosen.left_out.insert(relation.oid);
                 }
+                Choice::Kept if !parts.has(relation.oid) => {
+                    unpublished += usize::from(relation.extension.is_none());
+                    chosen.without_rows.insert(relation.oid);
+                    kept.push(relation);
+                }
                 Choice::Kept if !of_platform.without_rows.contains_key(&relation.oid) => {
+                    if parts.rows(relation.oid).is_some() {
+                        chosen.in_part.insert(relation.oid);
+                    }
                     chosen.with_data.insert(relation.oid);
                     kept.push(relation);
                 }
@@ -192,7 +207,10 @@ async fn hold(
                 let outdated = snapshot::outdated(fresh, &kept).await?;
                 if outdated.is_empty() {
                     let without_rows = of_platform.lines(selection);
-                    return Ok(Held { holder, snapshot: id, chosen, without_rows });
+                    if let Some(beginning) = &context.beginning {
+                        beginning.tell(unpublished).await;
+                    }
+                    return Ok(Held { holder, snapshot: id, chosen, parts, without_rows });
                 }
                 changed = outdated.iter().map(ToString::to_string).collect();
             }

@@ -11,6 +11,7 @@ mod check;
 mod collations;
 mod draw;
 mod finish;
+mod given;
 mod hold;
 mod load;
 mod look;
@@ -30,6 +31,7 @@ mod unlogged;
 mod waiters;
 
 pub(in crate::workflow) use check::by_name;
+pub(in crate::workflow) use given::Parts;
 pub(in crate::workflow) use part::{Chosen, left_out};
 pub(in crate::workflow) use subject::summed;
 

@@ -15,6 +15,8 @@ pub(in crate::workflow) struct Chosen {
     pub(in crate::workflow) with_data: HashSet<Oid>,
     pub(in crate::workflow) without_rows: HashSet<Oid>,
     pub(in crate::workflow) left_out: HashSet<Oid>,
+    /// Of those with data, the ones of which only some rows come.
+    pub(in crate::workflow) in_part: HashSet<Oid>,
 }
 
 /// Why something that the user chose to leave out is not there.
@@ -42,8 +44,9 @@ pub(in crate::workflow) fn left_out(
         }
     }
     let tables = catalog.tables_by_oid();
-    let missing =
-        with_those_above(&tables, |oid| chosen.without_rows.contains(&oid) || chosen.left_out.contains(&oid));
+    let missing = with_those_above(&tables, |oid| {
+        [&chosen.without_rows, &chosen.left_out, &chosen.in_part].iter().any(|tables| tables.contains(&oid))
+    });
     let coming = with_those_above(&tables, |oid| chosen.with_data.contains(&oid));
     for key in &catalog.constraints {
         let Some(to) = key.references.filter(|to| !chosen.left_out.contains(to)) else { continue };

@@ -75,6 +75,7 @@ pub(super) async fn plan(
     let known = roles::known(&catalog, client, there.client(), destination.facts.version).await?;
     let roles = roles::missing(request, profile, &catalog, &known, destination)?;
     let mut adapted = of_platform.lines;
+    adapted.extend(held.parts.loosen(&mut catalog));
     adapted.extend(roles::expect(&roles, &mut options, context));
     adapted.extend(roles::lacking(request, profile, &catalog, &known, &roles));
     adapted.extend(adapt::adapt(&mut catalog, &options));
@@ -90,7 +91,16 @@ pub(super) async fn plan(
     there.close().await;
     let comment = catalog.database.comment.take();
     let (left_out, unread) = (of_platform.reasons, of_platform.unread_sequences);
-    let mut ground = Ground { catalog, options, adapted, left_out, unread, chosen: held.chosen, measures };
+    let mut ground = Ground {
+        catalog,
+        options,
+        adapted,
+        left_out,
+        unread,
+        chosen: held.chosen,
+        parts: held.parts,
+        measures,
+    };
     let mut drawn = draw::draw(request, context, destination, &ground)?;
     if request.strict {
         let found = rehearse::before_any_change(context, &ground, &drawn, destination).await?;
@@ -109,7 +119,9 @@ pub(super) async fn plan(
     let sequences: Vec<QualifiedName> = drawn.sequences.iter().map(|one| one.name.clone()).collect();
     let unreadable = readable::unreadable_sequences(client, &sequences).await?;
     preflight::fail_on(check::readable_sequences(&source.facts.role, &unreadable))?;
-    let large_objects = if request.schema_only || ground.catalog.large_objects.is_empty() {
+    // No publication gives large objects out.
+    let without = request.schema_only || !ground.parts.is_everything();
+    let large_objects = if without || ground.catalog.large_objects.is_empty() {
         Vec::new()
     } else {
         large_objects::ranges(client).await?

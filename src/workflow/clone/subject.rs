@@ -7,6 +7,7 @@ use super::plan::Plan;
 use crate::engine::verify::query;
 use crate::pg::{Oid, QualifiedName, Sql};
 use crate::schema::model::relation::Table;
+use crate::sql;
 
 /// What verification compares: a table, or a whole partition tree where rows may lie in other leaves on the other side.
 pub(super) struct Subject {
@@ -22,7 +23,7 @@ pub(super) struct Subject {
 impl Plan {
     /// Everything whose rows are copied, each row once.
     pub(super) fn subjects(&self) -> Vec<Subject> {
-        let nothing = Sql::default();
+        let (nothing, parts) = (Sql::default(), &self.ground.parts);
         let tables = self.ground.catalog.tables.iter().map(|table| (table, &nothing));
         let of_extensions = self.ground.catalog.configurations.iter().map(|one| (&one.table, &one.condition));
         let by_name: HashMap<&QualifiedName, (&Table, &Sql)> =
@@ -32,19 +33,25 @@ impl Plan {
             grouped.entry(&table.into).or_default().push(at);
         }
         let mut subjects = Vec::with_capacity(grouped.len());
-        let summed = |name: &QualifiedName| {
+        let summed = |name: &QualifiedName, copied: Oid| {
             let (table, condition) = by_name.get(name)?;
             let rows = if table.partitioned { query::Rows::Tree } else { query::Rows::Own };
             let mut summed = summed(table, condition);
+            summed.columns.retain(|column| parts.gives(copied, column.name.as_str()));
             if self.drawn.jobs.as_ref() == Some(name) {
                 summed.columns.retain(|column| column.name.as_str() != neutralize::ACTIVE);
             }
             Some((summed, rows))
         };
         for (name, tables) in grouped {
-            let Some((whole, rows)) = summed(name) else { continue };
+            let first = tables.first().and_then(|at| self.drawn.tables.get(*at));
+            let Some((whole, rows)) = first.and_then(|first| summed(name, first.oid)) else { continue };
             let on_source = |at: usize| {
-                let (table, rows) = summed(&self.drawn.tables.get(at)?.name)?;
+                let copied = self.drawn.tables.get(at)?;
+                let (mut table, rows) = summed(&copied.name, copied.oid)?;
+                if let Some(rows) = &copied.rows {
+                    table.condition = sql!("WHERE {r}", r = rows);
+                }
                 Some((at, query::checksum(&table, rows)))
             };
             subjects.push(Subject {

@@ -7,16 +7,19 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use super::diary::Diary;
-use super::waits;
+use super::{part, waits};
 use crate::change::columns::Columns;
-use crate::change::members::Member;
 use crate::change::positions;
 use crate::connect::{Connection, DestinationConnection, Options, RawConnection, Settings};
 use crate::engine::apply::checkpoint::{self, Checkpoint};
 use crate::engine::apply::columns;
-use crate::engine::replicate::slot;
+use crate::engine::replicate::given::{self, Published};
+use crate::engine::replicate::{self, slot};
+use crate::pg::name::for_people;
 use crate::pg::{Ident, Oid};
-use crate::progress::MirrorPhase;
+use crate::progress::{MirrorPhase, Warning};
+use crate::schema::select::{Choice, Selection};
+use crate::workflow::clone::Parts;
 use crate::workflow::{Error, Result};
 
 /// Makes the slot, as often as the clone needs a new snapshot.
@@ -26,10 +29,11 @@ pub struct Beginning {
     options: Options,
     diary: Arc<Diary>,
     slot: Ident,
-    /// The tables that are published, all of which the clone has.
-    members: Vec<Member>,
-    /// Their columns as they were before.
-    columns: HashMap<Oid, Columns>,
+    publication: Ident,
+    /// Whether the mirror made it: then the tables that it does not have are cloned all the same.
+    own: bool,
+    /// What the publication gives, as it was under the snapshot, and the columns of its tables.
+    given: Mutex<(Published, HashMap<Oid, Columns>)>,
     made: Mutex<Option<Made>>,
 }
 
@@ -46,10 +50,10 @@ impl Beginning {
         options: Options,
         diary: Arc<Diary>,
         slot: Ident,
-        members: Vec<Member>,
-        columns: HashMap<Oid, Columns>,
+        (publication, own): (Ident, bool),
     ) -> Self {
-        Self { options, diary, slot, members, columns, made: Mutex::new(None) }
+        let given = Mutex::new((Published { withheld: Vec::new(), tables: Vec::new() }, HashMap::new()));
+        Self { options, diary, slot, publication, own, given, made: Mutex::new(None) }
     }
 
     /// A new slot, instead of the one of an earlier call, and its snapshot.
@@ -75,6 +79,45 @@ impl Beginning {
         Ok(snapshot)
     }
 
+    /// What the publication gives of the tables that the selection keeps, asked under the slot's snapshot: no row and no column
+    /// more is to be copied. But of ours: what cannot be published is cloned all the same.
+    pub(in crate::workflow) async fn given(
+        &self,
+        holder: &Connection,
+        selection: &Selection,
+    ) -> Result<Parts> {
+        let Some(mut published) = given::published(holder, &self.publication).await? else {
+            let publication = self.publication.as_str().to_owned();
+            return Err(replicate::Error::PublicationGone { publication }.into());
+        };
+        published.tables.retain(|one| selection.matches(&one.member.name) == Choice::Kept);
+        let parts = if self.own { Parts::default() } else { Parts::new(&published.tables) };
+        let oids: Vec<Oid> = published.tables.iter().map(|one| one.member.oid).collect();
+        let columns = replicate::columns::read(holder, &oids).await?;
+        *self.given.lock().await = (published, columns);
+        Ok(parts)
+    }
+
+    /// Says what does not follow because the publication does not give it; so many tables it gives nothing of.
+    pub(in crate::workflow) async fn tell(&self, unpublished: usize) {
+        if self.own {
+            return;
+        }
+        let (given, name) = (self.given.lock().await, for_people(self.publication.as_str()));
+        if unpublished > 0 {
+            let message = match unpublished {
+                1 => format!(
+                    "1 table is not in publication {name}: it comes without its rows, and is not followed"
+                ),
+                n => format!(
+                    "{n} tables are not in publication {name}: they come without their rows, and are not followed"
+                ),
+            };
+            self.diary.warn(Warning::new("not_published", message));
+        }
+        part::tell_of(&name, &given.0, |warning| self.diary.warn(warning));
+    }
+
     /// Writes the checkpoint into the staging database.
     pub(in crate::workflow) async fn write_checkpoint(&self, staging: &DestinationConnection) -> Result<()> {
         let mut made = self.made.lock().await;
@@ -88,8 +131,9 @@ impl Beginning {
             slot: self.slot.as_str().to_owned(),
             lsn: made.created.consistent_point,
         };
-        checkpoint::create(staging.client(), &begins, &self.members).await?;
-        columns::record(staging.client(), self.diary.name(), &self.columns).await?;
+        let given = self.given.lock().await;
+        checkpoint::create(staging.client(), &begins, &given.0.tables).await?;
+        columns::record(staging.client(), self.diary.name(), &given.1).await?;
         made.walsender.close().await;
         Ok(())
     }

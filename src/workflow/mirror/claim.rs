@@ -40,6 +40,8 @@ pub(super) struct Claimed {
     pub(super) entry: Entry,
     /// Bytes of log that it may keep on its source while it does not get on, as asked for.
     pub(super) wal_budget: u64,
+    /// What it is, as it is on record now.
+    pub(super) of: Definition,
 }
 
 /// What to do, by what this machine and the destination know of the mirror: where they do not agree, the destination is
@@ -79,6 +81,7 @@ pub(super) async fn claim(
         }
         if let Some(record) = &known {
             same(record, &of)?;
+            follows_as_before(record, request)?;
             in_budget(stood.unwrap_or(record), context, source).await?;
         }
         let entry = entry(known.as_ref().map(|record| &record.standing), checkpoint.is_some());
@@ -96,9 +99,9 @@ pub(super) async fn claim(
         }
         let now = (record.phase, record.standing);
         let (records, reporter) = (Arc::clone(&context.records), context.run.reporter.clone());
-        let wal_budget = record.of.wal_budget;
+        let (wal_budget, of) = (record.of.wal_budget, record.of.clone());
         let diary = Arc::new(Diary::new(records, reporter, record.name, record.job, now));
-        return Ok(Claimed { diary, entry, wal_budget });
+        return Ok(Claimed { diary, entry, wal_budget, of });
     }
 }
 
@@ -188,9 +191,9 @@ fn definition(request: &Request, source: &Source, destination: &Destination) -> 
             database: destination.grant.database().to_owned(),
             ..end(&request.clone.destination)
         },
-        publication: slot.clone(),
+        publication: request.publication().as_str().to_owned(),
         slot,
-        own_publication: true,
+        own_publication: request.publication.is_none(),
         wal_budget: request.wal_budget.unwrap_or(super::WAL_BUDGET),
         options: request.options.clone(),
     }
@@ -217,6 +220,18 @@ fn same(record: &Record, asked: &Definition) -> Result<()> {
     }
     let way = |of: &Definition| format!("{} to {}", of.source.label, of.destination.label);
     Err(Error::Another { name: record.name.clone(), known: way(&record.of), asked: way(asked) }.into())
+}
+
+/// Fails where another publication is asked for than the mirror follows: what changed since it began came by that one alone.
+/// Who asks for none means that one.
+fn follows_as_before(record: &Record, request: &Request) -> Result<()> {
+    let Some(asked) = request.publication.as_ref().filter(|_| record.standing.begun) else { return Ok(()) };
+    if asked.as_str() == record.of.publication {
+        return Ok(());
+    }
+    let name = record.name.clone();
+    let (known, asked) = (record.of.publication.clone(), asked.as_str().to_owned());
+    Err(Error::OfAnotherPublication { name, known, asked }.into())
 }
 
 /// Removes the staging database of a clone that died. What cannot be removed now is left to `clean`, which names it.

@@ -13,6 +13,9 @@ pub enum Error {
     /// The name is taken.
     #[error("mirror \"{name}\" copies {known}, and not {asked}")]
     Another { name: String, known: String, asked: String },
+    /// It began with another publication.
+    #[error("mirror \"{name}\" follows publication \"{known}\", and not \"{asked}\"")]
+    OfAnotherPublication { name: String, known: String, asked: String },
     /// The destination's checkpoint of this name was written by a mirror of another machine or data directory.
     #[error(
         "mirror \"{name}\" of this destination was set up from another machine or data directory, with slot \"{slot}\""
@@ -76,6 +79,9 @@ impl Classify for Error {
                 .hint("`multiboard-sync mirror list` shows the mirrors of this data_dir"),
             Self::Another { name, .. } => Failure::operator("mirror_is_another", Exit::Usage).hint(format!(
                 "give this one another --name, or end that one for good: `multiboard-sync mirror drop {name}`"
+            )),
+            Self::OfAnotherPublication { name, .. } => Failure::operator("mirror_is_another", Exit::Usage).hint(format!(
+                "start it without --publication; to follow the other one, drop it first: `multiboard-sync mirror drop {name}`"
             )),
             Self::OfAnotherInstallation { .. } => Failure::operator("mirror_of_another_machine", Exit::Usage)
                 .hint("run it there, or give this one another --name and another destination"),

@@ -15,16 +15,18 @@ use super::join::Join;
 use super::skips::Skips;
 use super::snapshot::Making;
 use super::{Request, newcomers, replaced, sequences, write};
-use crate::change::members::Members;
+use crate::change::given;
+use crate::change::members::{Members, Stand};
 use crate::change::positions::{self, Decision, Reason};
-use crate::connect::{RawConnection, Settings};
+use crate::connect::{self, RawConnection, Settings};
 use crate::engine::apply::checkpoint::{self, Checkpoint};
 use crate::engine::apply::types::Types;
 use crate::engine::apply::writer::Writer;
 use crate::engine::apply::{self, membership, skips};
+use crate::engine::replicate::given::Published;
 use crate::engine::replicate::{self, publication, slot, stream};
 use crate::engine::spill::Spill;
-use crate::failure::{Classify, Next};
+use crate::failure::{Classify, Next, chain};
 use crate::pg::Oid;
 use crate::tasks::{Ended, TaskGroup};
 use crate::workflow::party::{Destination, Source};
@@ -74,6 +76,11 @@ pub(super) async fn follow(
                 binary = false;
                 continue;
             }
+            // What is not to be had whole contradicts what is here: copies of those tables are made first.
+            Err(Error::Apply(error)) if is_given_anew(&with).await => {
+                tracing::info!(error = %chain(&error), "tables were given anew by the publication");
+                continue;
+            }
             Err(error) if error.classify().next != Next::Retry => return Err(error),
             Err(error) => error,
         };
@@ -90,6 +97,21 @@ pub(super) async fn follow(
     }
 }
 
+/// Whether tables that follow were out of the publication for a while, or give other rows and columns by now. Where that
+/// cannot be found out, they were not.
+async fn is_given_anew(with: &With<'_>) -> bool {
+    let looking = async {
+        let there = connect::source(&with.source.party.options, &Settings::default()).await?;
+        let published = newcomers::kept(with.request, &there).await?;
+        there.close().await;
+        let here = with.destination.connect(with.destination.grant.database()).await?;
+        let recorded = membership::read(here.client(), &with.request.name).await?;
+        here.close().await;
+        Result::Ok(published.is_some_and(|now| !given::became(&recorded, &now.tables).again.is_empty()))
+    };
+    looking.await.unwrap_or(false)
+}
+
 /// Over one pair of connections.
 async fn once(with: &With<'_>, binary: bool, made: &[Oid]) -> Result<()> {
     let With { request, context, source, destination, diary, gauge, holds } = *with;
@@ -99,13 +121,20 @@ async fn once(with: &With<'_>, binary: bool, made: &[Oid]) -> Result<()> {
         checkpoint::lock(session.client(), &request.name).await?;
         let found = checkpoint::read(session.client(), &request.name).await?;
         let from = found.ok_or(Reason::NoCheckpoint)?;
-        let Ready { walsender, binary: can, types } = walsender(request, source, &from, made).await?;
+        let Ready { walsender, binary: can, types, published } =
+            walsender(request, source, &from, made).await?;
         let binary = binary && can;
         // No other process applies it: the folder is ours.
         let folder = request.spill.join(request.slot().as_str());
         let aside = Spill::open(folder.join("aside")).await?;
         let spill = Spill::open(folder).await?;
-        let members = membership::read(session.client(), &request.name).await?;
+        let mut members = membership::read(session.client(), &request.name).await?;
+        // Before the stream brings changes that are not to be had whole.
+        let again = given::became(&members, &published.tables).again;
+        if !again.is_empty() {
+            membership::stand_aside(session.client(), &request.name, &again).await?;
+            members = membership::read(session.client(), &request.name).await?;
+        }
         let skips = Skips::new(skips::read(session.client(), &request.name).await?);
         let on_conflict = request.on_conflict;
         let writer =
@@ -122,7 +151,8 @@ async fn once(with: &With<'_>, binary: bool, made: &[Oid]) -> Result<()> {
     let at = writer.at();
     // Not the group's own: when it is stopped the last batch is confirmed first.
     let reading_stops = CancellationToken::new();
-    let (stream, reading) = stream::stream(walsender, &name, &name, at, binary, reading_stops.clone());
+    let (stream, reading) =
+        stream::stream(walsender, &name, &request.publication(), at, binary, reading_stops.clone());
     tasks.spawn("stream", async move { Ok(reading.run().await?) });
     let (work, to_do) = mpsc::channel(1);
     let (done, written) = mpsc::unbounded_channel();
@@ -131,10 +161,9 @@ async fn once(with: &With<'_>, binary: bool, made: &[Oid]) -> Result<()> {
     let (standing, stands) = watch::channel(Standing::default());
     let (asks, asked) = mpsc::channel(1);
     let (left, joins) = mpsc::unbounded_channel();
-    let stands_aside =
-        members.iter().filter(|(_, follows)| !follows).map(|(member, _)| member.clone()).collect();
-    let _ = left.send(stands_aside);
-    let members = Members::new(members.into_iter().map(|(member, follows)| (member.oid, follows)));
+    let stands_aside = members.iter().filter(|one| one.stand == Stand::Aside);
+    let _ = left.send(stands_aside.map(|one| one.member.clone()).collect());
+    let members = Members::new(members.into_iter().map(|one| (one.member.oid, one.stand)));
     let joining = feed::Joining { asks: asked, left };
     let aside = Aside::new(members, skips, aside);
     let feed = Feed::new(stream, spill, at, aside, joining, holds.wanted.clone(), standing);
@@ -175,7 +204,7 @@ async fn once(with: &With<'_>, binary: bool, made: &[Oid]) -> Result<()> {
         streaming,
         joining,
         columns,
-        newcomers::follow(request, context, source, destination, asks.clone(), &over),
+        newcomers::follow(request, context, source, destination, asks.clone(), stands.clone(), &over),
         holds.tell(stands.clone()),
         sequences::follow(context, source, destination, stands.clone(), &over),
         gauge.follow(stands),
@@ -194,6 +223,8 @@ struct Ready {
     /// Values can come in binary form.
     binary: bool,
     types: Arc<Types>,
+    /// What the publication gives.
+    published: Published,
 }
 
 /// A walsender at the slot, which has to be where the checkpoint needs it; and what is to be known of the source.
@@ -201,11 +232,13 @@ async fn walsender(request: &Request, source: &Source, from: &Checkpoint, made: 
     let options = request.walsender(&source.party);
     let mut walsender = RawConnection::replication(&options, &Settings::default()).await?;
     let system = slot::identify(&mut walsender).await?;
-    let session = crate::connect::source(&source.party.options, &Settings::default()).await?;
+    let session = connect::source(&source.party.options, &Settings::default()).await?;
     let standing = slot::look(&session, &from.slot).await?;
     let whose = standing.as_ref().and_then(|slot| slot.active_application.clone());
     let free = slot::free(&session, &from.slot, &options.application_name).await?;
-    let binary = publication::goes_in_binary(&session, &request.slot()).await?;
+    let published = newcomers::kept(request, &session).await?;
+    let tables = published.as_ref().map_or(&[][..], |published| &published.tables);
+    let binary = publication::goes_in_binary(&session, tables).await?;
     let types = Types::of_all_tables(session.client(), made).await.map_err(|error| session.error(error))?;
     session.close().await;
     if !free {
@@ -224,7 +257,9 @@ async fn walsender(request: &Request, source: &Source, from: &Checkpoint, made: 
             if at_risk {
                 tracing::warn!(slot = from.slot, "the source may soon remove log that the mirror needs");
             }
-            Ok(Ready { walsender, binary, types: Arc::new(types) })
+            let publication = request.publication().as_str().to_owned();
+            let published = published.ok_or(replicate::Error::PublicationGone { publication })?;
+            Ok(Ready { walsender, binary, types: Arc::new(types), published })
         }
         Decision::ResyncRequired(reason) => Err(reason.into()),
     }

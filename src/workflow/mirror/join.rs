@@ -16,7 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::Request;
 use super::feed::Ask;
-use super::snapshot::{self, Described, Making, Snapshot};
+use super::newcomers::kept;
+use super::snapshot::{self, Making, Snapshot};
+use crate::change::given::{Entry, Given};
 use crate::change::members::Member;
 use crate::change::{Change, aside};
 use crate::connect::{self, Settings};
@@ -110,7 +112,7 @@ impl Join<'_> {
         }
         let mut joiner = Joiner::new(session, self.request.name.clone(), Arc::clone(&self.types)).await?;
         let mut absent = Vec::new();
-        for member in source.tables.values().map(Described::member).collect::<Vec<_>>() {
+        for member in source.tables.values().map(|table| table.member.clone()).collect::<Vec<_>>() {
             let comes = match joiner.place(&member).await? {
                 Place::Ours | Place::Empty => true,
                 // One that is gone has left its rows to the one that has its name now.
@@ -130,20 +132,22 @@ impl Join<'_> {
         if members.is_empty() {
             return Ok(());
         }
-        let named: Vec<Member> = source.tables.values().map(Described::member).collect();
+        let named: Vec<Member> = source.tables.values().map(|table| table.member.clone()).collect();
         // They are locked: what is there now is what the snapshot has.
         let beside = connect::source(&self.source.party.options, &Settings::default()).await?;
         let there =
             numbers::read(&beside, &named.iter().map(|member| member.oid).collect::<Vec<_>>()).await?;
         beside.close().await;
         for table in source.tables.values() {
-            if let Some(there) = there.get(&table.oid) {
-                joiner.computes(&table.name, there).await?;
+            if let Some(there) = there.get(&table.member.oid) {
+                let mut unsent = there.clone();
+                unsent.columns.retain(|column| !table.columns.iter().any(|sent| sent.name == column.name));
+                joiner.computes(&table.member.name, &unsent).await?;
             }
         }
         let mut columns = BTreeMap::new();
-        for table in source.tables.values() {
-            columns.insert(table.oid, joiner.columns(&table.name, table.oid, &table.columns).await?);
+        for Given { member, columns: given, .. } in source.tables.values() {
+            columns.insert(member.oid, joiner.columns(&member.name, member.oid, given).await?);
         }
         joiner.takes(&named);
         joiner.empty(&named.iter().map(|member| &member.name).collect::<Vec<_>>()).await?;
@@ -160,9 +164,11 @@ impl Join<'_> {
         settled.await.map_err(|_| over())?;
         // Nothing is added any more.
         kept.write(&mut joiner).await?;
-        joiner.finish(&named, &there).await?;
-        for table in tables.values() {
-            tracing::info!(table = %table.name, %position, "copied, and follows");
+        let as_given = |table: &Given| (table.member.clone(), table.entry.clone());
+        let given: Vec<(Member, Entry)> = tables.values().map(as_given).collect();
+        joiner.finish(&given, &there).await?;
+        for member in named {
+            tracing::info!(table = %member.name, %position, "copied, and follows");
         }
         self.ask(Ask::Joined(members)).await
     }
@@ -171,7 +177,7 @@ impl Join<'_> {
     /// for new tables says why, and finds them when that is otherwise.
     async fn those_that_can_come(&self, members: Vec<Member>) -> Result<Vec<Member>> {
         let there = connect::source(&self.source.party.options, &Settings::default()).await?;
-        let given = publication::given(&there, &self.request.slot()).await?;
+        let given = kept(self.request, &there).await?.map(|published| published.tables).unwrap_or_default();
         let here = self.destination.connect(self.destination.grant.database()).await?;
         let asked: Vec<Oid> = members.iter().map(|member| member.oid).collect();
         let (mut come, mut absent) = (Vec::new(), Vec::new());
@@ -182,7 +188,7 @@ impl Join<'_> {
                 Place::OfAnother(oid) => asked.contains(&oid) || !publication::is_there(&there, oid).await?,
                 Place::Missing | Place::Taken => false,
             };
-            let is_given = given.contains(&member.oid);
+            let is_given = given.iter().any(|table| table.member.oid == member.oid);
             if !is_given && !publication::is_there(&there, member.oid).await? {
                 self.gone(here.client(), &member).await?;
             }
@@ -216,14 +222,17 @@ impl Join<'_> {
         columns: &BTreeMap<Oid, Vec<Ident>>,
     ) -> Result<()> {
         let Some(table) = source.next().cloned() else { return Ok(()) };
-        let columns = columns.get(&table.oid).map_or(&[][..], Vec::as_slice);
-        self.reporter.report(Update::TableStarted { table: table.name.clone() });
+        let columns = columns.get(&table.member.oid).map_or(&[][..], Vec::as_slice);
+        let name = table.member.name;
+        self.reporter.report(Update::TableStarted { table: name.clone() });
         let query = sql!(
-            "COPY (SELECT {c} FROM ONLY {t}) TO STDOUT",
+            "COPY (SELECT {c} FROM {o}{t}{w}) TO STDOUT",
             c = Sql::join(columns.iter().cloned(), ", "),
-            t = table.name
+            o = Sql::fixed(if table.partitioned { "" } else { "ONLY " }),
+            t = name,
+            w = table.rows.as_ref().map_or_else(Sql::default, |rows| sql!(" WHERE ({r})", r = rows))
         );
-        let mut rows = joiner.rows(&table.name, columns).await?;
+        let mut rows = joiner.rows(&name, columns).await?;
         let mut out = source.session.copy_out(&query).await?;
         let mut pack = BytesMut::with_capacity(PACK_BYTES);
         let mut bytes = 0;
@@ -238,7 +247,7 @@ impl Join<'_> {
             rows.send(pack.freeze()).await?;
         }
         let rows = rows.finish().await?;
-        self.reporter.report(Update::TableFinished { table: table.name.clone(), rows, bytes });
+        self.reporter.report(Update::TableFinished { table: name, rows, bytes });
         Ok(())
     }
 }

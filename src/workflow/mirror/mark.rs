@@ -3,7 +3,8 @@
 
 use tokio_util::sync::CancellationToken;
 
-use crate::change::members::Member;
+use crate::change::given::Recorded;
+use crate::change::members::{Member, Stand};
 use crate::connect::DestinationConnection;
 use crate::engine::apply::{membership, skips};
 use crate::engine::stage::registry::Registry;
@@ -71,7 +72,8 @@ async fn aside(
     let members = membership::read(session.client(), mirror).await?;
     let (names, chosen): (Vec<String>, Vec<Option<Member>>) = members
         .into_iter()
-        .map(|(member, _)| {
+        .filter(|one| one.stand != Stand::Absent)
+        .map(|Recorded { member, .. }| {
             let is_chosen = tables.matches(&member.name) == Choice::Kept;
             (member.name.to_string(), is_chosen.then_some(member))
         })

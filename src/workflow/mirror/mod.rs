@@ -27,6 +27,7 @@ pub mod mark;
 mod mend;
 mod newcomers;
 pub mod overview;
+pub(in crate::workflow) mod part;
 mod queue;
 mod reach;
 pub mod record;
@@ -71,6 +72,9 @@ pub struct Request {
     pub clone: clone::Request,
     /// Its name.
     pub name: String,
+    /// The publication of the source that it follows, where that is the owner's: it is neither changed nor dropped. `None`:
+    /// one that the mirror makes.
+    pub publication: Option<Ident>,
     /// Go on although nothing bounds the log that an abandoned slot keeps on the source.
     pub accept_unbounded_wal: bool,
     /// What it does where the destination contradicts a change.
@@ -98,6 +102,23 @@ impl Request {
         slot_of(&self.name, &self.installation)
     }
 
+    /// The publication that it follows.
+    pub fn publication(&self) -> Ident {
+        self.publication.clone().unwrap_or_else(|| self.slot())
+    }
+
+    /// What is made on its source.
+    fn made(&self) -> drop::Made {
+        let slot = self.slot().as_str().to_owned();
+        drop::Made { publication: self.publication.is_none().then(|| slot.clone()), slot }
+    }
+
+    /// The request for a mirror that is on record: it goes on with the publication that it began with.
+    fn of(&self, of: &record::Definition) -> Self {
+        let publication = (!of.own_publication).then(|| Ident::new(&of.publication));
+        Self { publication, ..self.clone() }
+    }
+
     /// The source as its walsender is dialled: the application name says whose it is.
     fn walsender(&self, source: &Party) -> crate::connect::Options {
         let mut options = source.options.clone();
@@ -121,7 +142,8 @@ pub async fn run(request: &Request, context: &Context) -> Result<Report> {
     let (from, to) = (request.clone.source.label(), request.clone.destination.label());
     let nothing_done = || Report::new(request.clone.job.as_str(), from, to);
     let Some((source, claimed)) = reach::reach(request, context).await? else { return Ok(nothing_done()) };
-    let claim::Claimed { diary, entry, wal_budget } = claimed;
+    let claim::Claimed { diary, entry, wal_budget, of } = claimed;
+    let request = &request.of(&of);
     let cloned = match entry {
         Entry::Follow | Entry::Lost => None,
         Entry::Begin | Entry::BeginAgain => Some(begin(request, context, &source, &diary).await?),
@@ -211,7 +233,8 @@ pub(in crate::workflow) async fn held<T>(
     let stop = &context.run.stop;
     let stopped = "the mirror stopped where its checkpoint stands";
     let source = stoppable(stop, stopped, Source::open(&request.clone.source)).await?;
-    let claim::Claimed { diary, entry, .. } = claim::claim(request, context, &source, None).await?;
+    let claim::Claimed { diary, entry, of, .. } = claim::claim(request, context, &source, None).await?;
+    let request = &request.of(&of);
     if entry != Entry::Follow {
         return Err(Error::NotBegun { name: request.name.clone() }.into());
     }
@@ -264,7 +287,7 @@ async fn follower(request: &Request, context: &clone::Context, source: &Source) 
 }
 
 /// Publication, slot and clone. Where that fails, what was made on the source goes again, and with it the record; what
-/// stays there is in the record, and the next start takes it away.
+/// stays there is in the record, and the next start takes it away. A publication that is the owner's stays as it is.
 async fn begin(request: &Request, context: &Context, source: &Source, diary: &Arc<Diary>) -> Result<Report> {
     match publish_and_clone(request, context, source, diary).await {
         Ok(report) => {
@@ -273,9 +296,7 @@ async fn begin(request: &Request, context: &Context, source: &Source, diary: &Ar
             Ok(report)
         }
         Err(error) => {
-            let slot = request.slot().as_str().to_owned();
-            let made = drop::Made { publication: Some(slot.clone()), slot };
-            match forget::forget(&source.party, &made).await {
+            match forget::forget(&source.party, &request.made()).await {
                 Ok(()) => context.records.forget_mirror(&request.name)?,
                 Err(left) => {
                     tracing::warn!(error = %chain(&left), "a mirror that did not begin has left something behind");
@@ -300,9 +321,10 @@ async fn publish_and_clone(
     })
     .await?;
     // Waited for in any case: a statement given up half-way may make the publication after it was looked for.
-    let (members, columns) = start::publish(request, &context.run, source).await?;
+    start::publish(request, &context.run, source).await?;
     let walsender = request.walsender(&source.party);
-    let beginning = Arc::new(Beginning::new(walsender, Arc::clone(diary), request.slot(), members, columns));
+    let publication = (request.publication(), request.publication.is_none());
+    let beginning = Arc::new(Beginning::new(walsender, Arc::clone(diary), request.slot(), publication));
     let context = clone::Context { beginning: Some(beginning), ..context.run.clone() };
     clone::run(&request.clone, &context).await
 }

@@ -9,6 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Request;
 use crate::change::columns;
+use crate::change::given::Recorded;
+use crate::change::members::Stand;
 use crate::connect::{self, Settings};
 use crate::engine::apply::{self, columns as recorded, membership};
 use crate::engine::replicate::columns as there;
@@ -82,8 +84,8 @@ async fn once(request: &Request, source: &Source, destination: &Destination) -> 
 /// Fails, unless the table stands aside meanwhile.
 async fn found(request: &Request, here: &Client, oid: Oid, columns: Vec<String>) -> Result<()> {
     let members = membership::read(here, &request.name).await?;
-    match members.into_iter().find(|(member, follows)| member.oid == oid && *follows) {
-        Some((member, _)) => Err(apply::Error::Replaced { table: member.name, columns }.into()),
+    match members.into_iter().find(|one| one.member.oid == oid && one.stand == Stand::Follows) {
+        Some(Recorded { member, .. }) => Err(apply::Error::Replaced { table: member.name, columns }.into()),
         None => Ok(()),
     }
 }

@@ -8,14 +8,17 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::newcomers::kept;
 use super::{Request, waits};
-use crate::change::Column;
+use crate::change::given::Given;
 use crate::change::members::Member;
 use crate::connect::{self, CancelHandle, RawConnection, Settings};
+use crate::engine::copy::snapshot as shared;
+use crate::engine::replicate;
 use crate::engine::replicate::slot::{self, Created, Life};
 use crate::failure::chain;
 use crate::id;
-use crate::pg::{Ident, Literal, Lsn, Oid, QualifiedName, Sql, sqlstate};
+use crate::pg::{Ident, Lsn, Oid, QualifiedName, Sql, sqlstate};
 use crate::progress::{Reporter, Warning};
 use crate::sql;
 use crate::workflow::Result;
@@ -33,19 +36,16 @@ pub(super) struct Snapshot {
     pub(super) session: RawConnection,
     /// What was committed before it is in the snapshot, what comes after it in the stream.
     pub(super) position: Lsn,
-    /// Those of the tables that the source still has.
-    pub(super) tables: BTreeMap<Oid, Described>,
-    /// The order in which [`Snapshot::let_go`] lets their locks go.
+    /// Those of the tables that the publication still gives.
+    pub(super) tables: BTreeMap<Oid, Given>,
+    /// These and their partitions: the last one's lock is the first to be let go.
     locked: Vec<Oid>,
 }
 
-/// A table of the source as the snapshot has it.
+/// The form of a table of the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Described {
-    pub(super) oid: Oid,
-    pub(super) name: QualifiedName,
-    /// Those that are not generated.
-    pub(super) columns: Vec<Column>,
+struct Described {
+    name: QualifiedName,
     /// Changes when the table is written anew or its columns change.
     state: String,
 }
@@ -80,13 +80,21 @@ pub(super) async fn take(
 ) -> Result<Snapshot> {
     let mut told = false;
     loop {
-        let (mut session, position) = Box::pin(import(request, source, reporter, making)).await?;
-        let oids: Vec<Oid> = members.iter().map(|member| member.oid).collect();
-        let tables = describe(&mut session, &oids).await?;
-        let why = match lock(&mut session, &tables).await {
-            Ok(()) => match changed(&mut session, source, &tables).await? {
+        let (mut session, position, mut given) = Box::pin(import(request, source, reporter, making)).await?;
+        given.retain(|table| members.iter().any(|member| member.oid == table.member.oid));
+        // A table is copied before its partitions' locks are let go.
+        let with_parts = given.iter().flat_map(|table| {
+            let parts = table.lies_in.iter().copied().filter(|oid| *oid != table.member.oid);
+            parts.chain([table.member.oid])
+        });
+        let mut locked: Vec<Oid> = with_parts.collect();
+        let forms = describe(&mut session, &locked).await?;
+        locked.retain(|oid| forms.contains_key(oid));
+        let why = match lock(&mut session, &locked, &forms).await {
+            Ok(()) => match changed(&mut session, source, &forms).await? {
                 None => {
-                    let locked = tables.keys().copied().collect();
+                    let there = given.into_iter().filter(|table| forms.contains_key(&table.member.oid));
+                    let tables = there.map(|table| (table.member.oid, table)).collect();
                     return Ok(Snapshot { session, position, tables, locked });
                 }
                 Some(name) => format!("table {name} of the source was changed"),
@@ -110,12 +118,6 @@ pub(super) async fn take(
     }
 }
 
-impl Described {
-    pub(super) fn member(&self) -> Member {
-        Member { oid: self.oid, name: self.name.clone() }
-    }
-}
-
 impl Snapshot {
     /// Whether the source has a table of this oid.
     pub(super) async fn has(&mut self, oid: Oid) -> Result<bool> {
@@ -128,7 +130,7 @@ impl Snapshot {
     }
 
     /// The next table to be copied, if it was not left out: [`Snapshot::let_go`] lets go of this one's lock.
-    pub(super) fn next(&self) -> Option<&Described> {
+    pub(super) fn next(&self) -> Option<&Given> {
         self.locked.last().and_then(|oid| self.tables.get(oid))
     }
 
@@ -145,13 +147,14 @@ impl Snapshot {
     }
 }
 
-/// A session under the snapshot of a temporary slot, and the slot's position. The slot itself is gone: it would keep log.
+/// A session under the snapshot of a temporary slot, the slot's position, and what the publication gives. The slot itself is
+/// gone: it would keep log.
 async fn import(
     request: &Request,
     source: &Source,
     reporter: &Reporter,
     making: &Making,
-) -> Result<(RawConnection, Lsn)> {
+) -> Result<(RawConnection, Lsn, Vec<Given>)> {
     let beside = connect::source(&source.party.options, &Settings::default()).await?;
     // A name that nothing which was left has: what a process before this one began may be there for as long as it waits.
     let prefix = format!("{}_j", request.slot().as_str());
@@ -172,16 +175,17 @@ async fn import(
     };
     making.set(None);
     let Created { consistent_point, snapshot } = created?;
+    beside.batch(&shared::import(&snapshot)).await?;
+    let Some(given) = kept(request, &beside).await? else {
+        let publication = request.publication().as_str().to_owned();
+        return Err(replicate::Error::PublicationGone { publication }.into());
+    };
     beside.close().await;
     let settings = Settings { lock_timeout: Some(LOCK_TIMEOUT), ..Settings::default() };
     let mut session = RawConnection::source(&source.party.options, &settings).await?;
-    let begin = sql!(
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {s}",
-        s = Literal(&snapshot)
-    );
-    session.simple(&begin).await?;
+    session.simple(&shared::import(&snapshot)).await?;
     walsender.close().await;
-    Ok((session, consistent_point))
+    Ok((session, consistent_point, given.tables))
 }
 
 /// Tables as a session sees them.
@@ -194,30 +198,18 @@ async fn describe(session: &mut RawConnection, oids: &[Oid]) -> Result<BTreeMap<
         "SELECT c.oid, n.nspname, c.relname, \
                 pg_catalog.concat_ws(' ', c.relkind, c.relpersistence, c.relfilenode, ( \
                     SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', t.attnum, t.attname, t.atttypid, t.atttypmod, t.attisdropped, t.attgenerated), ',' ORDER BY t.attnum) \
-                      FROM pg_catalog.pg_attribute AS t WHERE t.attrelid = c.oid AND t.attnum > 0)) AS state, \
-                a.attname, a.atttypid, a.atttypmod \
+                      FROM pg_catalog.pg_attribute AS t WHERE t.attrelid = c.oid AND t.attnum > 0)) AS state \
            FROM pg_catalog.pg_class AS c \
            JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
-           LEFT JOIN pg_catalog.pg_attribute AS a \
-             ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' \
-          WHERE c.oid IN ({o}) ORDER BY c.oid, a.attnum",
+          WHERE c.oid IN ({o})",
         o = Sql::join(oids.iter().map(|oid| Sql::printed_by_server(oid.to_string())), ", ")
     );
     let answers = session.simple(&query).await?;
     for row in answers.into_iter().flat_map(|answer| answer.rows) {
-        let [Some(oid), Some(schema), Some(name), Some(state), column @ ..] = &row[..] else { continue };
+        let [Some(oid), Some(schema), Some(name), Some(state)] = &row[..] else { continue };
         let Ok(oid) = oid.parse() else { continue };
-        let table = described.entry(oid).or_insert_with(|| Described {
-            oid,
-            name: QualifiedName::new(schema.as_str(), name.as_str()),
-            columns: Vec::new(),
-            state: state.clone(),
-        });
-        if let [Some(name), Some(of), Some(modifier)] = column
-            && let (Ok(type_id), Ok(type_modifier)) = (of.parse(), modifier.parse())
-        {
-            table.columns.push(Column { key: false, name: name.clone(), type_id, type_modifier });
-        }
+        let name = QualifiedName::new(schema.as_str(), name.as_str());
+        described.insert(oid, Described { name, state: state.clone() });
     }
     Ok(described)
 }
@@ -225,10 +217,12 @@ async fn describe(session: &mut RawConnection, oids: &[Oid]) -> Result<BTreeMap<
 /// Locks each of them against changes of its form, so that the locks can be let go one by one, the last one first.
 async fn lock(
     session: &mut RawConnection,
-    tables: &BTreeMap<Oid, Described>,
+    order: &[Oid],
+    forms: &BTreeMap<Oid, Described>,
 ) -> std::result::Result<(), connect::Error> {
-    let statements = tables
-        .values()
+    let statements = order
+        .iter()
+        .filter_map(|oid| forms.get(oid))
         .map(|table| sql!("SAVEPOINT locked; LOCK TABLE ONLY {t} IN ACCESS SHARE MODE", t = table.name));
     session.simple(&Sql::join(statements, "; ")).await.map(drop)
 }
@@ -253,7 +247,6 @@ async fn changed(
     let oids: Vec<Oid> = tables.keys().copied().collect();
     let now = describe(&mut fresh, &oids).await?;
     fresh.close().await;
-    let differs =
-        tables.values().find(|table| now.get(&table.oid) != Some(table) || !locked.contains(&table.oid));
-    Ok(differs.map(|table| table.name.clone()))
+    let differs = tables.iter().find(|(oid, table)| now.get(oid) != Some(table) || !locked.contains(oid));
+    Ok(differs.map(|(_, table)| table.name.clone()))
 }

@@ -1,15 +1,12 @@
 //! Before a mirror: whether it has been there, whether the source gives changes out, and what it is to publish.
 
-use std::collections::HashMap;
-
 use super::Request;
-use crate::change::columns::Columns;
-use crate::change::members::Member;
 use crate::connect::{self, Settings};
 use crate::engine::apply::checkpoint::{self, Checkpoint};
 use crate::engine::preflight::{self, check};
-use crate::engine::replicate::{columns, publication};
-use crate::pg::{Oid, QualifiedName, Sql, sqlstate};
+use crate::engine::replicate::{given, publication};
+use crate::pg::name::for_people;
+use crate::pg::{QualifiedName, Sql, sqlstate};
 use crate::progress::Warning;
 use crate::safety::is_loopback;
 use crate::workflow::party::{Destination, Source};
@@ -26,17 +23,23 @@ pub(super) async fn checkpoint(request: &Request, destination: &Destination) -> 
     Ok(found)
 }
 
-/// Creates the publication over every table that can be mirrored; these come back, with their columns as they are before the copy. The others are named: they are cloned, and
-/// stay behind.
-pub(super) async fn publish(
-    request: &Request,
-    context: &clone::Context,
-    source: &Source,
-) -> Result<(Vec<Member>, HashMap<Oid, Columns>)> {
+/// Creates the publication over every table that can be mirrored, unless it is the owner's. The others are named: they are
+/// cloned, and stay behind.
+pub(super) async fn publish(request: &Request, context: &clone::Context, source: &Source) -> Result<()> {
     let session = connect::source(&source.party.options, &Settings::default()).await?;
-    let tables = publication::tables(&session, &request.slot()).await?;
+    tell_what_fires(request, context, &session).await?;
+    tell_of_large_objects(request, context, &session).await?;
+    if request.publication.is_none() {
+        create(request, context, &session).await?;
+    }
+    session.close().await;
+    Ok(())
+}
+
+async fn create(request: &Request, context: &clone::Context, session: &connect::Connection) -> Result<()> {
+    let tables = publication::tables(session, &request.slot()).await?;
     let kept = |table: &QualifiedName| is_kept(request, table);
-    let publication::Choice { published, followed, left_out } = publication::choose(&tables, kept);
+    let publication::Choice { published, left_out, .. } = publication::choose(&tables, kept);
     for (table, why_not) in &left_out {
         let whole = tables.iter().any(|one| one.partitioned && one.name == *table);
         let message = match whole {
@@ -45,13 +48,7 @@ pub(super) async fn publish(
         };
         context.reporter.warn(Warning::new("not_mirrored", message).about(table));
     }
-    tell_what_fires(request, context, &session).await?;
-    tell_of_large_objects(context, &session).await?;
-    publication::create(&session, &request.slot(), &published).await?;
-    let oids: Vec<Oid> = followed.iter().map(|member| member.oid).collect();
-    let columns = columns::read(&session, &oids).await?;
-    session.close().await;
-    Ok((followed, columns))
+    Ok(publication::create(session, &request.slot(), &published).await?)
 }
 
 /// Names the triggers that will do on the destination what they did on the source already.
@@ -74,13 +71,19 @@ async fn tell_what_fires(
     Ok(())
 }
 
-/// Says that large objects stay as they were copied, where there are any.
-async fn tell_of_large_objects(context: &clone::Context, session: &connect::Connection) -> Result<()> {
+/// Says that large objects stay as they were copied, or do not come, where there are any.
+async fn tell_of_large_objects(
+    request: &Request,
+    context: &clone::Context,
+    session: &connect::Connection,
+) -> Result<()> {
     let query = Sql::fixed("SELECT EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata)");
     let row = session.query_one(&query, &[]).await?;
     if row.try_get(0).map_err(|error| session.error(error))? {
-        let message =
-            "large objects are copied once and not followed: no publication gives their changes out";
+        let message = match request.publication {
+            None => "large objects are copied once and not followed: no publication gives their changes out",
+            Some(_) => "large objects are not copied: no publication gives them out",
+        };
         context.reporter.warn(Warning::new("not_mirrored", message));
     }
     Ok(())
@@ -135,6 +138,7 @@ async fn fit(request: &Request, session: &connect::Connection) -> Result<()> {
     let may: bool = row.try_get("may_replicate").map_err(read)?;
     let free: i64 = row.try_get("free_slots").map_err(read)?;
     let role: String = row.try_get("role").map_err(read)?;
+    let database: String = row.try_get("database").map_err(read)?;
     let unbounded: bool = row.try_get("unbounded").map_err(read)?;
     let mut findings = Vec::new();
     if unbounded && !request.accept_unbounded_wal && !is_loopback(session.dialed()) {
@@ -144,6 +148,20 @@ async fn fit(request: &Request, session: &connect::Connection) -> Result<()> {
             hint: "on the source: ALTER SYSTEM SET max_slot_wal_keep_size = '8GB' and SELECT pg_reload_conf(); or take the \
                    risk with --accept-unbounded-wal"
                 .to_owned(),
+        });
+    }
+    if let Some(publication) = &request.publication
+        && given::published(session, publication).await?.is_none()
+    {
+        let name = for_people(publication.as_str());
+        findings.push(check::Finding {
+            code: "no_publication",
+            message: format!("database {} of the source has no publication {name}", for_people(&database)),
+            hint: format!(
+                "make it there first, a slot that is older cannot give it out: CREATE PUBLICATION {} FOR ..; or leave \
+                 --publication out, and the mirror makes one of its own",
+                publication.quoted()
+            ),
         });
     }
     if wal_level != "logical" {

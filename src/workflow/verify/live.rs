@@ -8,23 +8,27 @@
 //! What proves that both are of one moment: the mirror said that it holds at S before the destination's snapshot was taken, and
 //! the checkpoint in that one is not past S.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::subjects::subjects;
+use super::followed::Tables;
 use super::view::View;
-use super::{Looked, compare_both, is_ours, quiet, sequences};
+use super::{Looked, compare_both, quiet, sequences};
+use crate::change::given::{Given, Recorded};
+use crate::change::members::Stand;
 use crate::connect::{self, RawConnection, Settings};
 use crate::engine::apply::{checkpoint, membership};
 use crate::engine::introspect;
+use crate::engine::replicate;
+use crate::engine::replicate::given::{Published, published};
 use crate::engine::replicate::slot::{self, Created, Life};
 use crate::engine::stage::registry::Registry;
 use crate::failure::chain;
 use crate::id::JobId;
-use crate::pg::{Ident, Lsn, Oid, QualifiedName, Sql};
+use crate::pg::{Ident, Lsn, Oid, QualifiedName};
 use crate::progress::{Level, Phase, Reporter, Side, Skipped, Verification, VerifyMode, Warning};
 use crate::workflow::mirror::record::Records;
 use crate::workflow::mirror::{self, Hold, Holding, There};
@@ -94,18 +98,17 @@ async fn compare(request: &Request, holding: &impl Holding, reporter: &Reporter)
         moment.held.as_secs_f64()
     );
     reporter.log(Level::Info, message);
-    let followed = &moment.followed;
-    let joining = moment.joining;
+    let tables = &moment.tables;
     let (source, destination) = tokio::try_join!(
-        Box::pin(looked(moment.source, Side::Source, followed)),
-        Box::pin(looked(moment.destination, Side::Destination, followed))
+        Box::pin(looked(moment.source, Side::Source, tables)),
+        Box::pin(looked(moment.destination, Side::Destination, tables))
     )?;
     let compared = compare_both(&source.0, &destination.0, request.mode, request.jobs, reporter);
     let mut verification = Box::pin(compared).await?;
     let (found, left_out) = sequences::not_behind(&destination.0.view, &moment.sequences).await?;
     verification.equal += found.equal;
     verification.different.extend(found.different);
-    verification.left_out.extend(not_followed(&source.1, &destination.1, &joining));
+    verification.left_out.extend(not_compared(&source.1, &destination.1, tables));
     verification.left_out.extend(left_out);
     verification.as_of = Some(moment.lsn.to_string());
     source.0.view.close().await;
@@ -120,11 +123,18 @@ struct Moment {
     held: Duration,
     source: View,
     destination: View,
-    /// The tables that follow.
-    followed: HashSet<QualifiedName>,
-    /// Those that are published, and whose copy is not in.
-    joining: HashSet<QualifiedName>,
+    tables: Followed,
     sequences: sequences::Wanted,
+}
+
+/// The tables of the publication.
+struct Followed {
+    /// Those that follow.
+    follow: Vec<Given>,
+    /// Those whose copy is not in.
+    joining: Vec<Given>,
+    /// Kinds of changes that the publication does not give out, where that makes the two sides differ.
+    withheld: Option<String>,
 }
 
 async fn moment(
@@ -164,19 +174,20 @@ async fn moment(
             Some(checkpoint) if checkpoint.lsn <= lsn => {
                 holding.let_go(true).await?;
                 let held = since.elapsed();
-                let published = published(&source, &request.publication).await?;
-                let members = membership::read(client, &request.mirror).await?;
-                let follow: HashSet<Oid> = members
-                    .into_iter()
-                    .filter(|(_, follows)| *follows)
-                    .map(|(member, _)| member.oid)
-                    .collect();
-                let (followed, joining): (Vec<_>, Vec<_>) =
-                    published.into_iter().partition(|(oid, _)| follow.contains(oid));
-                let names =
-                    |tables: Vec<(Oid, QualifiedName)>| tables.into_iter().map(|(_, name)| name).collect();
-                let (followed, joining) = (names(followed), names(joining));
-                return Ok(Moment { lsn, held, source, destination, followed, joining, sequences });
+                let Published { withheld, tables } = published_now(&source, &request.publication).await?;
+                let recorded = membership::read(client, &request.mirror).await?;
+                let recorded = recorded.into_iter().filter(|one| one.stand != Stand::Absent);
+                let recorded: HashMap<Oid, Recorded> = recorded.map(|one| (one.member.oid, one)).collect();
+                let known = tables.into_iter().filter(|table| recorded.contains_key(&table.member.oid));
+                let (follow, joining) = known.partition(|table| {
+                    recorded
+                        .get(&table.member.oid)
+                        .is_some_and(|one| one.stand == Stand::Follows && one.entry.goes_on_as(&table.entry))
+                });
+                // Where a table was emptied and that is not given out, the two sides do differ.
+                let withheld: Vec<_> = withheld.into_iter().filter(|kind| *kind != "truncate").collect();
+                let tables = Followed { follow, joining, withheld: mirror::part::kinds(&withheld) };
+                return Ok(Moment { lsn, held, source, destination, tables, sequences });
             }
             Some(passed) => {
                 source.close().await;
@@ -217,47 +228,52 @@ async fn snapshot(request: &Request, limited: bool) -> Result<Option<(RawConnect
     }
 }
 
-/// The tables of the publication.
-async fn published(source: &View, publication: &str) -> Result<Vec<(Oid, QualifiedName)>> {
-    let session = source.holder();
-    let query = Sql::fixed(include_str!("../../../sql/verify/followed.sql"));
-    let rows = session.query(&query, &[&publication]).await?;
-    let names = rows.iter().map(|row| {
-        let name = QualifiedName::new(row.try_get::<_, &str>("schema")?, row.try_get::<_, &str>("name")?);
-        Ok((row.try_get("oid")?, name))
-    });
-    Ok(names.collect::<std::result::Result<_, _>>().map_err(|error| session.error(error))?)
+/// The publication, and its tables.
+async fn published_now(source: &View, publication: &str) -> Result<Published> {
+    let found = published(source.holder(), &Ident::new(publication)).await?;
+    let publication = publication.to_owned();
+    Ok(found.ok_or(replicate::Error::PublicationGone { publication })?)
 }
 
-/// One side with its subjects, and the names of its other tables with rows.
-async fn looked(
-    view: View,
-    side: Side,
-    followed: &HashSet<QualifiedName>,
-) -> Result<(Looked, Vec<QualifiedName>)> {
+/// The tables with rows that are not compared, by how they stand.
+#[derive(Default)]
+struct Others {
+    joining: BTreeSet<QualifiedName>,
+    in_part: BTreeSet<QualifiedName>,
+    others: BTreeSet<QualifiedName>,
+}
+
+/// One side with its subjects, and its other tables.
+async fn looked(view: View, side: Side, tables: &Followed) -> Result<(Looked, Others)> {
     let session = view.holder();
     let catalog = introspect::read(session.client(), session.version()).await;
     let catalog = catalog.map_err(|error| Error::from(error).at(session.endpoint()))?;
-    let others = catalog.tables.iter().filter(|table| table.has_rows()).map(|table| &table.name);
-    let others = others.filter(|name| !followed.contains(*name) && !is_ours(name)).cloned().collect();
-    let subjects = subjects(&catalog, |name| followed.contains(name));
+    let all = Tables::of(&catalog);
+    let mut others = Others {
+        joining: all.those_of(&tables.joining),
+        others: all.others(&tables.follow).into_iter().collect(),
+        ..Others::default()
+    };
+    let mut compared: &[Given] = &tables.follow;
+    if tables.withheld.is_some() {
+        others.in_part = all.those_of(compared);
+        compared = &[];
+    }
+    let subjects = all.subjects(compared, side);
     Ok((Looked { side, view, subjects, sequences: Vec::new(), large_objects: false }, others))
 }
 
-fn not_followed(
-    source: &[QualifiedName],
-    destination: &[QualifiedName],
-    joining: &HashSet<QualifiedName>,
-) -> Vec<Skipped> {
-    let skipped = |name: &QualifiedName, reason: &str| Skipped {
-        object: format!("table {name}"),
-        reason: reason.to_owned(),
-    };
-    let of_source = source.iter().map(|name| match joining.contains(name) {
-        true => skipped(name, "it joins the mirror, and its copy is not in yet"),
-        false => skipped(name, "the mirror does not follow it"),
+fn not_compared(source: &Others, destination: &Others, tables: &Followed) -> Vec<Skipped> {
+    let skipped = |name: &QualifiedName, reason: String| Skipped { object: format!("table {name}"), reason };
+    let in_part = source.in_part.iter().map(|name| {
+        let kinds = tables.withheld.clone().unwrap_or_default();
+        skipped(name, format!("the publication gives no {kinds} out, so the two sides may differ"))
     });
-    let only_here = destination.iter().filter(|name| !source.contains(name));
-    let of_destination = only_here.map(|name| skipped(name, "only the destination has it"));
-    of_source.chain(of_destination).collect()
+    let of_source = source.others.iter().map(|name| match source.joining.contains(name) {
+        true => skipped(name, "it joins the mirror, and its copy is not in yet".to_owned()),
+        false => skipped(name, "the mirror does not follow it".to_owned()),
+    });
+    let only_here = destination.others.difference(&source.others);
+    let of_destination = only_here.map(|name| skipped(name, "only the destination has it".to_owned()));
+    in_part.chain(of_source).chain(of_destination).collect()
 }

@@ -1,6 +1,7 @@
 //! Compares two databases: read-only on both sides, each at one moment, and says what differs.
 
 mod apart;
+mod followed;
 pub mod live;
 mod quiet;
 mod rows;
@@ -208,8 +209,8 @@ async fn changed(source: &Looked, destination: &Looked) -> Result<BTreeSet<Quali
 }
 
 fn not_told_apart(tree: &QualifiedName) -> Skipped {
-    let reason =
-        "the selection takes some of its partitions, and which rows lie in which may differ between servers";
+    let reason = "only some of its partitions are compared, or parts of them, and which rows lie in which may differ between \
+                  servers";
     Skipped { object: format!("table {tree}"), reason: reason.to_owned() }
 }
 

@@ -2,6 +2,7 @@
 //! again, and a source whose transactions keep a copy waiting.
 
 use serde_json::Value;
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::{Mirror, said, scenario};
 use crate::support::{Outcome, Session, eventually};
@@ -11,6 +12,13 @@ const TABLES: &str = "CREATE TABLE first (id int PRIMARY KEY, v int); CREATE TAB
 
 /// A rewrite after which every row is what it was.
 const REWRITE: &str = "ALTER TABLE second ALTER v TYPE int USING v + 0";
+
+/// Tests of one server whose slots wait for the transactions of the others would wait for each other.
+static ALONE: [Mutex<()>; 2] = [Mutex::const_new(()), Mutex::const_new(())];
+
+async fn alone(mirror: &Mirror) -> MutexGuard<'static, ()> {
+    ALONE[usize::from(mirror.major() == 18)].lock().await
+}
 
 impl Mirror {
     /// Marks tables to be copied again; the process that runs has to be in the middle of nothing.
@@ -58,6 +66,7 @@ impl Mirror {
     /// Runs `change` on the source between the moment of which the copies of both tables are, and the first look at them:
     /// it is open when the snapshot is taken, and ends when the tables are being locked.
     async fn changed_before_it_is_locked(&mut self, change: &str) {
+        let _alone = alone(self).await;
         let (one, other) = (self.from.session().await, self.from.session().await);
         one.execute_all("BEGIN; SELECT pg_current_xact_id()").await;
         self.resync(&["public.first", "public.second"]).await;
@@ -176,6 +185,7 @@ async fn s004_a_copy_that_waits_says_for_whom_and_outlives_its_process() {
             mirror.from.announce(text);
             mirror.to.announce(text);
         }
+        let _alone = alone(mirror).await;
         let session = mirror.from.session().await;
         session.execute_all("BEGIN; INSERT INTO second VALUES (5000, 1)").await;
         let pid = session.query_text("SELECT pg_backend_pid()").await;
