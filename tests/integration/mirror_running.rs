@@ -131,7 +131,7 @@ async fn a_pause_says_what_it_waits_for() {
     let far = FaultProxy::start(pair.to.server());
     let mut running = pair.start_between(&pair.from.url(), &far.url(pair.to.name()), &[]);
     streams(&mut running).await;
-    let armed = far.arm(Fault::stall_before(Point::ClientSends(b"SAVEPOINT".to_vec())));
+    let armed = far.arm(Fault::stall_before(Point::ClientSends(b"SET CONSTRAINTS".to_vec())));
     pair.from.execute("UPDATE t SET v = 'slow'").await;
     armed.fired().await;
     let mut pausing = pair.program.start(&["mirror", "pause", "m", "--json"]);
