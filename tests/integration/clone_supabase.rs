@@ -230,6 +230,8 @@ async fn verifies(from: &Database<'_>, to: &Database<'_>) {
     to.execute("UPDATE auth.users SET email = 'user3@example.com' WHERE email = 'other'").await;
     command.extend(["--profile", "none"]);
     from.announce("permission denied for");
+    // What another of its sessions asks when the one that holds the snapshot has ended with that.
+    from.announce("snapshot \"");
     Outcome::of(Binary::new().run(&command).await).expect_code(1).expect_error(&["permission denied for"]);
 }
 
