@@ -231,6 +231,7 @@ async fn verifies(from: &Database<'_>, to: &Database<'_>) {
     command.extend(["--profile", "none"]);
     from.announce("permission denied for");
     // What another of its sessions asks when the one that holds the snapshot has ended with that.
+    from.announce("invalid snapshot identifier");
     from.announce("snapshot \"");
     Outcome::of(Binary::new().run(&command).await).expect_code(1).expect_error(&["permission denied for"]);
 }
