@@ -230,9 +230,11 @@ async fn verifies(from: &Database<'_>, to: &Database<'_>) {
     to.execute("UPDATE auth.users SET email = 'user3@example.com' WHERE email = 'other'").await;
     command.extend(["--profile", "none"]);
     from.announce("permission denied for");
-    // What another of its sessions asks when the one that holds the snapshot has ended with that.
-    from.announce("invalid snapshot identifier");
-    from.announce("snapshot \"");
+    // What other sessions of it ask, on both sides, when those that hold the snapshots have ended with that.
+    for side in [from, to] {
+        side.announce("invalid snapshot identifier");
+        side.announce("snapshot \"");
+    }
     Outcome::of(Binary::new().run(&command).await).expect_code(1).expect_error(&["permission denied for"]);
 }
 
