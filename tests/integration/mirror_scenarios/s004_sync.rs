@@ -129,7 +129,7 @@ async fn s004_tables_that_are_emptied_together_while_one_of_them_stands_aside() 
 async fn s004_killed_while_a_table_is_copied_again_it_begins_with_that_anew() {
     on_both("joinkill", TABLES, async |mirror| {
         for side in [&mirror.from, &mirror.to] {
-            for broken in ["connection to client lost", "terminating connection", "could not receive data", "unexpected EOF"] {
+            for broken in ["connection to client lost", "terminating connection due to administrator command", "terminating connection because protocol synchronization was lost", "could not receive data", "unexpected EOF"] {
                 side.announce(broken);
             }
         }
