@@ -103,16 +103,21 @@ async fn compare(request: &Request, holding: &impl Holding, reporter: &Reporter)
         Box::pin(looked(moment.source, Side::Source, tables)),
         Box::pin(looked(moment.destination, Side::Destination, tables))
     )?;
-    let compared = compare_both(&source.0, &destination.0, request.mode, request.jobs, reporter);
-    let mut verification = Box::pin(compared).await?;
-    let (found, left_out) = sequences::not_behind(&destination.0.view, &moment.sequences).await?;
+    let ((source, others_there), (destination, others_here)) = (source, destination);
+    let compared = async {
+        let compared = compare_both(&source, &destination, request.mode, request.jobs, reporter);
+        let verification = Box::pin(compared).await?;
+        let followed = sequences::not_behind(&destination.view, &moment.sequences).await?;
+        Ok::<_, Error>((verification, followed))
+    };
+    let compared = compared.await;
+    View::close_both(source.view, destination.view).await;
+    let (mut verification, (found, left_out)) = compared?;
     verification.equal += found.equal;
     verification.different.extend(found.different);
-    verification.left_out.extend(not_compared(&source.1, &destination.1, tables));
+    verification.left_out.extend(not_compared(&others_there, &others_here, tables));
     verification.left_out.extend(left_out);
     verification.as_of = Some(moment.lsn.to_string());
-    source.0.view.close().await;
-    destination.0.view.close().await;
     Ok(verification)
 }
 

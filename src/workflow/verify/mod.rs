@@ -54,8 +54,7 @@ async fn at_rest(request: &Request, reporter: &Reporter) -> Result<Verification>
     let destination = Looked::at_rest(request, here, Side::Destination, &apart);
     let (source, destination) = tokio::try_join!(source, destination)?;
     let compared = compare_both(&source, &destination, request.mode, request.jobs, reporter).await;
-    source.view.close().await;
-    destination.view.close().await;
+    View::close_both(source.view, destination.view).await;
     let mut verification = compared?;
     verification.left_out.extend(apart.into_values());
     Ok(verification)

@@ -80,4 +80,12 @@ impl View {
     pub(super) async fn close(self) {
         self.holder.close().await;
     }
+
+    /// Lets both sides' go when a comparison is at its end, however it ended: after the sessions that read under them have said
+    /// goodbye, as one that is still on its way would ask for a snapshot that nobody holds any more.
+    pub(super) async fn close_both(source: Self, destination: Self) {
+        connect::all_closed().await;
+        source.close().await;
+        destination.close().await;
+    }
 }
