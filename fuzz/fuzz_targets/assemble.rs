@@ -16,7 +16,8 @@ use multiboard_sync::pg::pgoutput::Dialect;
 
 fuzz_target!(|data: &[u8]| {
     let Some((first, mut rest)) = data.split_first() else { return };
-    let limits = Limits { in_progress_bytes: usize::from(*first) << 6, piece_bytes: 1 << (first % 12) };
+    let alone_bytes = if first % 2 == 0 { 64 } else { usize::MAX };
+    let limits = Limits { in_progress_bytes: usize::from(*first) << 6, piece_bytes: 1 << (first % 12), alone_bytes };
     let mut assembler = Assembler::new(Lsn::from_u64(16), Dialect::default(), limits);
     let mut session = Session::default();
     while let Some((length, after)) = rest.split_first_chunk::<2>() {
@@ -34,6 +35,8 @@ fuzz_target!(|data: &[u8]| {
 struct Session {
     files: HashMap<u32, Vec<u8>>,
     within: bool,
+    /// Something came early and stands.
+    early: bool,
     last_end: Lsn,
 }
 
@@ -41,10 +44,18 @@ impl Session {
     /// False where the session is over.
     fn carry_out(&mut self, assembler: &mut Assembler) -> bool {
         loop {
-            match assembler.step() {
+            let step = match assembler.step() {
+                Ok(None) => assembler.step_early(),
+                other => other,
+            };
+            match step {
                 Err(_) => return false,
                 Ok(None) => return true,
                 Ok(Some(Step::Piece(piece))) => self.piece(piece),
+                Ok(Some(Step::Stands)) => {
+                    let stands = self.files.len() % 2 == 0;
+                    assembler.stands(stands).expect("what was asked for");
+                }
                 Ok(Some(Step::Append { xid, bytes })) => {
                     let file = self.files.entry(xid).or_default();
                     bytes.iter().for_each(|bytes| file.extend_from_slice(bytes));
@@ -71,7 +82,16 @@ impl Session {
     }
 
     fn piece(&mut self, piece: Piece) {
+        assert!(!self.early || matches!(piece, Piece::Early(_) | Piece::Recall | Piece::Confirm(_)));
         match piece {
+            Piece::Early(_) => {
+                assert!(!self.within);
+                self.early = true;
+            }
+            Piece::Recall => assert!(std::mem::replace(&mut self.early, false)),
+            Piece::Confirm(_) => {
+                assert!(std::mem::replace(&mut self.early, false) && !std::mem::replace(&mut self.within, true));
+            }
             Piece::Whole(transaction) => {
                 assert!(!self.within && transaction.end_lsn > self.last_end);
                 self.last_end = transaction.end_lsn;

@@ -32,8 +32,8 @@ impl Sparse {
     pub fn keep(&mut self, piece: &mut Piece) {
         let changes = match piece {
             Piece::Whole(transaction) => &mut transaction.changes,
-            Piece::Changes(changes) => changes,
-            Piece::Begin(_) | Piece::Commit { .. } => return,
+            Piece::Changes(changes) | Piece::Early(changes) => changes,
+            Piece::Begin(_) | Piece::Recall | Piece::Confirm(_) | Piece::Commit { .. } => return,
         };
         let bytes = changes.iter().map(Change::memory_bytes);
         self.kept = bytes.fold(self.kept, usize::saturating_add);

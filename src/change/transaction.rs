@@ -29,6 +29,9 @@ pub struct Transaction {
 
 /// What an applier is given, in commit order: `Whole`, or `Begin Changes* Commit` without anything else in between.
 ///
+/// Between them the beginning of a transaction that is not committed yet may come: `Early*`, and then `Recall`, after which anything
+/// may come, or `Confirm Changes* Commit`.
+///
 /// After `Begin` the `Commit` may never come, where the connection breaks: the destination's transaction is then
 /// rolled back, and the source sends all of it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +42,12 @@ pub enum Piece {
     Begin(Head),
     /// The next of its changes.
     Changes(Vec<Change>),
+    /// The first or the next changes of a transaction that the source may still roll back.
+    Early(Vec<Change>),
+    /// What came early is not to be, or not now.
+    Recall,
+    /// What came early is the beginning of this transaction: as if it had come after its `Begin`.
+    Confirm(Head),
     /// It is complete.
     Commit {
         /// Where its commit record ends: the checkpoint that stands for having it.

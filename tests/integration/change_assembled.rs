@@ -95,12 +95,13 @@ async fn assembles_what_was_done(major: u16, protocol: &str, dialect: Dialect, a
 
     let place = tempfile::tempdir().unwrap();
     let mut spill = Spill::open(place.path().to_owned()).await.unwrap();
-    let limits = Limits { in_progress_bytes: 100_000, piece_bytes: 50_000 };
+    let limits = Limits { in_progress_bytes: 100_000, piece_bytes: 50_000, alone_bytes: 100_000 };
     let mut assembler = Assembler::new(start, dialect, limits);
     let sql = format!("START_REPLICATION SLOT {slot} LOGICAL {start} ({protocol}, publication_names 'p')");
     let mut copy = connection.copy_both(&statement(sql)).await.unwrap();
     let (mut done, mut open): (Vec<Told>, Told) = (Vec::new(), Told::default());
     let (mut in_pieces, mut most_spilled, mut most_in_memory) = (0, 0, 0);
+    let (mut early, mut recalls, mut confirms) = (Told::default(), 0, 0);
     let mut kinds: BTreeMap<char, u32> = BTreeMap::new();
     let mut last_end = start;
     while done.len() < expected.len() {
@@ -110,7 +111,12 @@ async fn assembles_what_was_done(major: u16, protocol: &str, dialect: Dialect, a
         let data: Bytes = data;
         assembler.receive(data).unwrap();
         most_in_memory = most_in_memory.max(assembler.in_progress().memory_bytes);
-        while let Some(step) = assembler.step().unwrap() {
+        loop {
+            let step = match assembler.step().unwrap() {
+                Some(step) => Some(step),
+                None => assembler.step_early().unwrap(),
+            };
+            let Some(step) = step else { break };
             match step {
                 Step::Append { xid, bytes } => spill.append(xid, bytes).await.unwrap(),
                 Step::Cut { xid, length } => spill.cut(xid, length).await.unwrap(),
@@ -126,6 +132,17 @@ async fn assembles_what_was_done(major: u16, protocol: &str, dialect: Dialect, a
                 }
                 Step::Piece(Piece::Begin(head)) => assert!(head.commit_lsn >= last_end),
                 Step::Piece(Piece::Changes(changes)) => open.add(&changes),
+                Step::Piece(Piece::Early(changes)) => early.add(&changes),
+                Step::Piece(Piece::Recall) => {
+                    early = Told::default();
+                    recalls += 1;
+                }
+                Step::Stands => assembler.stands(true).unwrap(),
+                Step::Piece(Piece::Confirm(head)) => {
+                    assert!(head.commit_lsn >= last_end);
+                    open = std::mem::take(&mut early);
+                    confirms += 1;
+                }
                 Step::Piece(Piece::Commit { end_lsn }) => {
                     last_end = end_lsn;
                     in_pieces += 1;
@@ -137,6 +154,7 @@ async fn assembles_what_was_done(major: u16, protocol: &str, dialect: Dialect, a
         }
     }
     assert_eq!(done, expected);
+    assert!(recalls + confirms > 0, "nothing came early");
     // It was read in the way that is meant: in blocks, with rollbacks of parts and of a whole, through files.
     assert_eq!(kinds.get(&'c'), Some(&2), "{kinds:?}");
     assert_eq!(kinds.get(&'A'), Some(&aborts), "{kinds:?}");

@@ -40,6 +40,17 @@ impl Gather {
         }
     }
 
+    /// Whether a piece was put out.
+    pub(super) fn is_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// What was gathered before it was known to be committed is this transaction's.
+    pub(super) fn confirm(&mut self, head: Head, out: &mut impl Extend<Piece>) {
+        self.head = head;
+        out.extend(self.begun.then(|| Piece::Confirm(self.head.clone())));
+    }
+
     /// It is complete.
     pub(super) fn end(self, end_lsn: Lsn, out: &mut impl Extend<Piece>) {
         let Self { head, dropped, begun, changes, .. } = self;

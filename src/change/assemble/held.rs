@@ -38,6 +38,8 @@ pub(super) struct Held {
     marks: Marks,
     /// The name of the origin from which the transaction came.
     pub(super) origin: Option<String>,
+    /// How often what was handed on of it early was called back.
+    pub(super) recalls: u32,
 }
 
 /// A piece of memory with whole records.

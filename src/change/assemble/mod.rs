@@ -14,11 +14,13 @@
 //! their buffers; beside it 16 bytes for each subtransaction that may still be rolled back by itself). A piece is
 //! handed on once its changes count [`Limits::piece_bytes`] by [`Change::memory_bytes`](super::Change::memory_bytes).
 
+mod early;
 mod error;
 mod gather;
 mod held;
 mod marks;
 mod replay;
+mod step;
 #[cfg(test)]
 mod tests;
 
@@ -26,15 +28,17 @@ use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 
+use self::early::{Alone, Waiting};
 use self::gather::Gather;
 use self::held::Held;
 use self::replay::{Pieces, Replay};
+use super::Head;
 use super::relation::Relations;
-use super::{Head, Piece};
 use crate::pg::pgoutput::{Commit, Content, Decoder, Dialect, Message};
 use crate::pg::{Lsn, Xid};
 
 pub use error::Error;
+pub use step::Step;
 
 /// How much memory may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,58 +47,17 @@ pub struct Limits {
     pub in_progress_bytes: usize,
     /// For the changes of one piece. A transaction below it is handed on whole.
     pub piece_bytes: usize,
+    /// A transaction in progress that has gone past memory is handed on early when so much of it came and nothing else was committed
+    /// meanwhile.
+    pub alone_bytes: usize,
 }
 
 impl Default for Limits {
     /// 32 MiB in progress: as much again as the server keeps by default (64 MB) would not leave the applier its part of
-    /// 128 MB. 4 MiB a piece: far more than one write to the destination, so pieces cost nothing.
+    /// 128 MB. 4 MiB a piece: far more than one write to the destination, so pieces cost nothing. 8 MiB alone: two of them.
     fn default() -> Self {
-        Self { in_progress_bytes: 32 * 1024 * 1024, piece_bytes: 4 * 1024 * 1024 }
+        Self { in_progress_bytes: 32 << 20, piece_bytes: 4 << 20, alone_bytes: 8 << 20 }
     }
-}
-
-/// What the caller does next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Hand this to the applier.
-    Piece(Piece),
-    /// Add these bytes to the end of the file of transaction `xid`, made with the first.
-    Append {
-        /// Whose.
-        xid: Xid,
-        /// What, one after the other.
-        bytes: Vec<Bytes>,
-    },
-    /// The file of `xid` ends at `length` bytes now: what follows was rolled back.
-    Cut {
-        /// Whose.
-        xid: Xid,
-        /// Where it ends, in bytes.
-        length: u64,
-    },
-    /// Read `length` bytes of the file of `xid` from `at` on and [`give`](Assembler::give) them.
-    Read {
-        /// Whose.
-        xid: Xid,
-        /// From where, in bytes.
-        at: u64,
-        /// How many: all of them are there.
-        length: u64,
-    },
-    /// Remove the file of `xid`.
-    Remove {
-        /// Whose.
-        xid: Xid,
-    },
-    /// A message sent outside of transactions, whatever became of the one that sent it.
-    Message {
-        /// Where it stands in the source's log.
-        lsn: Lsn,
-        /// Who it is for.
-        prefix: String,
-        /// What it says.
-        content: Bytes,
-    },
 }
 
 /// What transactions in progress hold.
@@ -128,8 +91,19 @@ pub struct Assembler {
     streams: HashMap<Xid, Held>,
     memory_bytes: usize,
     replay: Option<Replay>,
-    reading: bool,
+    /// What is read of a transaction in progress, and its commit while it is asked whether that stands.
+    early: Option<Replay>,
+    waiting: Option<Waiting>,
+    alone: Alone,
+    reading: Option<Reader>,
     steps: VecDeque<Step>,
+}
+
+/// Who reads a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reader {
+    Committed,
+    Early,
 }
 
 impl Assembler {
@@ -147,7 +121,10 @@ impl Assembler {
             streams: HashMap::new(),
             memory_bytes: 0,
             replay: None,
-            reading: false,
+            early: None,
+            waiting: None,
+            alone: Alone::default(),
+            reading: None,
             steps: VecDeque::new(),
         }
     }
@@ -157,7 +134,7 @@ impl Assembler {
     /// # Errors
     /// The stream is not one that pgoutput sends, or [`Assembler::step`] has more to say. The session is over.
     pub fn receive(&mut self, frame: Bytes) -> Result<(), Error> {
-        if self.replay.is_some() || !self.steps.is_empty() {
+        if self.replay.is_some() || self.waiting.is_some() || !self.steps.is_empty() {
             return Err(Error::Turn("a frame before the last one's steps were done"));
         }
         self.arrival += 1;
@@ -186,7 +163,10 @@ impl Assembler {
                     return Err(Error::OutOfPlace { message: "Commit", place });
                 }
                 self.in_order(&commit)?;
-                gather.end(commit.end_lsn, &mut Pieces(&mut self.steps));
+                // One without changes only moves the checkpoint, which stays where it is while something is written early.
+                if self.early.is_none() {
+                    gather.end(commit.end_lsn, &mut pieces(&mut self.steps));
+                }
                 Ok(())
             }
             Message::Origin { name, .. } => {
@@ -219,16 +199,19 @@ impl Assembler {
     /// # Errors
     /// As of [`Assembler::receive`]; a [`Step::Read`] was not answered.
     pub fn step(&mut self) -> Result<Option<Step>, Error> {
-        if self.reading {
+        if self.reading.is_some() {
             return Err(Error::Turn("a step before what was to be read was given"));
         }
         if let Some(step) = self.steps.pop_front() {
             return Ok(Some(step));
         }
+        if self.waiting.is_some() {
+            return Err(Error::Turn("a step before it was told whether what came early stands"));
+        }
         let Some(mut replay) = self.replay.take() else { return Ok(None) };
         match replay.next(&self.relations, &mut self.steps)? {
             Some(step) => {
-                self.reading = matches!(step, Step::Read { .. });
+                self.reading = matches!(step, Step::Read { .. }).then_some(Reader::Committed);
                 self.replay = Some(replay);
                 Ok(Some(step))
             }
@@ -244,19 +227,19 @@ impl Assembler {
     /// # Errors
     /// Nothing was asked for.
     pub fn give(&mut self, bytes: Bytes) -> Result<(), Error> {
-        match (&mut self.replay, std::mem::take(&mut self.reading)) {
-            (Some(replay), true) => {
-                replay.give(bytes);
-                Ok(())
-            }
-            _ => Err(Error::Turn("bytes that were not asked for")),
-        }
+        let replay = match self.reading.take() {
+            Some(Reader::Committed) => self.replay.as_mut(),
+            Some(Reader::Early) => self.early.as_mut(),
+            None => None,
+        };
+        replay.ok_or(Error::Turn("bytes that were not asked for"))?.give(bytes);
+        Ok(())
     }
 
     /// Whether nothing of a committed transaction is missing: what came in so far was handed on whole. Transactions in
     /// progress do not count: they are not committed before any position that the source has sent so far.
     pub fn is_between_transactions(&self) -> bool {
-        self.plain.is_none() && self.replay.is_none() && self.steps.is_empty()
+        self.plain.is_none() && self.replay.is_none() && self.waiting.is_none() && self.steps.is_empty()
     }
 
     /// What transactions in progress hold.
@@ -274,10 +257,13 @@ impl Assembler {
             self.steps.push_back(Step::Message { lsn, prefix, content });
             return Ok(());
         }
+        if self.plain.as_ref().is_some_and(|plain| !plain.dropped) {
+            self.something_else();
+        }
         let Some(plain) = &mut self.plain else {
             return Err(outside("change"));
         };
-        plain.content(content, self.arrival, &mut self.relations, None, &mut Pieces(&mut self.steps))
+        plain.content(content, self.arrival, &mut self.relations, None, &mut pieces(&mut self.steps))
     }
 
     fn block(&mut self, xid: Xid, first: bool) -> Result<(), Error> {
@@ -296,6 +282,7 @@ impl Assembler {
 
     /// Keeps a frame of the open block, and sends the largest transactions to their files past the limit.
     fn keep(&mut self, block: Xid, xid: Xid, frame: Bytes, describes: bool) {
+        self.alone.came(block, frame.len());
         let held = self.streams.entry(block).or_default();
         let before = held.memory_bytes();
         held.append(xid, frame, describes.then_some(self.arrival));
@@ -318,7 +305,16 @@ impl Assembler {
         self.memory_bytes = self.memory_bytes.saturating_sub(held.memory_bytes());
         let Commit { commit_lsn, committed_at, end_lsn, .. } = *commit;
         let head = Head { xid, commit_lsn, committed_at, origin: held.origin.take() };
-        let gather = Gather::new(head, end_lsn <= self.start, self.limits.piece_bytes);
+        let dropped = end_lsn <= self.start;
+        match &self.early {
+            Some(early) if early.xid() == xid && !dropped => {
+                self.committed_early(held, head, end_lsn);
+                return Ok(());
+            }
+            Some(_) => self.something_else(),
+            None => self.alone.ends(),
+        }
+        let gather = Gather::new(head, dropped, self.limits.piece_bytes);
         self.replay = Some(Replay::new(xid, held, gather, end_lsn));
         Ok(())
     }
@@ -327,6 +323,7 @@ impl Assembler {
     fn abort(&mut self, xid: Xid, subxid: Xid) -> Result<(), Error> {
         self.outside("Stream Abort")?;
         if xid == subxid {
+            self.was_aborted(xid);
             let Some(held) = self.streams.remove(&xid) else { return Ok(()) };
             self.memory_bytes = self.memory_bytes.saturating_sub(held.memory_bytes());
             if held.spilled() > 0 {
@@ -341,6 +338,8 @@ impl Assembler {
                 });
             }
             self.memory_bytes = self.memory_bytes.saturating_add(held.memory_bytes()).saturating_sub(before);
+            let length = held.length();
+            self.was_cut(xid, length);
         }
         Ok(())
     }
@@ -373,6 +372,11 @@ impl Assembler {
 
 fn outside(message: &'static str) -> Error {
     Error::OutOfPlace { message, place: "outside of a transaction" }
+}
+
+/// Steps that hand on the pieces of a committed transaction.
+fn pieces(steps: &mut VecDeque<Step>) -> Pieces<'_> {
+    Pieces { steps, early: false }
 }
 
 /// Kind and (sub)transaction of a frame in a block, if it is what a transaction holds.

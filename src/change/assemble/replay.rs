@@ -1,4 +1,5 @@
-//! A transaction that came in blocks and is committed now: its records read back, from the file and from memory.
+//! A transaction that came in blocks: its records read back, from the file and from memory when it is committed, or early, as far
+//! as they are in the file by then.
 
 use std::collections::VecDeque;
 
@@ -8,6 +9,7 @@ use super::gather::Gather;
 use super::held::{Chunk, DESCRIPTION, Held, LENGTH_BYTES};
 use super::{Error, Step};
 use crate::change::relation::Relations;
+use crate::change::{Head, Piece};
 use crate::pg::pgoutput::{Decoder, Message};
 use crate::pg::{Lsn, Xid};
 
@@ -18,7 +20,8 @@ const READ_BYTES: u64 = 256 * 1024;
 pub(super) struct Replay {
     xid: Xid,
     gather: Gather,
-    end_lsn: Lsn,
+    /// Nothing while it is not committed.
+    end_lsn: Option<Lsn>,
     /// The transaction's own descriptions of tables. It sends one before the first row of each, whatever the session
     /// was told before, and again after a rollback of a part.
     relations: Relations,
@@ -33,17 +36,49 @@ pub(super) struct Replay {
 
 impl Replay {
     pub(super) fn new(xid: Xid, mut held: Held, gather: Gather, end_lsn: Lsn) -> Self {
+        let chunks = held.drain().into();
+        Self { end_lsn: Some(end_lsn), spilled: held.spilled(), chunks, ..Self::early(xid, gather) }
+    }
+
+    /// Of a transaction in progress: nothing is known of it but its number. As far as [`Replay::grows`] says.
+    pub(super) fn early(xid: Xid, gather: Gather) -> Self {
         Self {
             xid,
             gather,
-            end_lsn,
+            end_lsn: None,
             relations: Relations::default(),
             decoder: Decoder::within(true),
-            spilled: held.spilled(),
+            spilled: 0,
             asked: 0,
             bytes: Bytes::new(),
-            chunks: held.drain().into(),
+            chunks: VecDeque::new(),
         }
+    }
+
+    /// Whose.
+    pub(super) fn xid(&self) -> Xid {
+        self.xid
+    }
+
+    /// Whether pieces of it were put out.
+    pub(super) fn is_begun(&self) -> bool {
+        self.gather.is_begun()
+    }
+
+    /// How many bytes of the file were asked for.
+    pub(super) fn asked(&self) -> u64 {
+        self.asked
+    }
+
+    /// There is so much in the file by now, all of it whole records.
+    pub(super) fn grows(&mut self, spilled: u64) {
+        self.spilled = spilled;
+    }
+
+    /// It is committed: the rest is read too.
+    pub(super) fn commits(&mut self, mut held: Held, head: Head, end_lsn: Lsn, out: &mut VecDeque<Step>) {
+        (self.end_lsn, self.spilled, self.chunks) = (Some(end_lsn), held.spilled(), held.drain().into());
+        self.gather.confirm(head, &mut Pieces { steps: out, early: false });
     }
 
     /// The bytes of the last [`Step::Read`].
@@ -86,7 +121,9 @@ impl Replay {
 
     /// The last pieces.
     pub(super) fn end(self, out: &mut VecDeque<Step>) -> Relations {
-        self.gather.end(self.end_lsn, &mut Pieces(out));
+        if let Some(end_lsn) = self.end_lsn {
+            self.gather.end(end_lsn, &mut Pieces { steps: out, early: false });
+        }
         if self.spilled > 0 {
             out.push_back(Step::Remove { xid: self.xid });
         }
@@ -129,7 +166,8 @@ impl Replay {
         }
         match self.decoder.decode(record)? {
             Message::Within(within) => {
-                let (relations, mut out) = (&mut self.relations, Pieces(out));
+                let mut out = Pieces { steps: out, early: self.end_lsn.is_none() };
+                let relations = &mut self.relations;
                 self.gather.content(within.content, arrival, relations, Some(session), &mut out)
             }
             other => Err(Error::OutOfPlace { message: other.kind(), place: "among spilled changes" }),
@@ -137,11 +175,20 @@ impl Replay {
     }
 }
 
-/// Steps that hand on pieces.
-pub(super) struct Pieces<'a>(pub(super) &'a mut VecDeque<Step>);
+/// Steps that hand on pieces; of a transaction that is not committed it is not said that it begins.
+pub(super) struct Pieces<'a> {
+    pub(super) steps: &'a mut VecDeque<Step>,
+    pub(super) early: bool,
+}
 
-impl Extend<crate::change::Piece> for Pieces<'_> {
-    fn extend<I: IntoIterator<Item = crate::change::Piece>>(&mut self, pieces: I) {
-        self.0.extend(pieces.into_iter().map(Step::Piece));
+impl Extend<Piece> for Pieces<'_> {
+    fn extend<I: IntoIterator<Item = Piece>>(&mut self, pieces: I) {
+        let early = self.early;
+        let pieces = pieces.into_iter().filter_map(|piece| match piece {
+            Piece::Begin(_) if early => None,
+            Piece::Changes(changes) if early => Some(Piece::Early(changes)),
+            piece => Some(piece),
+        });
+        self.steps.extend(pieces.map(Step::Piece));
     }
 }

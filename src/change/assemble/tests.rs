@@ -64,9 +64,11 @@ fn abort(xid: Xid, subxid: Xid) -> Message {
     Message::StreamAbort { xid, subxid, details: None }
 }
 
-const ROOMY: Limits = Limits { in_progress_bytes: 1 << 30, piece_bytes: 1 << 30 };
+const ROOMY: Limits = Limits { in_progress_bytes: 1 << 30, piece_bytes: 1 << 30, alone_bytes: usize::MAX };
 /// Everything goes to a file, and every change is a piece.
-const TIGHT: Limits = Limits { in_progress_bytes: 0, piece_bytes: 1 };
+const TIGHT: Limits = Limits { in_progress_bytes: 0, piece_bytes: 1, alone_bytes: usize::MAX };
+/// And is handed on at once.
+const EARLY: Limits = Limits { alone_bytes: 0, ..TIGHT };
 
 /// What came out, in order.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -74,6 +76,9 @@ struct Out {
     transactions: Vec<Transaction>,
     /// How many of them came in pieces.
     in_pieces: usize,
+    /// How many were handed on before their commit, and how often one was called back.
+    early: usize,
+    recalls: usize,
     /// The files that are left.
     files: HashMap<Xid, Vec<u8>>,
     appended: usize,
@@ -86,54 +91,132 @@ fn wire(message: &Message) -> Bytes {
     wire.freeze()
 }
 
-fn assemble(from: u64, limits: Limits, messages: &[Message]) -> Result<Out, Error> {
-    assemble_frames(from, limits, messages.iter().map(wire))
+/// What the destination does with what comes early, one after the other and round again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Does {
+    /// Takes what there is.
+    Writes,
+    /// Takes one step.
+    Starts,
+    /// Has no time for it.
+    Waits,
+    /// Calls it back, for now or not.
+    Recalls(bool),
+    /// Finds that it does not go, and says so when it is asked.
+    Fails,
 }
 
-fn assemble_frames(from: u64, limits: Limits, frames: impl IntoIterator<Item = Bytes>) -> Result<Out, Error> {
+fn assemble(from: u64, limits: Limits, messages: &[Message]) -> Result<Out, Error> {
+    assemble_frames(from, limits, &[Does::Writes], messages.iter().map(wire))
+}
+
+fn assemble_frames(
+    from: u64,
+    limits: Limits,
+    does: &[Does],
+    frames: impl IntoIterator<Item = Bytes>,
+) -> Result<Out, Error> {
     let mut assembler = Assembler::new(lsn(from), Dialect::default(), limits);
-    let mut out = Out::default();
-    let mut open: Option<Transaction> = None;
-    for frame in frames {
+    let mut to = To::default();
+    for (frame, does) in frames.into_iter().zip(does.iter().cycle()) {
         assembler.receive(frame)?;
         while let Some(step) = assembler.step()? {
-            match step {
-                Step::Piece(Piece::Whole(whole)) => {
-                    assert!(open.is_none());
-                    out.transactions.push(whole);
-                }
-                Step::Piece(Piece::Begin(head)) => {
-                    assert!(open.is_none());
-                    open = Some(Transaction { head, end_lsn: Lsn::ZERO, changes: Vec::new() });
-                }
-                Step::Piece(Piece::Changes(changes)) => open.as_mut().unwrap().changes.extend(changes),
-                Step::Piece(Piece::Commit { end_lsn }) => {
-                    out.in_pieces += 1;
-                    out.transactions.push(Transaction { end_lsn, ..open.take().unwrap() });
-                }
-                Step::Append { xid, bytes } => {
-                    let file = out.files.entry(xid).or_default();
-                    bytes.iter().for_each(|bytes| file.extend_from_slice(bytes));
-                    out.appended += 1;
-                }
-                Step::Cut { xid, length } => {
-                    let file = out.files.get_mut(&xid).unwrap();
-                    let length = usize::try_from(length).unwrap();
-                    assert!(length < file.len());
-                    file.truncate(length);
-                }
-                Step::Read { xid, at, length } => {
-                    let (at, length) = (usize::try_from(at).unwrap(), usize::try_from(length).unwrap());
-                    assembler.give(Bytes::copy_from_slice(&out.files[&xid][at..at + length]))?;
-                }
-                Step::Remove { xid } => assert!(out.files.remove(&xid).is_some()),
-                Step::Message { .. } => {}
-            }
+            to.step(step, &mut assembler)?;
         }
-        out.most_in_memory = out.most_in_memory.max(assembler.in_progress().memory_bytes);
+        match does {
+            Does::Writes => {
+                while let Some(step) = assembler.step_early()? {
+                    to.step(step, &mut assembler)?;
+                }
+            }
+            Does::Starts => {
+                if let Some(step) = assembler.step_early()? {
+                    to.step(step, &mut assembler)?;
+                }
+            }
+            Does::Waits => {}
+            Does::Recalls(for_now) => {
+                if let Some(piece) = assembler.recall(*for_now) {
+                    to.piece(piece);
+                }
+            }
+            Does::Fails => to.fails |= to.early.is_some(),
+        }
+        to.out.most_in_memory = to.out.most_in_memory.max(assembler.in_progress().memory_bytes);
         assert_eq!(assembler.is_between_transactions(), assembler.plain.is_none());
     }
-    Ok(out)
+    assert!(to.early.is_none() || assembler.early.is_some(), "nobody calls it back");
+    Ok(to.out)
+}
+
+/// A destination.
+#[derive(Default)]
+struct To {
+    out: Out,
+    open: Option<Transaction>,
+    early: Option<Vec<Change>>,
+    fails: bool,
+}
+
+impl To {
+    fn piece(&mut self, piece: Piece) {
+        assert!(self.early.is_none() || matches!(piece, Piece::Early(_) | Piece::Recall | Piece::Confirm(_)));
+        match piece {
+            Piece::Whole(whole) => {
+                assert!(self.open.is_none());
+                self.out.transactions.push(whole);
+            }
+            Piece::Begin(head) => {
+                assert!(self.open.is_none());
+                self.open = Some(Transaction { head, end_lsn: Lsn::ZERO, changes: Vec::new() });
+            }
+            Piece::Early(changes) => {
+                assert!(self.open.is_none());
+                self.early.get_or_insert_default().extend(changes);
+            }
+            Piece::Recall => {
+                self.early.take().expect("something to call back");
+                (self.fails, self.out.recalls) = (false, self.out.recalls + 1);
+            }
+            Piece::Confirm(head) => {
+                assert!(!self.fails);
+                let changes = self.early.take().unwrap();
+                self.open = Some(Transaction { head, end_lsn: Lsn::ZERO, changes });
+                self.out.early += 1;
+            }
+            Piece::Changes(changes) => self.open.as_mut().unwrap().changes.extend(changes),
+            Piece::Commit { end_lsn } => {
+                self.out.in_pieces += 1;
+                self.out.transactions.push(Transaction { end_lsn, ..self.open.take().unwrap() });
+            }
+        }
+    }
+
+    fn step(&mut self, step: Step, assembler: &mut Assembler) -> Result<(), Error> {
+        let files = &mut self.out.files;
+        match step {
+            Step::Piece(piece) => self.piece(piece),
+            Step::Append { xid, bytes } => {
+                let file = files.entry(xid).or_default();
+                bytes.iter().for_each(|bytes| file.extend_from_slice(bytes));
+                self.out.appended += 1;
+            }
+            Step::Cut { xid, length } => {
+                let file = files.get_mut(&xid).unwrap();
+                let length = usize::try_from(length).unwrap();
+                assert!(length < file.len());
+                file.truncate(length);
+            }
+            Step::Read { xid, at, length } => {
+                let (at, length) = (usize::try_from(at).unwrap(), usize::try_from(length).unwrap());
+                assembler.give(Bytes::copy_from_slice(&files[&xid][at..at + length]))?;
+            }
+            Step::Stands => assembler.stands(!self.fails)?,
+            Step::Remove { xid } => assert!(files.remove(&xid).is_some()),
+            Step::Message { .. } => {}
+        }
+        Ok(())
+    }
 }
 
 /// Each transaction's number, and its rows as `table:number/columns`.
@@ -154,7 +237,7 @@ fn told(transactions: &[Transaction]) -> Vec<String> {
 }
 
 fn check(messages: &[Message], expected: &[&str]) {
-    for limits in [ROOMY, TIGHT, Limits::default()] {
+    for limits in [ROOMY, TIGHT, EARLY, Limits::default()] {
         let out = assemble(0, limits, messages).unwrap();
         assert_eq!(told(&out.transactions), expected, "{limits:?}");
         assert!(out.files.is_empty(), "no file is left");
@@ -192,7 +275,7 @@ fn streams_and_plain_transactions_come_out_in_commit_order() {
     assert_eq!(assemble(0, TIGHT, &messages).unwrap().in_pieces, 3);
 
     // The checkpoint is where 11 ends and 12 begins: 11 is in it, 12 is not.
-    for limits in [ROOMY, TIGHT] {
+    for limits in [ROOMY, TIGHT, EARLY] {
         let out = assemble(1010, limits, &messages).unwrap();
         assert_eq!(told(&out.transactions), ["12 3:120/1", "10 1:100/1 1:101/1"]);
         assert!(out.files.is_empty());
@@ -253,13 +336,56 @@ fn memory_is_bounded_and_the_largest_goes_first() {
     messages.extend([start(11, true), within(Some(11), table(2, 1))]);
     messages.extend((0..40_000).map(|number| within(Some(11), row(2, number, 1))));
     messages.push(Message::StreamStop);
-    let limits = Limits { in_progress_bytes: 64 * 1024, piece_bytes: 10_000 };
+    let limits = Limits { in_progress_bytes: 64 * 1024, piece_bytes: 10_000, ..ROOMY };
     let out = assemble(0, limits, &messages).unwrap();
     assert!(out.most_in_memory <= limits.in_progress_bytes, "{}", out.most_in_memory);
     assert_eq!(out.files.keys().collect::<Vec<_>>(), [&11]);
     messages.push(stream_commit(11, 100));
     let out = assemble(0, limits, &messages).unwrap();
     assert_eq!((out.in_pieces, out.transactions[0].changes.len(), out.files.len()), (1, 40_000, 0));
+}
+
+#[test]
+fn a_transaction_in_progress_is_handed_on_until_something_else_is_committed() {
+    let mut messages = vec![
+        start(10, true),
+        within(Some(10), table(1, 1)),
+        within(Some(10), row(1, 1, 1)),
+        within(Some(11), row(1, 2, 1)),
+        Message::StreamStop,
+    ];
+    let streamed = |xid, rows: std::ops::Range<u64>| {
+        let rows = rows.map(move |number| within(Some(xid), row(1, number, 1)));
+        [start(10, false)].into_iter().chain(rows).chain([Message::StreamStop])
+    };
+    let told_early = |messages: &[Message]| {
+        let out = assemble(0, EARLY, messages).unwrap();
+        (out.early, out.recalls, told(&out.transactions).join(", "))
+    };
+    let end = [stream_commit(10, 100)];
+    assert_eq!(told_early(&[&messages[..], &end].concat()), (1, 0, "10 1:1/1 1:2/1".to_owned()));
+    // A part of it is rolled back that was handed on.
+    messages.push(abort(10, 11));
+    messages.extend(streamed(10, 3..4));
+    assert_eq!(told_early(&[&messages[..], &end].concat()), (1, 1, "10 1:1/1 1:3/1".to_owned()));
+    // Others are committed; one that changes nothing is passed over.
+    messages.extend([begin(20, 50), Message::Commit(commit(50))]);
+    assert_eq!(told_early(&[&messages[..], &end].concat()), (1, 1, "10 1:1/1 1:3/1".to_owned()));
+    messages.extend([begin(21, 60), within(None, table(2, 1)), within(None, row(2, 9, 1))]);
+    messages.push(Message::Commit(commit(60)));
+    messages.extend(streamed(10, 4..5));
+    assert_eq!(
+        told_early(&[&messages[..], &end].concat()),
+        (1, 2, "21 2:9/1, 10 1:1/1 1:3/1 1:4/1".to_owned())
+    );
+    // The third time is the last.
+    messages.extend([begin(22, 70), within(None, row(2, 8, 1)), Message::Commit(commit(70))]);
+    messages.extend(streamed(10, 5..6));
+    let whole = "21 2:9/1, 22 2:8/1, 10 1:1/1 1:3/1 1:4/1 1:5/1";
+    assert_eq!(told_early(&[&messages[..], &end].concat()), (0, 3, whole.to_owned()));
+    // All of it is rolled back.
+    let messages = [&messages[..5], &[abort(10, 10)]].concat();
+    assert_eq!(told_early(&messages), (0, 1, String::new()));
 }
 
 #[test]

@@ -206,6 +206,30 @@ impl Session {
         self.execute("RELEASE SAVEPOINT part").await
     }
 
+    /// Writes changes in the open transaction, all at once or not at all: then it is to be rolled back.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub(super) async fn goes(&mut self, changes: Vec<change::Change>) -> Result<bool> {
+        let mut steps = Vec::new();
+        let done = match self.resolve(changes).await {
+            Ok(changes) => match self.steps(&changes, &mut steps).await {
+                Ok(()) => self.run(&steps).await,
+                failed => failed,
+            },
+            Err(error) => Err(Again::Failed(error)),
+        };
+        match done {
+            Ok(()) => Ok(true),
+            Err(Again::Failed(error)) if self.client().is_closed() => Err(error),
+            Err(Again::Failed(error)) => {
+                tracing::debug!(error = %crate::failure::chain(&error), "what comes early does not go");
+                Ok(false)
+            }
+            Err(Again::Slowly | Again::Moved) => Ok(false),
+        }
+    }
+
     pub(super) async fn execute(&self, statement: &'static str) -> Result<()> {
         self.connection.client().batch_execute(statement).await.map_err(failed)
     }

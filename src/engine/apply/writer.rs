@@ -1,5 +1,7 @@
 //! The session that writes batches, each in one transaction with its checkpoint.
 
+mod early;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,6 +16,7 @@ use crate::change::{self, Transaction};
 use crate::connect::DestinationConnection;
 use crate::pg::{Lsn, QualifiedName, Sql, Timestamp};
 use crate::sql;
+use early::Early;
 
 /// A session of a mirror on its destination.
 pub struct Writer {
@@ -25,6 +28,7 @@ pub struct Writer {
     advance: tokio_postgres::Statement,
     /// The transaction of which parts have been written.
     within: Option<Within>,
+    early: Early,
 }
 
 /// A transaction that is written in parts.
@@ -58,7 +62,7 @@ impl Writer {
         let pairing = Pairing::Recorded(mirror.clone());
         let session = Session::new(connection, on_conflict, types, pairing).await?;
         let advance = session.client().prepare(checkpoint::ADVANCE).await.map_err(failed)?;
-        let mut writer = Self { session, mirror, at, advance, within: None };
+        let mut writer = Self { session, mirror, at, advance, within: None, early: Early::No };
         writer.move_to(at).await?;
         Ok(writer)
     }

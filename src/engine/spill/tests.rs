@@ -76,7 +76,7 @@ async fn a_full_disk_says_where() {
 async fn a_large_transaction_comes_back_without_its_rolled_back_part() {
     let place = tempfile::tempdir().unwrap();
     let mut spill = Spill::open(place.path().to_owned()).await.unwrap();
-    let limits = Limits { in_progress_bytes: 100_000, piece_bytes: 50_000 };
+    let limits = Limits { in_progress_bytes: 100_000, piece_bytes: 50_000, alone_bytes: usize::MAX };
     let mut assembler = Assembler::new(Lsn::ZERO, Dialect::default(), limits);
     let table = Relation {
         id: 1,
@@ -114,7 +114,7 @@ async fn a_large_transaction_comes_back_without_its_rolled_back_part() {
                     rows += changes.len();
                     largest = largest.max(changes.iter().map(Change::memory_bytes).sum());
                 }
-                Step::Piece(_) | Step::Message { .. } => {}
+                Step::Piece(_) | Step::Stands | Step::Message { .. } => {}
             }
             most_spilled = most_spilled.max(spill.bytes());
         }

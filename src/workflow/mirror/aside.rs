@@ -77,11 +77,12 @@ impl Aside {
                 (whole.head.commit_lsn, changes, Piece::Whole(whole))
             }
             Piece::Changes(changes) => (self.open, changes, Piece::Changes(Vec::new())),
-            Piece::Begin(head) => {
-                self.open = head.commit_lsn;
-                return Ok(Some(Parted { newcomers: Vec::new(), piece: Piece::Begin(head) }));
+            piece => {
+                if let Piece::Begin(head) | Piece::Confirm(head) = &piece {
+                    self.open = head.commit_lsn;
+                }
+                return Ok(Some(Parted { newcomers: Vec::new(), piece }));
             }
-            piece @ Piece::Commit { .. } => return Ok(Some(Parted { newcomers: Vec::new(), piece })),
         };
         let parted = self.members.part(changes);
         for change in parted.aside {
@@ -92,6 +93,20 @@ impl Aside {
             _ => Piece::Changes(parted.kept),
         };
         Ok(Some(Parted { newcomers: parted.newcomers, piece }))
+    }
+
+    /// Whether a transaction may be handed on before its commit: nothing is known yet that would be left out of it.
+    pub(super) fn lets_go_early(&self) -> bool {
+        self.skips.is_empty() && !self.members.is_any_aside()
+    }
+
+    /// Whether these changes of such a one may. A table is not emptied for one that the source may still roll back: nobody here
+    /// could read it meanwhile.
+    pub(super) fn go_early(&self, changes: &[Change]) -> bool {
+        changes.iter().all(|change| {
+            let follow = || change.relations().iter().all(|relation| self.members.follows(relation.id));
+            !matches!(change, Change::Truncate { .. }) && follow()
+        })
     }
 
     async fn keep(&mut self, commit_lsn: Lsn, change: Change) -> Result<()> {

@@ -1,60 +1,39 @@
 //! Between the stream and the destination: puts transactions together, hands them on while the destination has room, and
 //! tells the stream what is durable.
 
+mod ask;
+mod early;
+mod settle;
+mod standing;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::aside::{Aside, Kept};
+use super::aside::Aside;
 use super::queue::{Hold, Queue, Work};
 use super::write::Written;
-use crate::change::assemble::{Assembler, InProgress, Limits, Step};
-use crate::change::members::Member;
+use crate::change::assemble::{Assembler, Limits, Step};
 use crate::change::positions::Positions;
 use crate::change::sparse::Sparse;
 use crate::change::{Piece, Transaction};
-use crate::engine::apply::Conflicts;
 use crate::engine::replicate::stream::{Received, Stream};
 use crate::engine::spill::Spill;
 use crate::pg::pgoutput::Dialect;
 use crate::pg::{Lsn, Timestamp};
 use crate::workflow::Result;
+pub(super) use ask::{Ask, Joining};
+use early::Early;
+use settle::Settling;
+pub(super) use standing::Standing;
 
-/// What is read at once of the changes of tables that stand aside.
-const READ_BYTES: u64 = 1 << 20;
+/// Frames that are taken in before it is looked what else there is to do.
+const FRAMES: usize = 1000;
 
 /// How often it is looked whether the checkpoint is to be moved alone.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// How far a session has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Standing {
-    /// The server has begun to stream.
-    pub(super) begun: bool,
-    /// Received up to here.
-    pub(super) received: Lsn,
-    /// Written to the destination.
-    pub(super) applied: Lsn,
-    /// Durable there, and told to the source.
-    pub(super) confirmed: Lsn,
-    /// How transactions are held back, where everything before has been written.
-    pub(super) held: Option<Hold>,
-    /// Everything of the source before it is on the destination, or is not for it.
-    pub(super) settled: Lsn,
-    /// When the oldest transaction that came in and is not written was committed, by the source's clock.
-    pub(super) oldest: Option<Timestamp>,
-    /// Transactions written by this session, and rows in them.
-    pub(super) transactions: u64,
-    pub(super) rows: u64,
-    /// Pieces of work that the destination has taken: it grows while a large transaction is being written.
-    pub(super) handed: u64,
-    /// Conflicts that it decided about.
-    pub(super) conflicts: Conflicts,
-    /// Transactions that are not committed on the source yet.
-    pub(super) in_progress: InProgress,
-}
 
 /// One session's way from frames to work.
 pub(super) struct Feed {
@@ -72,37 +51,7 @@ pub(super) struct Feed {
     standing: watch::Sender<Standing>,
     joining: Joining,
     settling: Settling,
-}
-
-/// The way to those who bring copies of tables in, and back.
-pub(super) struct Joining {
-    pub(super) asks: mpsc::Receiver<Ask>,
-    /// Tables that stand aside, on record.
-    pub(super) left: mpsc::UnboundedSender<Vec<Member>>,
-}
-
-/// What they ask for.
-#[derive(Debug)]
-pub(super) enum Ask {
-    /// These tables are to stand aside; none of those that do already.
-    Leave(Vec<Member>),
-    /// These tables, which stand aside, are not on the destination.
-    Absent(Vec<Member>),
-    /// What was kept of them, from this byte on: some of it, or nothing at the end.
-    Read { at: u64, reply: oneshot::Sender<Kept> },
-    /// Come to rest past this position of the source: everything that was taken in is written, and nothing more is taken in
-    /// before [`Ask::Joined`].
-    Settle { reach: Lsn, reply: oneshot::Sender<()> },
-    /// Their copies are in.
-    Joined(Vec<Member>),
-}
-
-/// Whether it comes to rest for a table to join.
-enum Settling {
-    No,
-    /// Past this position.
-    Until(Lsn, oneshot::Sender<()>),
-    Settled,
+    early: Early,
 }
 
 /// The way to the destination and back.
@@ -135,7 +84,7 @@ impl Feed {
         let assembler = Assembler::new(
             at,
             Dialect::default(),
-            Limits { in_progress_bytes: 12 << 20, piece_bytes: 2 << 20 },
+            Limits { in_progress_bytes: 12 << 20, piece_bytes: 2 << 20, alone_bytes: 8 << 20 },
         );
         let (queue, positions, began) = (Queue::default(), Positions::new(at), Instant::now());
         let (settling, unwritten) = (Settling::No, VecDeque::new());
@@ -153,6 +102,7 @@ impl Feed {
             standing,
             joining,
             settling,
+            early: Early::default(),
         }
     }
 
@@ -163,7 +113,7 @@ impl Feed {
         self.queue.hold(*self.hold.borrow_and_update());
         loop {
             // While something is written it is enough to see what came when that is done.
-            let idle = !self.queue.has_next() && self.positions.applied_lsn() >= self.positions.handed_lsn();
+            let idle = !self.queue.has_next() && self.has_written_all() && self.early.is_written();
             self.stream.hungry(idle);
             let then = tokio::select! {
                 biased;
@@ -172,6 +122,7 @@ impl Feed {
                 room = work.reserve(), if self.queue.has_next() => self.hand(room.ok()),
                 changed = self.hold.changed() => self.take_hold(changed.is_ok()),
                 _ = look.tick() => {
+                    self.recall_what_rests();
                     self.move_checkpoint(&work, false).await;
                     Then::GoOn
                 }
@@ -181,6 +132,9 @@ impl Feed {
                     None => Then::End,
                 },
             };
+            if then == Then::GoOn {
+                self.go_early().await?;
+            }
             self.settle_for_a_table();
             self.tell();
             if then == Then::End {
@@ -193,7 +147,7 @@ impl Feed {
         Ok(())
     }
 
-    /// Takes in what came, and whatever is there already behind it.
+    /// Takes in what came, and what is there already behind it.
     async fn receive(
         &mut self,
         first: Received,
@@ -202,7 +156,8 @@ impl Feed {
         stop: &CancellationToken,
     ) -> Result<Then> {
         let mut next = Some(first);
-        while let Some(received) = next {
+        for _ in 0..FRAMES {
+            let Some(received) = next else { break };
             match received {
                 Received::Begun => self.standing.send_modify(|standing| standing.begun = true),
                 Received::Reached(lsn) => self.positions.keepalive(lsn),
@@ -244,6 +199,10 @@ impl Feed {
                     self.assembler.give(bytes)?;
                 }
                 Step::Remove { xid } => self.spill.remove(xid).await?,
+                Step::Stands => match self.stands(work, written, stop).await {
+                    Some(stands) => self.assembler.stands(stands)?,
+                    None => return Ok(Then::End),
+                },
                 // Others' messages are none of ours.
                 Step::Message { .. } => {}
             }
@@ -265,7 +224,7 @@ impl Feed {
     }
 
     fn add(&mut self, piece: Piece) {
-        if let Piece::Whole(Transaction { head, .. }) | Piece::Begin(head) = &piece {
+        if let Piece::Whole(Transaction { head, .. }) | Piece::Begin(head) | Piece::Confirm(head) = &piece {
             self.unwritten.push_back((head.commit_lsn, head.committed_at));
         }
         self.queue.add(piece);
@@ -275,6 +234,9 @@ impl Feed {
     fn take_hold(&mut self, somebody_says: bool) -> Then {
         let hold = *self.hold.borrow_and_update();
         self.queue.hold(hold);
+        if hold != Hold::Off {
+            self.recall(true);
+        }
         if somebody_says { Then::GoOn } else { Then::End }
     }
 
@@ -288,44 +250,6 @@ impl Feed {
         !self.queue.is_full() && !rests
     }
 
-    fn has_reached(&self, position: Lsn) -> bool {
-        self.assembler.is_between_transactions()
-            && self.positions.keepalive_lsn().max(self.positions.handed_lsn()) >= position
-    }
-
-    /// Does what those who bring tables in ask for.
-    async fn asked(&mut self, ask: Ask) -> Result<Then> {
-        match ask {
-            Ask::Leave(members) => {
-                let left = self.aside.leave(members);
-                self.queue.leave(left);
-            }
-            Ask::Absent(members) => self.aside.absent(&members).await?,
-            Ask::Read { at, reply } => {
-                // Whoever does not wait for it any more has ended.
-                let _ = reply.send(self.aside.read(at, READ_BYTES).await?);
-            }
-            Ask::Settle { reach, reply } => self.settling = Settling::Until(reach, reply),
-            Ask::Joined(members) => {
-                self.aside.joined(&members).await?;
-                self.settling = Settling::No;
-            }
-        }
-        Ok(Then::GoOn)
-    }
-
-    /// Says that it has come to rest, where that was asked for.
-    fn settle_for_a_table(&mut self) {
-        let rests = self.is_between() && self.positions.applied_lsn() >= self.positions.handed_lsn();
-        let Settling::Until(reach, _) = &self.settling else { return };
-        if rests
-            && self.has_reached(*reach)
-            && let Settling::Until(_, reply) = std::mem::replace(&mut self.settling, Settling::Settled)
-        {
-            let _ = reply.send(());
-        }
-    }
-
     /// Hands the next work on.
     fn hand(&mut self, room: Option<mpsc::Permit<'_, Work>>) -> Then {
         let Some(room) = room else { return Then::End };
@@ -337,7 +261,9 @@ impl Feed {
                     }
                 }
                 Work::Commit { end_lsn } => self.positions.handed(*end_lsn),
-                Work::Begin(_) | Work::Changes(_) | Work::Move(_) | Work::Leave(_) => {}
+                Work::Early(_) => self.early.handed(),
+                Work::Recall => self.early.recalled(),
+                Work::Begin(_) | Work::Changes(_) | Work::Confirm(_) | Work::Move(_) | Work::Leave(_) => {}
             }
             room.send(work);
             self.standing.send_modify(|standing| standing.handed += 1);
@@ -348,6 +274,10 @@ impl Feed {
     /// Takes in what the destination has done; nothing: it has ended.
     fn written(&mut self, written: Option<Written>) -> Then {
         let Some(written) = written else { return Then::End };
+        if let Some(goes) = written.early {
+            self.early.written(goes);
+            return Then::GoOn;
+        }
         if let Some(checkpoint) = written.checkpoint {
             self.positions.committed(checkpoint, written.log.written);
         }
@@ -371,7 +301,7 @@ impl Feed {
         if self.queue.holds() != Hold::Off && !stopping {
             return;
         }
-        let between = self.is_between();
+        let between = self.is_between() && !self.queue.is_early();
         let moved = self.positions.move_checkpoint(between, self.began.elapsed(), stopping);
         // At a clean stop what is written is made durable too.
         let to = moved.or_else(|| (stopping && between).then(|| self.positions.applied_lsn()));
@@ -381,23 +311,9 @@ impl Feed {
         }
     }
 
-    /// Before the goodbye: what is being written is waited for, then all of it is made durable and told. A transaction of which
-    /// only parts were handed on is given up: the source sends it again.
-    async fn settle(&mut self, work: mpsc::Sender<Work>, mut written: mpsc::UnboundedReceiver<Written>) {
-        if self.is_between() {
-            while self.positions.applied_lsn() < self.positions.handed_lsn() {
-                let done = written.recv().await;
-                if self.written(done) == Then::End {
-                    return;
-                }
-            }
-            self.move_checkpoint(&work, true).await;
-        }
-        drop(work);
-        while let Some(last) = written.recv().await {
-            self.written(Some(last));
-        }
-        self.tell();
+    /// Whether nothing that was handed on is being written; but for what came early.
+    fn has_written_all(&self) -> bool {
+        self.positions.applied_lsn() >= self.positions.handed_lsn()
     }
 
     /// Whether everything that was committed and came in has been handed on, whole.
@@ -411,7 +327,7 @@ impl Feed {
             self.unwritten.pop_front();
         }
         let positions = &self.positions;
-        let waits = !self.queue.has_next() && positions.applied_lsn() >= positions.handed_lsn();
+        let waits = !self.queue.has_next_committed() && self.has_written_all();
         let held = waits
             && match self.queue.holds() {
                 Hold::Off => false,

@@ -19,6 +19,12 @@ pub(super) enum Work {
     Begin(Head),
     /// Write the next part of it.
     Changes(Vec<Change>),
+    /// Write a part of a transaction that is not committed yet.
+    Early(Vec<Change>),
+    /// Roll back what was written of it.
+    Recall,
+    /// It is this transaction, and goes on.
+    Confirm(Head),
     /// End it.
     Commit { end_lsn: Lsn },
     /// Move the checkpoint alone, durably.
@@ -52,6 +58,10 @@ pub(super) struct Queue {
     items: VecDeque<Item>,
     changes: usize,
     bytes: usize,
+    /// Bytes of changes that wait and come early.
+    early_bytes: usize,
+    /// Some that come early were taken, and are neither recalled nor confirmed.
+    early: bool,
     /// The beginning of a transaction was taken, and its end not yet: it is never kept back.
     within: bool,
     hold: Hold,
@@ -60,11 +70,32 @@ pub(super) struct Queue {
 impl Queue {
     /// Adds the next piece.
     pub(super) fn add(&mut self, piece: Piece) {
-        let item = Item::Piece(piece);
-        let (changes, bytes) = size(&item);
-        self.changes += changes;
-        self.bytes += bytes;
-        self.items.push_back(item);
+        match piece {
+            Piece::Recall => {
+                self.items.retain(|item| !is_early(item));
+                let is_said = self.items.iter().any(|item| matches!(item, Item::Piece(Piece::Recall)));
+                self.items.extend((self.early && !is_said).then_some(Item::Piece(Piece::Recall)));
+                self.measure();
+            }
+            piece => {
+                let item = Item::Piece(piece);
+                self.count(size(&item), is_early(&item));
+                self.items.push_back(item);
+            }
+        }
+    }
+
+    fn measure(&mut self) {
+        let sizes: Vec<_> = self.items.iter().map(|item| (size(item), is_early(item))).collect();
+        (self.changes, self.bytes, self.early_bytes) = (0, 0, 0);
+        sizes.into_iter().for_each(|(size, early)| self.count(size, early));
+    }
+
+    fn count(&mut self, (changes, bytes): (usize, usize), early: bool) {
+        match early {
+            true => self.early_bytes += bytes,
+            false => (self.changes, self.bytes) = (self.changes + changes, self.bytes + bytes),
+        }
     }
 
     /// Tables stand aside after what was added before: what is added later has nothing of them.
@@ -94,25 +125,53 @@ impl Queue {
         self.changes >= CHANGES || self.bytes >= BYTES
     }
 
-    /// Whether nothing waits, and no transaction is half taken.
+    /// Whether nothing that is committed waits, and no transaction is half taken.
     pub(super) fn is_empty(&self) -> bool {
-        self.items.is_empty() && !self.within
+        self.first_committed().is_none() && !self.within
+    }
+
+    /// Whether something of a transaction that is not committed was taken, and stands.
+    pub(super) fn is_early(&self) -> bool {
+        self.early
+    }
+
+    /// Whether nothing of it waits.
+    pub(super) fn has_no_early(&self) -> bool {
+        !self.items.iter().any(is_early)
+    }
+
+    /// Whether there is room for more of it.
+    pub(super) fn has_room_for_early(&self) -> bool {
+        self.early_bytes < BYTES / 2
+    }
+
+    fn first_committed(&self) -> Option<&Item> {
+        self.items.iter().find(|item| !matches!(item, Item::Piece(Piece::Early(_) | Piece::Recall)))
+    }
+
+    /// Whether [`Queue::take`] will have something that is committed.
+    pub(super) fn has_next_committed(&self) -> bool {
+        self.first_committed().is_some_and(|item| self.item_goes(item))
     }
 
     /// Whether [`Queue::take`] has something.
     pub(super) fn has_next(&self) -> bool {
-        match self.items.front() {
-            None => false,
-            Some(Item::Piece(Piece::Whole(transaction))) => self.goes(transaction.end_lsn),
+        self.items.front().is_some_and(|item| self.item_goes(item))
+    }
+
+    fn item_goes(&self, item: &Item) -> bool {
+        match item {
+            Item::Piece(Piece::Whole(transaction)) => self.goes(transaction.end_lsn),
             // Where it ends is not known yet; a position to hold at is the end of a record, so no commit lies across it.
-            Some(Item::Piece(Piece::Begin(head))) => self.goes(head.commit_lsn.plus(1)),
-            Some(Item::Piece(Piece::Changes(_) | Piece::Commit { .. }) | Item::Leave(_)) => true,
+            Item::Piece(Piece::Begin(head) | Piece::Confirm(head)) => self.goes(head.commit_lsn.plus(1)),
+            Item::Piece(Piece::Changes(_) | Piece::Early(_) | Piece::Recall | Piece::Commit { .. })
+            | Item::Leave(_) => true,
         }
     }
 
     /// Whether what waits is kept back.
     pub(super) fn is_held(&self) -> bool {
-        !self.items.is_empty() && !self.has_next()
+        self.first_committed().is_some() && !self.has_next_committed()
     }
 
     /// The next thing to do: as many whole transactions as wait, or a piece of a large one.
@@ -139,6 +198,18 @@ impl Queue {
                     Work::Begin(head)
                 }
                 Item::Piece(Piece::Changes(changes)) => Work::Changes(changes),
+                Item::Piece(Piece::Early(changes)) => {
+                    self.early = true;
+                    Work::Early(changes)
+                }
+                Item::Piece(Piece::Recall) => {
+                    self.early = false;
+                    Work::Recall
+                }
+                Item::Piece(Piece::Confirm(head)) => {
+                    (self.early, self.within) = (false, true);
+                    Work::Confirm(head)
+                }
                 Item::Piece(Piece::Commit { end_lsn }) => {
                     self.within = false;
                     Work::Commit { end_lsn }
@@ -148,8 +219,7 @@ impl Queue {
         } else {
             Work::Batch(whole)
         };
-        let sizes = self.items.iter().map(size);
-        (self.changes, self.bytes) = sizes.fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1));
+        self.measure();
         Some(work)
     }
 
@@ -162,13 +232,18 @@ impl Queue {
     }
 }
 
+fn is_early(item: &Item) -> bool {
+    matches!(item, Item::Piece(Piece::Early(_)))
+}
+
 /// A transaction without changes counts too: it is a step of the checkpoint.
 fn size(item: &Item) -> (usize, usize) {
     let of = |changes: &[Change]| (changes.len().max(1), changes.iter().map(Change::memory_bytes).sum());
     match item {
         Item::Piece(Piece::Whole(transaction)) => of(&transaction.changes),
-        Item::Piece(Piece::Changes(changes)) => of(changes),
-        Item::Piece(Piece::Begin(_) | Piece::Commit { .. }) | Item::Leave(_) => (1, 0),
+        Item::Piece(Piece::Changes(changes) | Piece::Early(changes)) => of(changes),
+        Item::Piece(Piece::Begin(_) | Piece::Recall | Piece::Confirm(_) | Piece::Commit { .. })
+        | Item::Leave(_) => (1, 0),
     }
 }
 
@@ -217,6 +292,42 @@ mod tests {
         queue.hold(Hold::Off);
         assert_eq!(queue.take(), Some(Work::Batch(vec![transaction(40, 1)])));
         assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn what_comes_early_waits_for_nothing_and_is_called_back_whole() {
+        let mut queue = Queue::default();
+        queue.add(Piece::Whole(transaction(10, 1)));
+        queue.add(Piece::Early(vec![change(CHANGES)]));
+        queue.add(Piece::Early(vec![change(BYTES)]));
+        assert!(!queue.is_full() && !queue.has_room_for_early() && queue.has_next_committed());
+        assert_eq!(queue.take(), Some(Work::Batch(vec![transaction(10, 1)])));
+        assert!(queue.is_empty() && queue.has_next() && !queue.has_next_committed() && !queue.is_early());
+        // Nothing of it was taken yet: nothing is to be rolled back.
+        queue.add(Piece::Recall);
+        assert!(queue.take().is_none());
+
+        for _ in 0..2 {
+            queue.add(Piece::Early(vec![change(1)]));
+        }
+        assert_eq!(queue.take(), Some(Work::Early(vec![change(1)])));
+        assert!(queue.is_early() && !queue.has_no_early());
+        queue.add(Piece::Recall);
+        queue.add(Piece::Recall);
+        queue.add(Piece::Whole(transaction(20, 1)));
+        assert!(queue.has_no_early() && queue.has_room_for_early());
+        assert_eq!(queue.take(), Some(Work::Recall));
+        assert_eq!(queue.take(), Some(Work::Batch(vec![transaction(20, 1)])));
+        assert!(!queue.is_early() && queue.take().is_none());
+
+        queue.add(Piece::Early(vec![change(1)]));
+        assert_eq!(queue.take(), Some(Work::Early(vec![change(1)])));
+        queue.hold(Hold::Now);
+        queue.add(Piece::Confirm(head(25)));
+        assert!(queue.is_held() && queue.is_early() && !queue.is_empty());
+        queue.hold(Hold::Off);
+        assert_eq!(queue.take(), Some(Work::Confirm(head(25))));
+        assert!(!queue.is_early() && queue.is_within());
     }
 
     #[test]

@@ -20,6 +20,11 @@ impl Skips {
         Self { at: at.into_iter().collect(), within: None }
     }
 
+    /// Whether nothing is left out.
+    pub(super) fn is_empty(&self) -> bool {
+        self.at.is_empty()
+    }
+
     /// What is left of a piece.
     pub(super) fn pass(&mut self, piece: Piece) -> Option<Piece> {
         match piece {

@@ -24,6 +24,8 @@ pub(super) struct Written {
     pub(super) conflicts: Conflicts,
     /// Tables that stand aside now, on record.
     pub(super) left: Vec<Member>,
+    /// Whether a part of a transaction that is not committed was written.
+    pub(super) early: Option<bool>,
     /// Where the destination's log stood after it.
     pub(super) log: Log,
 }
@@ -70,6 +72,21 @@ pub(super) async fn write(
             Work::Changes(changes) => {
                 rows_within += changes.len() as u64;
                 writer.piece(changes).await?;
+                continue;
+            }
+            Work::Early(changes) => {
+                rows_within += changes.len() as u64;
+                let early = Some(writer.early(changes).await?);
+                tell(&written, Written { early, ..Written::default() });
+                continue;
+            }
+            Work::Recall => {
+                writer.recall().await;
+                rows_within = 0;
+                continue;
+            }
+            Work::Confirm(head) => {
+                writer.confirm(head).await?;
                 continue;
             }
             Work::Commit { end_lsn } => (writer.finish(end_lsn).await?, 1, std::mem::take(&mut rows_within)),
