@@ -71,6 +71,7 @@ mod diff_statements;
 mod harness;
 mod interrupts;
 mod mirror;
+mod mirror_early;
 mod mirror_faults;
 mod mirror_forms;
 mod mirror_killed;

@@ -155,9 +155,9 @@ impl Feed {
         written: &mut mpsc::UnboundedReceiver<Written>,
         stop: &CancellationToken,
     ) -> Result<Then> {
-        let mut next = Some(first);
-        for _ in 0..FRAMES {
-            let Some(received) = next else { break };
+        let (mut next, mut taken) = (Some(first), 0);
+        while let Some(received) = next {
+            taken += 1;
             match received {
                 Received::Begun => self.standing.send_modify(|standing| standing.begun = true),
                 Received::Reached(lsn) => self.positions.keepalive(lsn),
@@ -170,7 +170,7 @@ impl Feed {
                     }
                 }
             }
-            next = if self.takes_in() { self.stream.ready() } else { None };
+            next = if taken < FRAMES && self.takes_in() { self.stream.ready() } else { None };
         }
         Ok(Then::GoOn)
     }
