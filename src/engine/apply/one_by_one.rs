@@ -9,7 +9,7 @@ use super::net::RowChange;
 use super::order::Change;
 use super::rows;
 use super::session::{BY_INDEX, Session, WHOLE, failed, is_over};
-use super::step::{Step, delete_all, truncate};
+use super::step::{Refused, Step, delete_all, truncate};
 use super::table::{self, Table};
 use crate::pg::pgoutput::Old;
 use crate::pg::{Ident, QualifiedName, sqlstate};
@@ -112,7 +112,8 @@ impl Session {
         let Some(rows) = rows::of_one(&by_index, &delete) else { return Ok(false) };
         // Not kept: the table is known under its name with another key.
         let statement = self.client().prepare(rows.statement.sql.as_str()).await.map_err(failed)?;
-        let removed = Step::Rows { statement, rows }.send(self.client()).await.map_err(failed)?;
+        let removed = Step::Rows { statement, rows }.send(self.client()).await;
+        let removed = removed.map_err(|refused| failed(refused.source))?;
         Ok(removed == Some(1))
     }
 
@@ -141,7 +142,7 @@ impl Session {
             Ok(Some(1)) => return Ok(Ok(())),
             Ok(Some(0)) => ("the destination has no such row".to_owned(), missing, None),
             Ok(rows) => (format!("the destination has {} such rows", rows.unwrap_or_default()), None, None),
-            Err(source) => {
+            Err(Refused { source, .. }) => {
                 let index = unique_index(&source);
                 let exists = match change {
                     RowChange::Insert { .. } => conflict::Kind::InsertExists,

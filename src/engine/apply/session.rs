@@ -4,6 +4,7 @@
 //! Commits do not wait for the disk where nobody asked for more than that: what is confirmed to the source is what the
 //! destination's log has on disk (manual, "Asynchronous Commit"), and that is known a moment later.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio_postgres::SimpleQueryMessage;
@@ -13,13 +14,13 @@ use super::order::{Change, Group, Order};
 use super::pairing::Pairing;
 use super::rows::{self, Rows};
 use super::statements::Statements;
-use super::step::{Step, in_order, truncate};
+use super::step::{Refused, Step, in_order, lock, truncate};
 use super::tables::Tables;
 use super::types::Types;
 use super::{Error, Result};
 use crate::change;
 use crate::connect::DestinationConnection;
-use crate::pg::{Lsn, Sql, sqlstate};
+use crate::pg::{Lsn, QualifiedName, Sql, sqlstate};
 
 /// A session that applies.
 pub(super) struct Session {
@@ -49,6 +50,8 @@ pub(super) enum Again {
     /// The checkpoint is not where it was left.
     Moved,
     Failed(Error),
+    /// And the session is not to be used any more.
+    Ended(Error),
 }
 
 /// Triggers and foreign keys are the source's affair. Rows are found by the indexes of their keys, by a plan that is made once:
@@ -167,18 +170,21 @@ impl Session {
         Ok(())
     }
 
-    /// Sends statements one after the other and then looks at the answers: each has to touch exactly its rows.
+    /// Sends statements one after the other, up to the next COPY, and then looks at the answers: each has to touch exactly its
+    /// rows.
     pub(super) async fn run(&self, steps: &[Step]) -> std::result::Result<(), Again> {
         let client = self.connection.client();
-        let answers = in_order(steps.iter().map(|step| step.send(client)).collect()).await;
-        for (step, answer) in steps.iter().zip(answers) {
-            let touched = answer.map_err(again)?;
-            match step {
-                Step::Fixed(_) => {}
-                Step::Rows { rows, .. } if touched == Some(rows.count) => {}
-                Step::Rows { .. } => return Err(Again::Slowly),
-                Step::Advance { .. } if touched == Some(1) => {}
-                Step::Advance { .. } => return Err(Again::Moved),
+        for steps in steps.chunk_by(|_, next| !next.is_copy()) {
+            let answers = in_order(steps.iter().map(|step| step.send(client)).collect()).await;
+            for (step, answer) in steps.iter().zip(answers) {
+                let touched = answer.map_err(refused)?;
+                match step {
+                    Step::Fixed(_) => {}
+                    Step::Rows { rows, .. } if touched == Some(rows.count) => {}
+                    Step::Rows { .. } => return Err(Again::Slowly),
+                    Step::Advance { .. } if touched == Some(1) => {}
+                    Step::Advance { .. } => return Err(Again::Moved),
+                }
             }
         }
         Ok(())
@@ -195,7 +201,7 @@ impl Session {
         };
         match done {
             Ok(()) => {}
-            Err(Again::Failed(error)) => return Err(error),
+            Err(Again::Failed(error) | Again::Ended(error)) => return Err(error),
             Err(Again::Slowly | Again::Moved) => {
                 self.execute("ROLLBACK TO SAVEPOINT part").await?;
                 if let Err(conflict) = self.changes(&changes).await? {
@@ -206,28 +212,48 @@ impl Session {
         self.execute("RELEASE SAVEPOINT part").await
     }
 
-    /// Writes changes in the open transaction, all at once or not at all: then it is to be rolled back.
+    /// Writes changes in the open transaction, all at once or not at all: then it is to be rolled back. The tables in `locked` are.
     ///
     /// # Errors
-    /// The connection is gone.
-    pub(super) async fn goes(&mut self, changes: Vec<change::Change>) -> Result<bool> {
-        let mut steps = Vec::new();
-        let done = match self.resolve(changes).await {
-            Ok(changes) => match self.steps(&changes, &mut steps).await {
-                Ok(()) => self.run(&steps).await,
-                failed => failed,
-            },
-            Err(error) => Err(Again::Failed(error)),
-        };
-        match done {
+    /// The session is gone.
+    pub(super) async fn goes(
+        &mut self,
+        changes: Vec<change::Change>,
+        locked: &mut HashSet<QualifiedName>,
+    ) -> Result<bool> {
+        match self.try_early(changes, locked).await {
             Ok(()) => Ok(true),
+            Err(Again::Slowly | Again::Moved) => Ok(false),
             Err(Again::Failed(error)) if self.client().is_closed() => Err(error),
             Err(Again::Failed(error)) => {
                 tracing::debug!(error = %crate::failure::chain(&error), "what comes early does not go");
                 Ok(false)
             }
-            Err(Again::Slowly | Again::Moved) => Ok(false),
+            Err(Again::Ended(error)) => Err(error),
         }
+    }
+
+    async fn try_early(
+        &mut self,
+        changes: Vec<change::Change>,
+        locked: &mut HashSet<QualifiedName>,
+    ) -> std::result::Result<(), Again> {
+        let changes = self.resolve(changes).await.map_err(Again::Failed)?;
+        let mut tables = Vec::new();
+        for change in &changes {
+            if let Change::Row { table, .. } = change
+                && locked.insert(table.name.clone())
+            {
+                tables.push(Arc::clone(table));
+            }
+        }
+        if !tables.is_empty() {
+            // A lock that cannot be had is to be known before a COPY.
+            self.run(&[Step::Fixed(lock(&tables))]).await?;
+        }
+        let mut steps = Vec::new();
+        self.steps(&changes, &mut steps).await?;
+        self.run(&steps).await
     }
 
     pub(super) async fn execute(&self, statement: &'static str) -> Result<()> {
@@ -262,6 +288,13 @@ fn positions(answers: &[SimpleQueryMessage]) -> Log {
 pub(super) fn is_over(server: &tokio_postgres::error::DbError) -> bool {
     use tokio_postgres::error::Severity;
     matches!(server.parsed_severity(), Some(Severity::Fatal | Severity::Panic))
+}
+
+fn refused(refused: Refused) -> Again {
+    match refused.ends_session {
+        true => Again::Ended(failed(refused.source)),
+        false => again(refused.source),
+    }
 }
 
 pub(super) fn again(source: tokio_postgres::Error) -> Again {

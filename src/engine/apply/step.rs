@@ -15,7 +15,22 @@ use crate::pg::{Lsn, Sql};
 use crate::sql;
 
 /// How many rows a statement touched, where that is to be looked at.
-pub(super) type Answer = std::result::Result<Option<u64>, tokio_postgres::Error>;
+pub(super) type Answer = std::result::Result<Option<u64>, Refused>;
+
+/// Why a statement was not done.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) source: tokio_postgres::Error,
+    /// It was a COPY that did not begin. The client library ends it with a second Sync, and the session with the answer to that,
+    /// which belongs to nothing.
+    pub(super) ends_session: bool,
+}
+
+impl From<tokio_postgres::Error> for Refused {
+    fn from(source: tokio_postgres::Error) -> Self {
+        Self { source, ends_session: false }
+    }
+}
 
 /// A statement of a batch.
 pub(super) enum Step {
@@ -37,29 +52,36 @@ pub(super) enum Step {
 pub(super) type Sending<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
 
 impl Step {
+    /// Whether it is a COPY, which may be sent only where it will begin: not in a transaction that has failed.
+    pub(super) fn is_copy(&self) -> bool {
+        matches!(self, Self::Rows { rows, .. } if matches!(rows.data, Data::Lines(_)))
+    }
+
     /// Sends it; what comes is its answer.
     pub(super) fn send<'a>(&'a self, client: &'a tokio_postgres::Client) -> Sending<'a> {
         match self {
-            Self::Fixed(sql) => {
-                Box::pin(async move { client.batch_execute(sql.as_str()).await.map(|()| None) })
-            }
+            Self::Fixed(sql) => Box::pin(async move {
+                client.batch_execute(sql.as_str()).await.map(|()| None).map_err(Refused::from)
+            }),
             Self::Advance { statement, mirror, from, to, committed_at } => Box::pin(async move {
                 let (from, to) = (from.to_string(), to.to_string());
-                client.execute(statement, &[mirror, &from, &to, committed_at]).await.map(Some)
+                Ok(client.execute(statement, &[mirror, &from, &to, committed_at]).await.map(Some)?)
             }),
             Self::Rows { statement, rows } => Box::pin(async move {
                 match &rows.data {
                     Data::Arrays(arrays) => {
                         let parameters: Vec<&(dyn ToSql + Sync)> =
                             arrays.iter().map(|array| array as &(dyn ToSql + Sync)).collect();
-                        client.execute(statement, &parameters).await.map(Some)
+                        Ok(client.execute(statement, &parameters).await.map(Some)?)
                     }
                     Data::Lines(lines) => {
-                        let mut sink = Box::pin(client.copy_in(statement).await?);
+                        let begun = client.copy_in(statement).await;
+                        let refused = |source| Refused { source, ends_session: true };
+                        let mut sink = Box::pin(begun.map_err(refused)?);
                         for message in lines.messages() {
                             sink.feed(message).await?;
                         }
-                        sink.as_mut().finish().await.map(Some)
+                        Ok(sink.as_mut().finish().await.map(Some)?)
                     }
                 }
             }),
@@ -97,6 +119,11 @@ pub(super) fn truncate(tables: &[Arc<Table>], restart_identity: bool) -> Sql {
     let names = tables.iter().map(|table| one(table));
     let restart = if restart_identity { " RESTART IDENTITY" } else { "" };
     sql!("TRUNCATE {n}{r}", n = Sql::join(names, ", "), r = Sql::fixed(restart))
+}
+
+/// Takes the lock on these tables that their rows are written under.
+pub(super) fn lock(tables: &[Arc<Table>]) -> Sql {
+    sql!("LOCK TABLE {t} IN ROW EXCLUSIVE MODE", t = Sql::join(tables.iter().map(|table| one(table)), ", "))
 }
 
 /// A table without those that inherit from it; a partitioned one has rows in these only.

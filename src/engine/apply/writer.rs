@@ -213,7 +213,7 @@ impl Writer {
     /// What a statement that touched no row where it had to is about: the checkpoint.
     fn error(&self, error: Again) -> Error {
         match error {
-            Again::Failed(error) => error,
+            Again::Failed(error) | Again::Ended(error) => error,
             Again::Slowly | Again::Moved => {
                 Error::CheckpointMoved { mirror: self.mirror.clone(), expected: self.at }
             }

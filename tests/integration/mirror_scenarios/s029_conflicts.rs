@@ -188,6 +188,13 @@ async fn s027_nosuperuser_writes_as_the_owner_with_one_grant() {
         mirror.destination("ALTER TABLE t DISABLE ROW LEVEL SECURITY; ALTER TABLE t OWNER TO postgres").await;
         mirror.source("UPDATE t SET v = 300 WHERE id = 1").await;
         mirror.fails(&["public.t", "permission denied"]).await;
+        mirror.destination(&format!("GRANT SELECT, UPDATE ON t TO \"{}\"", owner.name())).await;
+        // So it is for rows that go by COPY, which does not begin.
+        mirror.source("INSERT INTO t SELECT g, g, g, 1 FROM generate_series(1000, 1500) AS g").await;
+        let mut running = start();
+        running.event("that it streams", |line| line["data"]["phase"] == "streaming").await;
+        mirror.running = Some(running);
+        mirror.fails(&["permission denied for table t"]).await;
         mirror.destination(&format!("ALTER TABLE t OWNER TO \"{}\"", owner.name())).await;
         let outcome = program.run(&["mirror", "drop", "m", "--from", &from_url, "--to", &to_url]).await;
         outcome.expect_code(0);
@@ -223,6 +230,25 @@ async fn s029_on_error_of_a_deferred_trigger_at_the_end_of_a_transaction() {
         let mend = "DROP TRIGGER refuses ON t; DROP FUNCTION refuse";
         let words = ["COMMIT after changes of", "not on this side"];
         conflicts(mirror, refuse, "INSERT INTO t VALUES (51, 51, 51, 0)", &words, mend).await;
+    })
+    .await;
+}
+
+/// Rows of a table that go by COPY, behind one of another table that clashes: the COPY is not begun in a transaction that has failed.
+#[tokio::test]
+async fn s029_on_error_before_many_new_rows_of_another_table() {
+    let tables = "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY); CREATE TABLE other (id int PRIMARY KEY)";
+    scenario("clashcopy", tables, async |mirror| {
+        mirror.to.announce("duplicate key value violates unique constraint");
+        mirror.to.announce("current transaction is aborted");
+        conflicts(
+            mirror,
+            "INSERT INTO a VALUES (20)",
+            "INSERT INTO a VALUES (20); INSERT INTO b SELECT generate_series(1, 500)",
+            &["INSERT into public.a", "id = 20", "a_pkey"],
+            "DELETE FROM a WHERE id = 20",
+        )
+        .await;
     })
     .await;
 }

@@ -1,5 +1,7 @@
 //! The beginning of a transaction that the source may still roll back, written in a transaction of the destination that stays open.
 
+use std::collections::HashSet;
+
 use super::{Within, Writer};
 use crate::change;
 use crate::engine::apply::{Error, Result};
@@ -9,8 +11,8 @@ use crate::pg::QualifiedName;
 #[derive(Debug)]
 pub(super) enum Early {
     No,
-    /// It is open; with the first table that it changed.
-    Open(Option<QualifiedName>),
+    /// It is open; with the first table that it changed, and all that are locked.
+    Open(Option<QualifiedName>, HashSet<QualifiedName>),
     /// Some of it did not go: nothing of it is left.
     Failed,
 }
@@ -27,16 +29,13 @@ impl Writer {
     /// # Errors
     /// The session is gone.
     pub async fn early(&mut self, changes: Vec<change::Change>) -> Result<bool> {
-        match self.early {
-            Early::Failed => return Ok(false),
-            Early::Open(_) => {}
-            Early::No => {
-                self.session.execute(BEGIN).await?;
-                let table = changes.first().and_then(|change| Some(change.relations().first()?.name.clone()));
-                self.early = Early::Open(table);
-            }
+        if let Early::No = self.early {
+            self.session.execute(BEGIN).await?;
+            let table = changes.first().and_then(|change| Some(change.relations().first()?.name.clone()));
+            self.early = Early::Open(table, HashSet::new());
         }
-        let goes = self.session.goes(changes).await?;
+        let Early::Open(_, locked) = &mut self.early else { return Ok(false) };
+        let goes = self.session.goes(changes, locked).await?;
         if !goes {
             self.session.roll_back().await;
             self.early = Early::Failed;
@@ -46,7 +45,7 @@ impl Writer {
 
     /// Rolls back what was written of it.
     pub async fn recall(&mut self) {
-        if let Early::Open(_) = std::mem::replace(&mut self.early, Early::No) {
+        if let Early::Open(..) = std::mem::replace(&mut self.early, Early::No) {
             self.session.roll_back().await;
         }
     }
@@ -56,7 +55,7 @@ impl Writer {
     /// # Errors
     /// A defect where nothing was, or where some of it did not go.
     pub async fn confirm(&mut self, head: change::Head) -> Result<()> {
-        let Early::Open(table) = std::mem::replace(&mut self.early, Early::No) else {
+        let Early::Open(table, _) = std::mem::replace(&mut self.early, Early::No) else {
             return Err(Error::Turn("the commit of a transaction of which nothing was written"));
         };
         self.session.execute(WAIT).await?;
