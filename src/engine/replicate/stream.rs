@@ -25,6 +25,9 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 /// So many messages of a transaction, without its end, and the rest is not waited for one by one.
 const LARGE: usize = 100;
 
+/// So many messages at once, and more may wait in the source than its socket holds: a unix socket takes some 200 small ones.
+const FULL: usize = 150;
+
 /// So many bytes are taken out of what was read before others get their turn.
 const ONE_GO_BYTES: usize = 256 * 1024;
 
@@ -185,7 +188,9 @@ impl Reading {
                     if !filling.put(read.received.drain(..)) {
                         break;
                     }
-                    pauses = read.since_end >= LARGE || !filling.is_hungry();
+                    // A socket that was full kept the source waiting.
+                    let was_full = std::mem::take(&mut read.messages) >= FULL;
+                    pauses = !was_full && (read.since_end >= LARGE || !filling.is_hungry());
                 }
             }
         }
@@ -216,6 +221,8 @@ struct Read {
     reached: Lsn,
     /// The server wants an answer.
     asked: bool,
+    /// Messages in it.
+    messages: usize,
     /// Messages since the end of a transaction.
     since_end: usize,
 }
@@ -223,6 +230,7 @@ struct Read {
 impl Read {
     fn take_in(&mut self, frame: Bytes) -> Result<()> {
         self.bytes = self.bytes.saturating_add(frame.len());
+        self.messages = self.messages.saturating_add(1);
         match FromServer::decode(frame)? {
             FromServer::XLogData { wal_start, data, .. } => {
                 self.reached = wal_start.max(self.reached);
