@@ -3,8 +3,11 @@
 
 use multiboard_sync::engine::introspect;
 
-use crate::support::cloning::{clone, clone_of};
-use crate::support::{Binary, Database, Outcome, destination, source};
+use crate::support::cloning::{clone, clone_of, start_clone};
+use crate::support::{Binary, Database, Fault, FaultProxy, Outcome, Point, destination, eventually, source};
+
+/// What a COPY in binary form begins with.
+const BINARY_SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 
 const TYPES: &str =
     "CREATE TYPE color AS ENUM ('red', 'green', 'blue', 'white', 'black', 'pink', 'grey', 'gold');
@@ -283,4 +286,36 @@ async fn indexes_of_many_small_partitions_are_built_without_a_deadlock() {
         let outcome = clone_of(&from, &to, &["--jobs", "6"]).await;
         assert_eq!(outcome.warnings("repeated").len(), 0, "{}", outcome.text());
     }
+}
+
+/// Its key is made with a small table, so the place of that below the partitioned one would wait for nothing.
+#[tokio::test]
+async fn a_partitions_index_is_attached_when_its_rows_are_in() {
+    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+    let (from, to) = (source.database("attaches"), destination.absent_database("attaches"));
+    let from = from.await;
+    from.execute(
+        "CREATE TABLE p (id int, at int, PRIMARY KEY (id, at)) PARTITION BY LIST (at);
+         CREATE TABLE p2 PARTITION OF p FOR VALUES IN (3) PARTITION BY RANGE (id); CREATE TABLE p2a PARTITION OF p2 DEFAULT;
+         INSERT INTO p SELECT g, 3 FROM generate_series(1, 200) AS g",
+    )
+    .await;
+    let proxy = FaultProxy::start(source);
+    let armed = proxy.arm(Fault::stall_before(Point::ServerSends(BINARY_SIGNATURE.to_vec())));
+    let program = Binary::new();
+    let running = start_clone(&program, &proxy.url(from.name()), &to.url(), &["--jobs", "2"]);
+    armed.fired().await;
+    let asked = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE '%{}%' AND query LIKE '%p_pkey%' AND query NOT LIKE '%pg_stat_activity%'",
+        to.name()
+    );
+    let watcher = destination.session().await;
+    eventually("the key of the whole", async || match watcher.query_text(&asked).await.as_str() {
+        "0" => Err("not yet".to_owned()),
+        _ => Ok(()),
+    })
+    .await;
+    proxy.resume();
+    let outcome = Outcome::of(running.finish().await).expect_code(0);
+    assert_eq!(outcome.warnings("repeated").len(), 0, "{}", outcome.text());
 }

@@ -70,6 +70,9 @@ pub(super) fn attachment(index: &Index, relations: &Relations<'_>) -> Option<Pie
     let mut piece = Piece::new(index.attachment()?, Rank::IndexAttach, Phase::Index, label);
     piece.part_of = Some(index.address());
     piece.needs.extend([index.address(), parent.address()]);
+    // It waits for whoever writes rows into the index, and whoever writes them waits for the locks that other steps of its
+    // transaction may have on the partitioned table.
+    piece.needs_rows_of = rows(index.table, relations.tables.get(&index.table).copied());
     piece.tolerated = relations.tolerated(index.address());
     piece.sql.push(sql!(
         "ALTER INDEX {parent} ATTACH PARTITION {index}",
