@@ -13,7 +13,7 @@ use super::stream::Stream;
 pub(super) const READ_BYTES: usize = 256 * 1024;
 
 /// Small answers come first and most connections never see more.
-const SMALL_BYTES: usize = 8 * 1024;
+pub(super) const SMALL_BYTES: usize = 8 * 1024;
 
 /// The longest message that the server can send: a 1 GB value with room for the rest of its row's frame.
 pub(super) const LONGEST_MESSAGE: usize = 0x7fff_ffff;

@@ -142,9 +142,16 @@ impl Drop for CopyIn<'_> {
     }
 }
 
+/// What is read at once of a replication stream: many messages gather while nobody reads.
+const STREAM_BYTES: usize = 128 * 1024;
+
 impl CopyBoth<'_> {
     /// The next message of the walsender; `None` when it ends the stream.
     pub async fn receive(&mut self) -> Result<Option<Bytes>, Error> {
+        let incoming = &mut self.connection.wire.incoming;
+        if incoming.capacity() - incoming.len() < wire::SMALL_BYTES {
+            incoming.reserve(STREAM_BYTES);
+        }
         let frame = self.connection.read().await?;
         match frame.tag {
             b'd' => Ok(Some(frame.body)),
@@ -171,6 +178,25 @@ impl CopyBoth<'_> {
     /// The newest warning that came among the messages so far, once.
     pub fn take_warning(&mut self) -> Option<ServerError> {
         self.connection.warning.take()
+    }
+
+    /// Takes the socket out of the runtime's event queue while nobody waits for it: the queue wakes a thread for every message
+    /// that arrives. In TLS it stays there.
+    ///
+    /// # Errors
+    /// The socket is lost.
+    pub fn quieten(&mut self) -> Result<(), Error> {
+        let wire = &mut self.connection.wire;
+        wire.stream.quieten().map_err(|error| wire.lost(error))
+    }
+
+    /// Puts it back, before anything is received or sent.
+    ///
+    /// # Errors
+    /// The socket is lost.
+    pub fn unquieten(&mut self) -> Result<(), Error> {
+        let wire = &mut self.connection.wire;
+        wire.stream.unquieten().map_err(|error| wire.lost(error))
     }
 
     /// Sends a message and flushes it: they are small and seldom, and their time matters.

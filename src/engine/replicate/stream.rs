@@ -149,6 +149,7 @@ impl Reading {
         let mut read = Read { reached: *confirmed.borrow(), ..Read::default() };
         let mut signs = tokio::time::interval(SIGN_OF_LIFE);
         let pace = Pace::new();
+        // Meanwhile nobody is woken by what arrives.
         let mut pauses = false;
         loop {
             tokio::select! {
@@ -159,14 +160,21 @@ impl Reading {
                         break;
                     }
                     let durable = *confirmed.borrow_and_update();
+                    pauses = false;
+                    copy.unquieten().map_err(failed)?;
                     tell(&mut copy, read.reached, durable).await.map_err(failed)?;
                 }
                 _ = signs.tick() => {
                     let durable = *confirmed.borrow();
+                    pauses = false;
+                    copy.unquieten().map_err(failed)?;
                     tell(&mut copy, read.reached, durable).await.map_err(failed)?;
                 }
                 () = filling.has_room(), if filling.is_full() => {}
-                () = pace.pause(), if pauses => pauses = false,
+                () = pace.pause(), if pauses => {
+                    pauses = false;
+                    copy.unquieten().map_err(failed)?;
+                }
                 frame = copy.receive(), if !pauses && !filling.is_full() => {
                     let mut next = frame.map_err(failed)?;
                     // Before what follows is taken for all that there was.
@@ -191,11 +199,15 @@ impl Reading {
                     // A socket that was full kept the source waiting.
                     let was_full = std::mem::take(&mut read.messages) >= FULL;
                     pauses = !was_full && (read.since_end >= LARGE || !filling.is_hungry());
+                    if pauses {
+                        copy.quieten().map_err(failed)?;
+                    }
                 }
             }
         }
         // The last word on what is durable, before the goodbye.
         let last = *confirmed.borrow();
+        copy.unquieten().map_err(failed)?;
         tell(&mut copy, read.reached, last).await.map_err(failed)?;
         walsender.close().await;
         Ok(())
