@@ -100,6 +100,7 @@ async fn of_mirror(context: &Context, name: &str, mode: VerifyMode) -> Outcome {
         destination,
         mirror: name.to_owned(),
         publication: mirror.of.publication.clone(),
+        selection: start::selection(&mirror)?,
         installation: store.installation().to_owned(),
         mode,
         jobs: cores(),

@@ -78,6 +78,18 @@ impl Records for Sqlite {
         changed.map(|rows| rows == 1).map_err(failed(doing()))
     }
 
+    fn wish_instead(&self, name: &str, before: Wanted, wanted: Wanted) -> Result<bool, RegistryError> {
+        let doing = || format!("record what is wanted of mirror \"{name}\"");
+        let (before, wanted) = (word(&before, doing)?, word(&wanted, doing)?);
+        let statement = "UPDATE mirror SET wanted = ?3 WHERE name = ?1 AND wanted = ?2";
+        let changed = self.write(|transaction| {
+            let rows = transaction.execute(statement, params![name, before, wanted])?;
+            tell_job(transaction, name)?;
+            Ok(rows)
+        });
+        changed.map(|rows| rows == 1).map_err(failed(doing()))
+    }
+
     fn stand(
         &self,
         name: &str,

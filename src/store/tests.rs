@@ -225,7 +225,13 @@ fn the_job_of_a_mirror_stands_as_that_does() {
     stands(Status::Pausing);
     store.stand("app", &mirror.job, MirrorPhase::Paused, &Standing::default()).expect("stand");
     stands(Status::Paused);
+    // The end of a moment takes back nothing but that.
+    assert!(!store.wish_instead("app", Wanted::Still, Wanted::Run).expect("wish"));
+    stands(Status::Paused);
     store.wish("app", Wanted::Run).expect("wish");
+    assert!(store.wish_instead("app", Wanted::Run, Wanted::Still).expect("wish"));
+    assert_eq!(store.mirror("app").expect("read").map(|record| record.wanted), Some(Wanted::Still));
+    assert!(store.wish_instead("app", Wanted::Still, Wanted::Run).expect("wish"));
     store.stand("app", &mirror.job, MirrorPhase::CatchingUp, &Standing::default()).expect("stand");
     stands(Status::Running);
     let over = Record { status: Status::Cancelled, ..store.get(&mirror.job).expect("get") };

@@ -71,6 +71,8 @@ mod diff_statements;
 mod harness;
 mod interrupts;
 mod mirror;
+mod mirror_asked;
+mod mirror_earlier;
 mod mirror_early;
 mod mirror_faults;
 mod mirror_forms;

@@ -117,11 +117,25 @@ async fn mark(
         name: name.to_owned(),
         what,
     };
-    let (runs, wanted) = (store.is_held(&record.job)?, record.wanted);
-    if runs && wanted == Wanted::Run {
-        store.wish(name, Wanted::Pause)?;
-    }
+    let runs = store.is_held(&record.job)?;
     let stands_still = async {
+        let begun = Instant::now();
+        let mut told = false;
+        // One after the other: the first to end would let the mirror go on before the other has marked anything.
+        while runs && !store.wish_instead(name, Wanted::Run, Wanted::Still)? {
+            let record = find(&store, name)?;
+            if record.wanted == Wanted::Pause || !store.is_held(&record.job)? {
+                break;
+            }
+            if begun.elapsed() >= SOON && !std::mem::replace(&mut told, true) {
+                let waits = format!(
+                    "another `mirror resync` or `mirror skip` is at it; where none runs any more, `mirror resume {}` takes its wish back",
+                    for_people(name)
+                );
+                said(context, &store, record, &waits)?;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
         loop {
             let record = find(&store, name)?;
             if record.phase == MirrorPhase::Paused || !store.is_held(&record.job)? {
@@ -140,8 +154,8 @@ async fn mark(
             marked.map(Some).map_err(Into::into)
         }
     };
-    // Whatever came of it, it goes on as it did.
-    store.wish(name, wanted)?;
+    // Whatever came of it, it goes on; but not where a pause was asked for meanwhile.
+    store.wish_instead(name, Wanted::Still, Wanted::Run)?;
     Ok(marked?.map(|marked| (marked, runs)))
 }
 

@@ -103,7 +103,7 @@ fn line(shown: &Shown) -> String {
 fn value(shown: &Shown) -> Value {
     let Record { name, job, wanted, phase, of, standing, created_ms, changed_ms } = &shown.record;
     json!({
-        "type": "mirror", "name": name, "job": job, "runs": shown.runs, "wanted": wanted, "status": shown.status,
+        "type": "mirror", "name": name, "job": job, "runs": shown.runs, "wanted": wanted.by_people(), "status": shown.status,
         "phase": phase, "source": of.source.label, "destination": of.destination.label,
         "destination_database": of.destination.database, "slot": of.slot, "publication": of.publication,
         "own_publication": of.own_publication, "wal_budget_bytes": of.wal_budget, "begun": standing.begun,

@@ -11,6 +11,7 @@ use crate::failure::Classify;
 use crate::id::JobId;
 use crate::job;
 use crate::pg::Ident;
+use crate::schema::select::Selection;
 use crate::workflow::mirror::{self, record::Record};
 use crate::workflow::party::unix_ms;
 
@@ -77,6 +78,11 @@ impl Options {
         arguments.clone.to = record.of.destination.reach.clone();
         Ok(arguments)
     }
+}
+
+/// What a recorded mirror was asked to take.
+pub(in crate::cli) fn selection(record: &Record) -> Result<Selection, Box<dyn Classify + Send + Sync>> {
+    Ok(Options::of(record)?.clone.selection()?)
 }
 
 /// A recorded mirror, to be followed by a job of another kind.

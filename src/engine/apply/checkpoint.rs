@@ -92,12 +92,12 @@ pub(super) const ADVANCE: &str = "UPDATE multiboard_sync.checkpoint \
             committed_at = COALESCE($4, committed_at), written_at = pg_catalog.now() \
       WHERE mirror = $1 AND lsn = $2::pg_catalog.text::pg_catalog.pg_lsn";
 
-/// Removes a mirror's checkpoint, and with the last one our schema.
+/// Removes a mirror's checkpoint, if it is there still, and where no other is left our schema.
 pub async fn remove(client: &Client, mirror: &str) -> Result<()> {
-    if read(client, mirror).await?.is_none() {
+    let failed = |source| Error::Destination { doing: "removing the checkpoint", source };
+    if !is_there(client).await.map_err(failed)? {
         return Ok(());
     }
-    let failed = |source| Error::Destination { doing: "removing the checkpoint", source };
     let delete = "DELETE FROM multiboard_sync.checkpoint WHERE mirror = $1";
     client.execute(delete, &[&mirror]).await.map_err(failed)?;
     let row = client.query_one("SELECT pg_catalog.count(*) FROM multiboard_sync.checkpoint", &[]).await;

@@ -24,6 +24,7 @@ pub mod order;
 mod pairing;
 mod rows;
 mod session;
+pub mod shape;
 pub mod skips;
 mod statement;
 mod statements;

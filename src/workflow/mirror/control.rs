@@ -103,7 +103,7 @@ impl Control {
             };
             let wish = match record.wanted {
                 Wanted::Run => Wish::Run,
-                Wanted::Pause => Wish::Pause,
+                Wanted::Pause | Wanted::Still => Wish::Pause,
             };
             self.wishes.send_if_modified(|now| std::mem::replace(now, wish) != wish);
         }

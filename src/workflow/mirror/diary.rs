@@ -19,6 +19,8 @@ pub(in crate::workflow) struct Diary {
     now: Mutex<(MirrorPhase, Standing)>,
     /// It was said once that connections are made again.
     warned: AtomicBool,
+    /// It was said once which tables are not followed.
+    left_out_told: AtomicBool,
 }
 
 impl std::fmt::Debug for Diary {
@@ -37,7 +39,8 @@ impl Diary {
         now: (MirrorPhase, Standing),
     ) -> Self {
         reporter.report(Update::Event(Event::MirrorPhase { phase: now.0, error: None }));
-        Self { records, reporter, name, job, now: Mutex::new(now), warned: AtomicBool::new(false) }
+        let (warned, left_out_told) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { records, reporter, name, job, now: Mutex::new(now), warned, left_out_told }
     }
 
     /// Whose mirror it is.
@@ -90,6 +93,11 @@ impl Diary {
             false => self.reporter.log(Level::Warn, message),
         }
         self.write()
+    }
+
+    /// Whether it is still to be said which tables are not followed. It will have been said: a process says it once.
+    pub(super) fn tells_what_is_left_out(&self) -> bool {
+        !self.left_out_told.swap(true, Ordering::Relaxed)
     }
 
     /// Tells those who watch.

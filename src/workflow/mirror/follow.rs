@@ -22,12 +22,13 @@ use crate::connect::{self, RawConnection, Settings};
 use crate::engine::apply::checkpoint::{self, Checkpoint};
 use crate::engine::apply::types::Types;
 use crate::engine::apply::writer::Writer;
-use crate::engine::apply::{self, membership, skips};
+use crate::engine::apply::{self, membership, shape, skips};
 use crate::engine::replicate::given::Published;
 use crate::engine::replicate::{self, publication, slot, stream};
 use crate::engine::spill::Spill;
 use crate::failure::{Classify, Next, chain};
 use crate::pg::Oid;
+use crate::progress::Warning;
 use crate::tasks::{Ended, TaskGroup};
 use crate::workflow::party::{Destination, Source};
 use crate::workflow::{Error, Result, clone, stoppable};
@@ -37,12 +38,12 @@ pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(200);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What every session of a mirror has to do with.
-struct With<'a> {
-    request: &'a Request,
-    context: &'a clone::Context,
-    source: &'a Source,
-    destination: &'a Destination,
-    diary: &'a Diary,
+pub(super) struct With<'a> {
+    pub(super) request: &'a Request,
+    pub(super) context: &'a clone::Context,
+    pub(super) source: &'a Source,
+    pub(super) destination: &'a Destination,
+    pub(super) diary: &'a Diary,
     gauge: &'a Gauge,
     holds: &'a Holds,
 }
@@ -128,6 +129,11 @@ async fn once(with: &With<'_>, binary: bool, made: &[Oid]) -> Result<()> {
         let folder = request.spill.join(request.slot().as_str());
         let aside = Spill::open(folder.join("aside")).await?;
         let spill = Spill::open(folder).await?;
+        shape::renew(session.client()).await?;
+        let read = shape::read_again(session.client(), &request.name, &published.tables).await?;
+        if read > 0 {
+            context.reporter.warn(renewed(read));
+        }
         let mut members = membership::read(session.client(), &request.name).await?;
         // Before the stream brings changes that are not to be had whole.
         let again = given::became(&members, &published.tables).again;
@@ -204,9 +210,9 @@ async fn once(with: &With<'_>, binary: bool, made: &[Oid]) -> Result<()> {
         streaming,
         joining,
         columns,
-        newcomers::follow(request, context, source, destination, asks.clone(), stands.clone(), &over),
+        newcomers::follow(with, asks.clone(), stands.clone(), &over),
         holds.tell(stands.clone()),
-        sequences::follow(context, source, destination, stands.clone(), &over),
+        sequences::follow(request, context, source, destination, stands.clone(), &over),
         gauge.follow(stands),
         connected
     );
@@ -215,6 +221,15 @@ async fn once(with: &With<'_>, binary: bool, made: &[Oid]) -> Result<()> {
         Err(Ended::Failed(error)) => Err(error),
         Err(Ended::Panicked(text)) => Err(Error::Defect(text)),
     }
+}
+
+/// An earlier build kept less.
+fn renewed(tables: u64) -> Warning {
+    let message = format!(
+        "the mirror was made by an earlier build, and its record of {tables} tables was brought up to date: which table here each \
+         is by its name, and that the publication gave each all the time. Where that may not be so, `multiboard-sync verify` tells"
+    );
+    Warning::new("mirror_record_renewed", message)
 }
 
 /// The source, ready to stream.

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use crate::change::given::Recorded;
 use crate::change::members::{Member, Stand};
 use crate::connect::DestinationConnection;
-use crate::engine::apply::{membership, skips};
+use crate::engine::apply::{checkpoint, membership, shape, skips};
 use crate::engine::stage::registry::Registry;
 use crate::pg::{Lsn, QualifiedName};
 use crate::progress::Problem;
@@ -50,6 +50,9 @@ pub async fn mark(
         let destination =
             Destination::follow(&request.destination, destinations, &source, sources, registry).await?;
         let session = destination.connect(destination.grant.database()).await?;
+        if checkpoint::read(session.client(), &request.name).await?.is_some() {
+            shape::renew(session.client()).await?;
+        }
         let marked = match &request.what {
             What::Tables(tables) => aside(&request.name, tables, &session).await?,
             What::Transaction(lsn) => {

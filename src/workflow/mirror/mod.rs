@@ -322,6 +322,8 @@ async fn publish_and_clone(
     .await?;
     // Waited for in any case: a statement given up half-way may make the publication after it was looked for.
     start::publish(request, &context.run, source).await?;
+    // By that.
+    diary.tells_what_is_left_out();
     let walsender = request.walsender(&source.party);
     let publication = (request.publication(), request.publication.is_none());
     let beginning = Arc::new(Beginning::new(walsender, Arc::clone(diary), request.slot(), publication));

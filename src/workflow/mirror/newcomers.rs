@@ -9,7 +9,9 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::Request;
+use super::diary::Diary;
 use super::feed::{Ask, Standing};
+use super::follow::With;
 use super::start::is_kept;
 use crate::change::given::{Became, Recorded, became};
 use crate::change::members::{Member, Stand};
@@ -33,19 +35,18 @@ const REST: u32 = 50;
 
 /// Looks until `over`. A look that fails is repeated at the next time.
 pub(super) async fn follow(
-    request: &Request,
-    context: &clone::Context,
-    source: &Source,
-    destination: &Destination,
+    with: &With<'_>,
     asks: mpsc::Sender<Ask>,
     stands: watch::Receiver<Standing>,
     over: &CancellationToken,
 ) {
+    let With { request, context, source, destination, diary, .. } = *with;
     let mut look = Look {
         request,
         context,
         source,
         destination,
+        diary,
         asks: &asks,
         stands,
         told: Told::default(),
@@ -87,6 +88,7 @@ struct Look<'a> {
     context: &'a clone::Context,
     source: &'a Source,
     destination: &'a Destination,
+    diary: &'a Diary,
     asks: &'a mpsc::Sender<Ask>,
     stands: watch::Receiver<Standing>,
     told: Told,
@@ -129,8 +131,7 @@ impl Look<'_> {
         let before = self.told.tables.insert(table.clone(), Some(why_not.to_owned()));
         let is_new = before.is_none_or(|before| before.is_some_and(|before| before != why_not));
         if is_new && !quietly {
-            let warning =
-                Warning::new("not_mirrored", format!("new on the source and not followed: {why_not}"));
+            let warning = Warning::new("not_mirrored", format!("not followed: {why_not}"));
             self.context.reporter.warn(warning.about(table));
         }
     }
@@ -190,10 +191,11 @@ impl Look<'_> {
         recorded: &[Recorded],
         published: &Published,
     ) -> Result<Vec<Member>> {
-        // What could not be followed when the mirror began was said then.
+        // What was not followed when this process began was said then, or is now: nobody knows what was made before it did.
         let looks_first = !std::mem::replace(&mut self.told.looked, true);
+        let says_all = looks_first && self.diary.tells_what_is_left_out();
         for (table, why_not) in &chosen.left_out {
-            self.say(table, why_not, looks_first);
+            self.say(table, why_not, looks_first && !says_all);
         }
         let is_given = |oid: Oid| published.tables.iter().any(|one| one.member.oid == oid);
         // Those that wait for a place are on record, and not published yet.

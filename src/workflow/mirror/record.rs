@@ -35,8 +35,8 @@ impl Record {
         match (self.phase, self.wanted) {
             (MirrorPhase::Paused, _) => Status::Paused,
             (_, Wanted::Pause) => Status::Pausing,
-            (_, Wanted::Run) if self.standing.waits.is_some() => Status::Retrying,
-            (_, Wanted::Run) => Status::Running,
+            (_, Wanted::Run | Wanted::Still) if self.standing.waits.is_some() => Status::Retrying,
+            (_, Wanted::Run | Wanted::Still) => Status::Running,
         }
     }
 }
@@ -47,6 +47,16 @@ impl Record {
 pub enum Wanted {
     Run,
     Pause,
+    /// To run, but for the moment in which something is marked on the destination. Who asks for a pause meanwhile gets it: the
+    /// end of the moment takes back nothing but this.
+    Still,
+}
+
+impl Wanted {
+    /// What a person wants, who knows nothing of moments.
+    pub fn by_people(self) -> Self {
+        if self == Self::Still { Self::Run } else { self }
+    }
 }
 
 /// What a mirror is.
@@ -150,6 +160,12 @@ pub trait Records: Send + Sync {
     /// # Errors
     /// The store failed.
     fn wish(&self, name: &str, wanted: Wanted) -> Result<bool, RegistryError>;
+
+    /// The same, where `before` is wanted until then. False where it is not.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn wish_instead(&self, name: &str, before: Wanted, wanted: Wanted) -> Result<bool, RegistryError>;
 
     /// Writes down where it stands, for the job that runs it. False where it is not this job's any more.
     ///

@@ -8,8 +8,10 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio_postgres::Row;
 use tokio_util::sync::CancellationToken;
 
+use super::Request;
 use super::feed::Standing;
 use super::queue::Hold;
 use crate::connect::{self, Connection, Settings};
@@ -17,6 +19,7 @@ use crate::engine::copy::sequences;
 use crate::failure::chain;
 use crate::pg::{QualifiedName, Sql};
 use crate::progress::{Side, Warning};
+use crate::schema::select::{Choice, Selection};
 use crate::workflow::party::{Destination, Source};
 use crate::workflow::{Result, clone};
 
@@ -25,6 +28,7 @@ const EVERY: Duration = Duration::from_secs(30);
 
 /// Looks until `over`. What cannot be followed is a warning, once, and the rows go on.
 pub(super) async fn follow(
+    request: &Request,
     context: &clone::Context,
     source: &Source,
     destination: &Destination,
@@ -43,10 +47,10 @@ pub(super) async fn follow(
                 }
             }
         }
-        look(context, source, destination, &mut told).await;
+        look(request, context, source, destination, &mut told).await;
     }
     if context.stop.is_cancelled() {
-        look(context, source, destination, &mut told).await;
+        look(request, context, source, destination, &mut told).await;
     }
 }
 
@@ -58,8 +62,14 @@ async fn no_longer(held: bool, stands: &mut watch::Receiver<Standing>) {
     }
 }
 
-async fn look(context: &clone::Context, source: &Source, destination: &Destination, told: &mut bool) {
-    match once(source, destination).await {
+async fn look(
+    request: &Request,
+    context: &clone::Context,
+    source: &Source,
+    destination: &Destination,
+    told: &mut bool,
+) {
+    match once(request, source, destination).await {
         Ok(()) => *told = false,
         Err(error) if !*told => {
             *told = true;
@@ -70,11 +80,12 @@ async fn look(context: &clone::Context, source: &Source, destination: &Destinati
     }
 }
 
-async fn once(source: &Source, destination: &Destination) -> Result<()> {
+async fn once(request: &Request, source: &Source, destination: &Destination) -> Result<()> {
     let there = connect::source(&source.party.options, &Settings::default()).await?;
     let here = destination.connect(destination.grant.database()).await?;
-    let known: HashSet<QualifiedName> = names(&here).await?.into_iter().collect();
-    let mut both = names(&there).await?;
+    let selection = &request.clone.selection;
+    let known: HashSet<QualifiedName> = names(&here, selection).await?.into_iter().collect();
+    let mut both = names(&there, selection).await?;
     both.retain(|name| known.contains(name));
     let wanted = sequences::read(there.client(), &both, Side::Source).await?;
     let now = sequences::read(here.client(), &both, Side::Destination).await?;
@@ -87,12 +98,32 @@ async fn once(source: &Source, destination: &Destination) -> Result<()> {
     Ok(())
 }
 
-/// The sequences whose values our role may read.
-pub(in crate::workflow) async fn names(connection: &Connection) -> Result<Vec<QualifiedName>> {
+/// The sequences that a mirror with this selection follows, as far as our role may read their values: a column's with its
+/// table, and by its own name one that stands for itself. What is beside a table that was left out is the destination's own.
+pub(in crate::workflow) async fn names(
+    connection: &Connection,
+    selection: &Selection,
+) -> Result<Vec<QualifiedName>> {
     let query = Sql::fixed(include_str!("../../../sql/source/followed_sequences.sql"));
     let rows = connection.query(&query, &[]).await?;
-    let names = rows.iter().map(|row| {
-        Ok(QualifiedName::new(row.try_get::<_, &str>("schema")?, row.try_get::<_, &str>("name")?))
-    });
-    Ok(names.collect::<std::result::Result<_, _>>().map_err(|error| connection.error(error))?)
+    let mut names = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let (name, of) = named(row).map_err(|error| connection.error(error))?;
+        let is_followed = match of {
+            Some(table) => selection.matches(&table) == Choice::Kept,
+            // Tables that are kept may take their values from it, whatever it is called.
+            None => !selection.excludes(&name),
+        };
+        if is_followed {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// A sequence, and the table whose it is.
+fn named(row: &Row) -> std::result::Result<(QualifiedName, Option<QualifiedName>), tokio_postgres::Error> {
+    let name = QualifiedName::new(row.try_get::<_, &str>("schema")?, row.try_get::<_, &str>("name")?);
+    let of = row.try_get::<_, Option<&str>>("of_schema")?.zip(row.try_get::<_, Option<&str>>("of_table")?);
+    Ok((name, of.map(|(schema, table)| QualifiedName::new(schema, table))))
 }

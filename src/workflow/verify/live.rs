@@ -30,6 +30,7 @@ use crate::failure::chain;
 use crate::id::JobId;
 use crate::pg::{Ident, Lsn, Oid, QualifiedName};
 use crate::progress::{Level, Phase, Reporter, Side, Skipped, Verification, VerifyMode, Warning};
+use crate::schema::select::Selection;
 use crate::workflow::mirror::record::Records;
 use crate::workflow::mirror::{self, Hold, Holding, There};
 use crate::workflow::party::{Party, Source};
@@ -48,6 +49,8 @@ pub struct Request {
     /// The mirror's name.
     pub mirror: String,
     pub publication: String,
+    /// What the mirror was asked to take.
+    pub selection: Selection,
     /// Tells this installation's slots from others'.
     pub installation: String,
     pub mode: VerifyMode,
@@ -168,7 +171,7 @@ async fn moment(
         let source = View::of_slot(session, there.party.options.clone(), &created.snapshot).await?;
         // The snapshot is held without it from now on.
         walsender.close().await;
-        let sequences = sequences::wanted(&there.connection).await?;
+        let sequences = sequences::wanted(&there.connection, &request.selection).await?;
         let lsn = created.consistent_point;
         reporter.operation(format!("waiting for the mirror to reach {lsn}"));
         holding.hold(Hold::At(lsn)).await?;

@@ -12,6 +12,7 @@ use crate::engine::copy::sequences::{self, Value};
 use crate::engine::verify::compare::Findings;
 use crate::pg::{QualifiedName, Sql};
 use crate::progress::{Side, Skipped};
+use crate::schema::select::Selection;
 use crate::workflow::Result;
 use crate::workflow::mirror;
 
@@ -31,8 +32,8 @@ struct Step {
 }
 
 /// Reads where they stand now.
-pub(super) async fn wanted(source: &Connection) -> Result<Wanted> {
-    let names = mirror::sequences(source).await?;
+pub(super) async fn wanted(source: &Connection, selection: &Selection) -> Result<Wanted> {
+    let names = mirror::sequences(source, selection).await?;
     let query = Sql::fixed(include_str!("../../../sql/verify/sequence_steps.sql"));
     let rows = source.query(&query, &[]).await?;
     let steps = rows.iter().map(|row| {
@@ -52,7 +53,7 @@ pub(super) async fn wanted(source: &Connection) -> Result<Wanted> {
 /// Waits until none on the destination is behind, for as long as that may take; who then is is told.
 pub(super) async fn not_behind(destination: &View, wanted: &Wanted) -> Result<(Findings, Vec<Skipped>)> {
     let session = destination.fresh().await?;
-    let here: Vec<QualifiedName> = mirror::sequences(&session).await?;
+    let here: Vec<QualifiedName> = mirror::sequences(&session, &Selection::default()).await?;
     let (mut compared, mut left_out) = (Vec::new(), Vec::new());
     for (value, step) in &wanted.0 {
         let reason = match step {

@@ -18,6 +18,7 @@ mod s025_names;
 mod s028_parts;
 mod s029_conflicts;
 mod s035_conflicts;
+mod s036_sequences;
 mod s100_bugs;
 mod values_kept;
 

@@ -159,3 +159,20 @@ async fn s034_temporal_keys_without_overlaps() {
     // The first version that has them.
     on(18).await;
 }
+
+#[tokio::test]
+async fn s012_a_table_without_a_key_that_was_made_while_the_mirror_was_off_is_said() {
+    scenario("off", "CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE keyless (v int)", async |mirror| {
+        mirror.stop().await;
+        mirror.source("CREATE TABLE later (v int)").await;
+        mirror.destination("CREATE TABLE later (v int)").await;
+        mirror.running = Some(mirror.begin(&[]));
+        let running = mirror.running.as_mut().expect("a mirror that runs");
+        let is_it = |line: &serde_json::Value| {
+            line["data"]["code"] == "not_mirrored" && line["data"]["object"] == "public.later"
+        };
+        running.event("a warning about it", is_it).await;
+        mirror.caught_up().await;
+    })
+    .await;
+}

@@ -1,0 +1,114 @@
+//! What is asked of a mirror that is busy: it hears it soon, and what a person asked for last stays.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::support::mirroring::{Pair, stop, streams};
+use crate::support::{Outcome, Session, eventually};
+
+const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, v text);
+    INSERT INTO t SELECT g, repeat('x', 100) || g FROM generate_series(1, 2000) g";
+
+/// Bytes of the files in a folder and below it.
+fn size(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(found) if found.is_dir() => size(&entry.path()),
+        Ok(found) => found.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
+}
+
+/// Nothing of such a transaction is for the destination before its end, so no work interrupts who takes it in.
+#[tokio::test]
+async fn a_mirror_stops_soon_while_its_source_sends_without_a_pause() {
+    for major in [15, 18] {
+        let Some(pair) = Pair::prepare(major, "busy", TABLE).await else { return };
+        let name = pair.from.name();
+        pair.from.execute(&format!("ALTER DATABASE {name} SET logical_decoding_work_mem = '64kB'")).await;
+        stop(pair.streaming().await).await.expect_code(0);
+        let session = pair.from.session().await;
+        session
+            .execute_all(
+                "BEGIN; INSERT INTO t SELECT g, 'in progress' FROM generate_series(10000, 4000000) g",
+            )
+            .await;
+        let (running, spill) = (pair.start(&[]), pair.program.data_dir().join("spill"));
+        eventually("much of the transaction", async || match size(&spill) {
+            bytes if bytes > 16 << 20 => Ok(()),
+            bytes => Err(format!("{bytes} bytes\n{}", running.printed())),
+        })
+        .await;
+        let asked = Instant::now();
+        running.interrupt();
+        Outcome::of(running.finish().await).expect_code(0);
+        assert!(asked.elapsed() < Duration::from_secs(3), "it took {:?}", asked.elapsed());
+        session.execute_all("ROLLBACK").await;
+        pair.drop_mirror().await;
+    }
+}
+
+/// Lets every `mirror resync` wait in the middle of its marking until this session ends its transaction.
+async fn marking_waits(pair: &Pair) -> Session {
+    let session = pair.to.session().await;
+    session.execute_all("BEGIN; LOCK TABLE multiboard_sync.member IN SHARE MODE").await;
+    session
+}
+
+async fn marks(look: &Session) {
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' \
+        AND query ~ 'INSERT INTO multiboard_sync.member'";
+    eventually("marking that waits", async || match look.query_text(waits).await.as_str() {
+        "1" => Ok(()),
+        count => Err(count.to_owned()),
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_pause_that_is_asked_for_while_tables_are_marked_stays() {
+    for major in [15, 18] {
+        let Some(pair) = Pair::prepare(major, "pause_marks", TABLE).await else { return };
+        let (running, look) = (pair.streaming().await, pair.to.session().await);
+        let waits = marking_waits(&pair).await;
+        let resync = pair.program.start(&["mirror", "resync", "m", "public.t"]);
+        marks(&look).await;
+        // Nobody asked for this moment.
+        assert_eq!(pair.status().await["wanted"], "run");
+        assert!(pair.ask("pause").await.contains("is paused"));
+        waits.execute_all("COMMIT").await;
+        resync.finish().await.expect_code(0);
+        let paused = pair.status().await;
+        assert_eq!((&paused["wanted"], &paused["phase"]), (&"pause".into(), &"paused".into()), "{paused}");
+        let follows = "SELECT count(*) FROM multiboard_sync.member WHERE follows";
+        assert_eq!(look.query_text(follows).await, "0");
+        pair.to.execute("UPDATE t SET v = 'damaged'").await;
+        assert!(pair.ask("resume").await.contains("goes on"));
+        pair.same(&running).await;
+        stop(running).await.expect_code(0);
+        pair.drop_mirror().await;
+    }
+}
+
+#[tokio::test]
+async fn tables_that_are_marked_twice_at_one_moment_do_not_leave_the_mirror_paused() {
+    for major in [15, 18] {
+        let Some(pair) = Pair::prepare(major, "marks_twice", TABLE).await else { return };
+        let (mut running, look) = (pair.streaming().await, pair.to.session().await);
+        let waits = marking_waits(&pair).await;
+        let first = pair.program.start(&["mirror", "resync", "m", "public.t"]);
+        marks(&look).await;
+        let mut second = pair.program.start(&["mirror", "resync", "m", "public.t", "--json"]);
+        second.event("what it waits for", |line| line["type"] == "mirror").await;
+        waits.execute_all("COMMIT").await;
+        first.finish().await.expect_code(0);
+        second.finish().await.expect_code(0);
+        streams(&mut running).await;
+        let status = pair.status().await;
+        assert_eq!(status["wanted"], "run", "{status}");
+        pair.same(&running).await;
+        stop(running).await.expect_code(0);
+        pair.drop_mirror().await;
+    }
+}
