@@ -1,53 +1,10 @@
-//! What is asked of a mirror that is busy: it hears it soon, and what a person asked for last stays.
-
-use std::path::Path;
-use std::time::{Duration, Instant};
+//! Several things that are asked of one mirror at one moment: what a person asked for last stays.
 
 use crate::support::mirroring::{Pair, stop, streams};
-use crate::support::{Outcome, Session, eventually};
+use crate::support::{Session, eventually};
 
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, v text);
     INSERT INTO t SELECT g, repeat('x', 100) || g FROM generate_series(1, 2000) g";
-
-/// Bytes of the files in a folder and below it.
-fn size(folder: &Path) -> u64 {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let sizes = entries.map(|entry| match entry.metadata() {
-        Ok(found) if found.is_dir() => size(&entry.path()),
-        Ok(found) => found.len(),
-        Err(_) => 0,
-    });
-    sizes.sum()
-}
-
-/// Nothing of such a transaction is for the destination before its end, so no work interrupts who takes it in.
-#[tokio::test]
-async fn a_mirror_stops_soon_while_its_source_sends_without_a_pause() {
-    for major in [15, 18] {
-        let Some(pair) = Pair::prepare(major, "busy", TABLE).await else { return };
-        let name = pair.from.name();
-        pair.from.execute(&format!("ALTER DATABASE {name} SET logical_decoding_work_mem = '64kB'")).await;
-        stop(pair.streaming().await).await.expect_code(0);
-        let session = pair.from.session().await;
-        session
-            .execute_all(
-                "BEGIN; INSERT INTO t SELECT g, 'in progress' FROM generate_series(10000, 4000000) g",
-            )
-            .await;
-        let (running, spill) = (pair.start(&[]), pair.program.data_dir().join("spill"));
-        eventually("much of the transaction", async || match size(&spill) {
-            bytes if bytes > 16 << 20 => Ok(()),
-            bytes => Err(format!("{bytes} bytes\n{}", running.printed())),
-        })
-        .await;
-        let asked = Instant::now();
-        running.interrupt();
-        Outcome::of(running.finish().await).expect_code(0);
-        assert!(asked.elapsed() < Duration::from_secs(3), "it took {:?}", asked.elapsed());
-        session.execute_all("ROLLBACK").await;
-        pair.drop_mirror().await;
-    }
-}
 
 /// Lets every `mirror resync` wait in the middle of its marking until this session ends its transaction.
 async fn marking_waits(pair: &Pair) -> Session {

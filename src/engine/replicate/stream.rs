@@ -126,6 +126,14 @@ impl Stream {
         self.taking.hungry(hungry);
     }
 
+    /// One in which all of this has come already, and nothing more does.
+    #[cfg(test)]
+    pub fn of(received: impl IntoIterator<Item = Received>) -> Self {
+        let (filling, taking) = ahead();
+        filling.put(received);
+        Self { taking, confirmed: watch::channel(Lsn::ZERO).0 }
+    }
+
     /// Everything up to here is durable on the destination, rows and checkpoint.
     pub fn confirm(&self, lsn: Lsn) {
         self.confirmed.send_if_modified(|confirmed| {

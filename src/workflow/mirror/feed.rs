@@ -5,6 +5,8 @@ mod ask;
 mod early;
 mod settle;
 mod standing;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
