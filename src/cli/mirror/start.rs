@@ -82,7 +82,7 @@ impl Options {
 
 /// What a recorded mirror was asked to take.
 pub(in crate::cli) fn selection(record: &Record) -> Result<Selection, Box<dyn Classify + Send + Sync>> {
-    Ok(Options::of(record)?.clone.selection()?)
+    Options::of(record)?.clone.selection()
 }
 
 /// A recorded mirror, to be followed by a job of another kind.

@@ -10,6 +10,7 @@ use crate::engine::replicate::stream::{Frame, Received, Stream};
 use crate::engine::spill::Spill;
 use crate::pg::Lsn;
 use crate::pg::pgoutput::{Content, Message, Within, encode};
+use crate::tasks::TaskGroup;
 use crate::workflow::mirror::aside::Aside;
 use crate::workflow::mirror::queue::Hold;
 use crate::workflow::mirror::skips::Skips;
@@ -43,13 +44,15 @@ async fn a_stop_is_heard_while_frames_keep_coming() {
     let ((work, _to_do), (done, written)) = (mpsc::channel(1), mpsc::unbounded_channel());
     let stop = CancellationToken::new();
     let (stopping, mut begun) = (stop.clone(), stands.clone());
-    let asking = tokio::spawn(async move {
+    let mut asking: TaskGroup<(), ()> = TaskGroup::new(&CancellationToken::new());
+    asking.spawn("stop", async move {
         begun.wait_for(|standing| standing.begun).await.unwrap();
         stopping.cancel();
         drop(done);
+        Ok(())
     });
     feed.run(Destination { work, written }, &stop).await.unwrap();
-    asking.await.unwrap();
+    asking.join().await.unwrap();
     let received = stands.borrow_and_update().received;
     assert!(received < Lsn::from_u64(FRAMES), "it took in all that there was before it stopped");
 }
