@@ -277,3 +277,39 @@ async fn settings_of_the_destination_s_database_are_not_the_mirrors() {
     pair.to.server().execute(&format!("ALTER DATABASE {} RESET ALL", pair.to.name())).await;
     pair.drop_mirror().await;
 }
+
+/// Else the changes that come in between would be nowhere: the next process reads that the table stands aside, drops them, and
+/// dies before its own copy is in; then the table follows, by the word of the one before.
+#[tokio::test]
+async fn a_copy_whose_commit_comes_when_its_process_is_gone_is_waited_for() {
+    for major in [15, 18] {
+        let Some(pair) = prepare(major, "late_commit").await else { return };
+        stop(pair.streaming().await).await.expect_code(0);
+        let (late, look) = (pair.to.session().await, pair.to.session().await);
+        let advisory = async |what: &str, locks: &str, running: &Running| {
+            let count = format!("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND {locks}");
+            eventually(what, async || match look.query_text(&count).await.as_str() {
+                "1" => Ok(()),
+                count => Err(format!("{count}\n{}", running.printed())),
+            })
+            .await;
+        };
+        // As the server still has it of a process that has sent its last word.
+        pair.to.execute("UPDATE multiboard_sync.member SET follows = false").await;
+        late.execute_all("BEGIN; SELECT pg_advisory_xact_lock_shared(hashtextextended('multiboard-sync join m', 0)); UPDATE multiboard_sync.member SET follows = true").await;
+        pair.from.execute("UPDATE t SET v = 'after it died'").await;
+        let running = pair.start(&[]);
+        advisory("a process that waits", "NOT granted", &running).await;
+        late.execute_all("COMMIT").await;
+        pair.same(&running).await;
+        assert!(!running.printed().contains("table.started"), "{}", running.printed());
+        // And this is how it says that it brings tables in.
+        late.execute_all("BEGIN; LOCK TABLE t IN SHARE MODE").await;
+        pair.program.run(&["mirror", "resync", "m", "public.t"]).await.expect_code(0);
+        advisory("a copy that waits", "granted AND mode = 'ShareLock'", &running).await;
+        late.execute_all("COMMIT").await;
+        pair.same(&running).await;
+        stop(running).await.expect_code(0);
+        pair.drop_mirror().await;
+    }
+}

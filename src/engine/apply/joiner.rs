@@ -38,6 +38,7 @@ impl Joiner {
     pub async fn new(connection: DestinationConnection, mirror: String, types: Arc<Types>) -> Result<Self> {
         let session = Session::new(connection, OnConflict::Stop, types, Pairing::described(&[])).await?;
         session.execute("BEGIN; SET CONSTRAINTS ALL DEFERRED").await?;
+        membership::joins(session.client(), &mirror).await?;
         Ok(Self { session, mirror })
     }
 

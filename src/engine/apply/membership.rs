@@ -55,6 +55,22 @@ async fn set(
     client.execute(set, &[&mirror, &oids, &schemas, &tables, &follows, &entries]).await.map(drop)
 }
 
+/// Says, for the life of the open transaction, that it brings tables of the mirror in.
+pub(super) async fn joins(client: &Client, mirror: &str) -> Result<()> {
+    let failed = |source| Error::Destination { doing: "saying that tables are brought in", source };
+    let lock = "SELECT pg_catalog.pg_advisory_xact_lock_shared(pg_catalog.hashtextextended('multiboard-sync join ' || $1, 0))";
+    client.query_one(lock, &[&mirror]).await.map(drop).map_err(failed)
+}
+
+/// Waits until nobody brings tables in any more. The COMMIT of a process that has died may be on its way still: it would say that
+/// a table follows after somebody read that it does not, and whose changes are dropped since.
+pub async fn nobody_joins(client: &Client, mirror: &str) -> Result<()> {
+    let failed = |source| Error::Destination { doing: "waiting for who brought tables in before", source };
+    let wait = "SELECT pg_catalog.pg_advisory_lock(k.key), pg_catalog.pg_advisory_unlock(k.key) \
+         FROM (SELECT pg_catalog.hashtextextended('multiboard-sync join ' || $1, 0) AS key) AS k";
+    client.query_one(wait, &[&mirror]).await.map(drop).map_err(failed)
+}
+
 /// Records that the publication gives these tables no more.
 pub async fn take_out(client: &Client, mirror: &str, members: &[Member]) -> Result<()> {
     let failed =

@@ -134,6 +134,7 @@ async fn once(with: &With<'_>, binary: bool, made: &[Oid]) -> Result<()> {
         if read > 0 {
             context.reporter.warn(renewed(read));
         }
+        membership::nobody_joins(session.client(), &request.name).await?;
         let mut members = membership::read(session.client(), &request.name).await?;
         // Before the stream brings changes that are not to be had whole.
         let again = given::became(&members, &published.tables).again;

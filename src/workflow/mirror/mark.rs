@@ -89,6 +89,7 @@ async fn aside(
             hint: format!("its tables are: {}", names.join(", ")),
         });
     }
+    membership::nobody_joins(session.client(), mirror).await?;
     membership::stand_aside(session.client(), mirror, &chosen).await?;
     Ok(chosen.into_iter().map(|member| member.name).collect())
 }
