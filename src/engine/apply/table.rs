@@ -1,6 +1,6 @@
 //! A table as both sides know it: the columns that the source sends, matched by name with those of the destination.
 
-use tokio_postgres::{Client, Row};
+use tokio_postgres::{Client, Row, Statement};
 
 use super::form::Form;
 use super::types::Types;
@@ -69,14 +69,37 @@ pub struct Here {
     pub columns: Vec<Column>,
 }
 
+/// Reads tables of the destination. The server plans for longer than it reads: it does so once for a session.
+#[derive(Debug, Default)]
+pub(super) struct Reader(Option<Statement>);
+
+impl Reader {
+    /// As [`read`].
+    pub(super) async fn read(&mut self, client: &Client, name: &QualifiedName) -> Result<Option<Here>> {
+        let statement = match &self.0 {
+            Some(prepared) => prepared.clone(),
+            None => {
+                let query = include_str!("../../../sql/destination/apply_table.sql");
+                self.0.insert(client.prepare(query).await.map_err(unread)?).clone()
+            }
+        };
+        let rows = client.query(&statement, &[&name.schema.as_str(), &name.name.as_str()]).await;
+        here(client, &rows.map_err(unread)?).await
+    }
+}
+
+fn unread(source: tokio_postgres::Error) -> Error {
+    Error::Destination { doing: "reading the columns of a table", source }
+}
+
 /// Reads a table of the destination; `None` where there is none of this name.
 pub async fn read(client: &Client, name: &QualifiedName) -> Result<Option<Here>> {
-    let doing = "reading the columns of a table";
-    let failed = |source| Error::Destination { doing, source };
-    let query = include_str!("../../../sql/destination/apply_table.sql");
-    let rows = client.query(query, &[&name.schema.as_str(), &name.name.as_str()]).await.map_err(failed)?;
+    Reader::default().read(client, name).await
+}
+
+async fn here(client: &Client, rows: &[Row]) -> Result<Option<Here>> {
     let Some(first) = rows.first() else { return Ok(None) };
-    let partitioned = first.try_get::<_, &str>("kind").map_err(failed)? == "p";
+    let partitioned = first.try_get::<_, &str>("kind").map_err(unread)? == "p";
     let read = |row: &Row| {
         Ok(Column {
             name: Ident::new(row.try_get::<_, &str>("name")?),
@@ -97,10 +120,10 @@ pub async fn read(client: &Client, name: &QualifiedName) -> Result<Option<Here>>
     };
     // A table without columns is one row of nothing else.
     let rows = rows.iter().filter(|row| !matches!(row.try_get::<_, Option<&str>>("name"), Ok(None)));
-    let mut columns: Vec<Column> = rows.map(read).collect::<std::result::Result<_, _>>().map_err(failed)?;
+    let mut columns: Vec<Column> = rows.map(read).collect::<std::result::Result<_, _>>().map_err(unread)?;
     let types: Vec<Oid> = columns.iter().map(|column| column.type_oid).collect();
     if types.iter().any(|oid| !binary::ONE_BY_ONE.contains(oid)) {
-        let types = Types::of(client, &types).await.map_err(failed)?;
+        let types = Types::of(client, &types).await.map_err(unread)?;
         for column in &mut columns {
             let Form::BuiltIn { oid, modifier } = column.form else { continue };
             column.form = types.form(oid, modifier).unwrap_or(Form::Gone);

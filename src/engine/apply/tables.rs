@@ -21,11 +21,12 @@ pub(super) struct Tables {
     /// The source's.
     types: Arc<Types>,
     pairing: Pairing,
+    reader: table::Reader,
 }
 
 impl Tables {
     pub(super) fn new(types: Arc<Types>, pairing: Pairing) -> Self {
-        Self { by_version: HashMap::new(), types, pairing }
+        Self { by_version: HashMap::new(), types, pairing, reader: table::Reader::default() }
     }
 
     /// The types of the source.
@@ -86,7 +87,7 @@ impl Tables {
         if let Some(known) = self.by_version.get(&relation.version) {
             return Ok(Arc::clone(known));
         }
-        let here = table::read(client, &relation.name).await?;
+        let here = self.reader.read(client, &relation.name).await?;
         if here.is_some() {
             self.pairing.check(client, relation).await?;
         }
