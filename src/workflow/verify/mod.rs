@@ -44,20 +44,23 @@ pub struct Request {
 /// Compares two databases at rest. A difference is not an error here: it is in [`Verification::different`].
 pub async fn run(request: &Request, reporter: &Reporter, stop: &CancellationToken) -> Result<Verification> {
     reporter.phase(Phase::Verify);
-    stoppable(stop, "nothing was changed", at_rest(request, reporter)).await
+    let unchanged = "nothing was changed";
+    let (source, destination, apart) = stoppable(stop, unchanged, at_rest(request, reporter)).await?;
+    let compared = compare_both(&source, &destination, request.mode, request.jobs, reporter);
+    let compared = stoppable(stop, unchanged, compared).await;
+    View::close_both(source.view, destination.view).await;
+    let mut verification = compared?;
+    verification.left_out.extend(apart.into_values());
+    Ok(verification)
 }
 
-async fn at_rest(request: &Request, reporter: &Reporter) -> Result<Verification> {
+async fn at_rest(request: &Request, reporter: &Reporter) -> Result<(Looked, Looked, Apart)> {
     let (there, here) = tokio::try_join!(Source::open(&request.source), Source::open(&request.destination))?;
     let apart = apart::apart(request, &there, reporter).await?;
     let source = Looked::at_rest(request, there, Side::Source, &apart);
     let destination = Looked::at_rest(request, here, Side::Destination, &apart);
     let (source, destination) = tokio::try_join!(source, destination)?;
-    let compared = compare_both(&source, &destination, request.mode, request.jobs, reporter).await;
-    View::close_both(source.view, destination.view).await;
-    let mut verification = compared?;
-    verification.left_out.extend(apart.into_values());
-    Ok(verification)
+    Ok((source, destination, apart))
 }
 
 /// One side, with what of it is compared.

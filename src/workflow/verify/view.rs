@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::connect::{self, Connection, Options, Settings};
 use crate::engine::copy::snapshot::{self, Exported, Relation};
+use crate::engine::stage::redial::redial;
 use crate::pg::{Literal, QualifiedName, Sql};
 use crate::sql;
 use crate::workflow::{Error, Result};
@@ -62,9 +63,9 @@ impl View {
         )
     }
 
-    /// A session that sees what is there now.
+    /// A session that sees what is there now. Where the server has none to spare, one of ours that has just ended may still count.
     pub(super) async fn fresh(&self) -> Result<Connection> {
-        Ok(connect::source(&self.options, &Settings::default()).await?)
+        Ok(redial(async || connect::source(&self.options, &Settings::default()).await).await?)
     }
 
     /// Tables that were truncated, rewritten or altered since: under the snapshot they may look empty, without an error.
@@ -82,10 +83,11 @@ impl View {
     }
 
     /// Lets both sides' go when a comparison is at its end, however it ended: after the sessions that read under them have said
-    /// goodbye, as one that is still on its way would ask for a snapshot that nobody holds any more.
+    /// goodbye, as one that is still on its way would ask for a snapshot that nobody holds any more. What the holders are still
+    /// asking is interrupted.
     pub(super) async fn close_both(source: Self, destination: Self) {
         connect::all_closed().await;
-        source.close().await;
-        destination.close().await;
+        drop((source, destination));
+        connect::all_closed().await;
     }
 }

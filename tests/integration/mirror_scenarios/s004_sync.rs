@@ -1,14 +1,21 @@
 //! `004_sync.pl`: tables that join a mirror while it runs, or are copied again, under load.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::{Mirror, on_both, scenario};
 use crate::support::{Session, eventually};
 
+/// Between two transactions of a load at least: one as fast as the server can is more than a mirror can follow
+/// where four of them share a small machine.
+const EVERY: Duration = Duration::from_millis(5);
+
 /// Changes of `t` and `other` in the same transactions, some of them rolled back in part, until told to end.
 async fn load(session: &Session, over: &AtomicBool) {
     let mut n = 0;
+    let mut clock = tokio::time::interval(EVERY);
     while !over.load(Ordering::Relaxed) {
+        clock.tick().await;
         n += 1;
         let change = format!(
             "BEGIN; INSERT INTO t VALUES ({n} + 1000000, 'new {n}'); UPDATE t SET v = 'changed {n}' WHERE id % 500 = {n} % 500;
