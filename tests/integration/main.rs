@@ -75,7 +75,6 @@ mod mirror_asked;
 mod mirror_earlier;
 mod mirror_early;
 mod mirror_faults;
-mod mirror_forms;
 mod mirror_killed;
 mod mirror_lag;
 mod mirror_memory;

@@ -33,6 +33,12 @@ pub enum Error {
     /// The server sent what is no message.
     #[error("the source's replication stream cannot be read")]
     Malformed(#[from] Malformed),
+    /// A value cannot come in binary form: its type, or that of its elements, has no send function.
+    #[error("the source cannot send a value in binary form")]
+    NoBinaryForm {
+        #[source]
+        source: connect::Error,
+    },
     /// The stream ended by the server's will.
     #[error("the source ended the replication stream at {received}")]
     Ended { received: Lsn },
@@ -54,6 +60,7 @@ impl Classify for Error {
         match self {
             Self::Source { source, .. } => source.classify(),
             Self::Answer { .. } | Self::Malformed(_) => Failure::bug("replication_protocol"),
+            Self::NoBinaryForm { .. } => Failure::retry("mirror_needs_text"),
             Self::Ended { .. } => Failure::retry("replication_ended"),
             Self::InUse { .. } => Failure::operator("slot_in_use", Exit::Failed).hint(
                 "the mirror runs already, in another process or on another machine: one of them has to end",

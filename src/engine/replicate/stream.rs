@@ -63,6 +63,7 @@ pub struct Reading {
     walsender: RawConnection,
     start: Sql,
     publication: Ident,
+    binary: bool,
     filling: Filling,
     confirmed: watch::Receiver<Lsn>,
     stop: CancellationToken,
@@ -105,7 +106,15 @@ pub fn stream(
     let (confirmed, watched) = watch::channel(from);
     (
         Stream { taking, confirmed },
-        Reading { walsender, start, publication: publication.clone(), filling, confirmed: watched, stop },
+        Reading {
+            walsender,
+            start,
+            publication: publication.clone(),
+            binary,
+            filling,
+            confirmed: watched,
+            stop,
+        },
     )
 }
 
@@ -147,9 +156,12 @@ impl Stream {
 impl Reading {
     /// Reads until it is stopped, the receiving end is gone, or the stream breaks.
     pub async fn run(self) -> Result<()> {
-        let Self { mut walsender, start, publication, filling, mut confirmed, stop } = self;
+        let Self { mut walsender, start, publication, binary, filling, mut confirmed, stop } = self;
         let failed = |source: connect::Error| match source.server() {
             Some(server) if says_gone(server, &publication) => gone(&publication),
+            Some(server) if binary && server.code == sqlstate::UNDEFINED_FUNCTION => {
+                Error::NoBinaryForm { source }
+            }
             _ => Error::Source { doing: "reading the replication stream", source },
         };
         let mut copy = walsender.copy_both(&start).await.map_err(failed)?;

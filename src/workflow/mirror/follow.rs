@@ -77,6 +77,11 @@ pub(super) async fn follow(
                 binary = false;
                 continue;
             }
+            Err(Error::Replicate(error @ replicate::Error::NoBinaryForm { .. })) if binary => {
+                tracing::info!(error = %chain(&error), "a column has come without a binary form: values come as text from now on");
+                binary = false;
+                continue;
+            }
             // What is not to be had whole contradicts what is here: copies of those tables are made first.
             Err(Error::Apply(error)) if is_given_anew(&with).await => {
                 tracing::info!(error = %chain(&error), "tables were given anew by the publication");
