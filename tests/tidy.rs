@@ -10,6 +10,8 @@
 #[path = "tidy/rust_text.rs"]
 #[expect(unreachable_pub, reason = "a part of this one program")]
 mod rust_text;
+#[path = "tidy/scenarios.rs"]
+mod scenarios;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
