@@ -53,12 +53,15 @@ pub const INTERNAL_ERROR: &str = "XX000";
 /// `deadlock_detected`.
 pub const DEADLOCK_DETECTED: &str = "40P01";
 
+/// `cannot_connect_now`: the server starts up or shuts down.
+pub const CANNOT_CONNECT_NOW: &str = "57P03";
+
 /// Whether a later attempt may succeed without anybody changing anything: connection trouble (class 08), rollbacks
 /// (40), too many connections (53300), an operator's stop or restart (57P01-57P03), an I/O error or crash (57P02).
 pub fn is_transient(code: &str) -> bool {
     code.starts_with("08")
         || code.starts_with("40")
-        || matches!(code, "53300" | "57P01" | "57P02" | "57P03" | "55P03")
+        || matches!(code, "53300" | "57P01" | "57P02" | CANNOT_CONNECT_NOW | "55P03")
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 mod ahead;
 pub mod columns;
 pub mod given;
+mod leaving;
 mod pace;
 pub mod publication;
 pub mod slot;
@@ -42,6 +43,11 @@ pub enum Error {
     /// The stream ended by the server's will.
     #[error("the source ended the replication stream at {received}")]
     Ended { received: Lsn },
+    /// It is shutting down, and waits until what it sent is confirmed.
+    #[error(
+        "the source is shutting down and was not kept waiting any longer: the destination has taken nothing since {confirmed}"
+    )]
+    ShutsDown { confirmed: Lsn },
     /// Somebody else uses it.
     #[error("slot \"{slot}\" is in use by another process of the source: {who}")]
     InUse { slot: String, who: String },
@@ -61,7 +67,7 @@ impl Classify for Error {
             Self::Source { source, .. } => source.classify(),
             Self::Answer { .. } | Self::Malformed(_) => Failure::bug("replication_protocol"),
             Self::NoBinaryForm { .. } => Failure::retry("mirror_needs_text"),
-            Self::Ended { .. } => Failure::retry("replication_ended"),
+            Self::Ended { .. } | Self::ShutsDown { .. } => Failure::retry("replication_ended"),
             Self::InUse { .. } => Failure::operator("slot_in_use", Exit::Failed).hint(
                 "the mirror runs already, in another process or on another machine: one of them has to end",
             ),

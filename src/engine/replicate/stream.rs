@@ -2,15 +2,16 @@
 //!
 //! The server gives a receiver up that is silent for `wal_sender_timeout`, and frees what was confirmed for ever. So the task
 //! tells what is confirmed at least every few seconds, also while nobody takes what it has read; and it never tells more than
-//! [`Stream::confirm`] was told.
+//! [`Stream::confirm`] was told. A server that shuts down while nothing is confirmed is let go ([`super::leaving`]).
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::ahead::{Filling, Taking, ahead};
+use super::leaving::Leaving;
 use super::pace::Pace;
 use super::{Error, Result};
 use crate::connect::raw::CopyBoth;
@@ -66,6 +67,7 @@ pub struct Reading {
     binary: bool,
     filling: Filling,
     confirmed: watch::Receiver<Lsn>,
+    leaves: watch::Receiver<bool>,
     stop: CancellationToken,
 }
 
@@ -87,13 +89,14 @@ fn options(version: Version, publication: &Ident, binary: bool) -> Sql {
 
 /// Makes both ends. Changes come of transactions that are not confirmed, from `from` on: a server that has confirmed more
 /// begins there without a word, so whoever asks has looked at the slot. With `binary` values come as their types' send
-/// functions write them, where they have one.
+/// functions write them, where they have one. `leaves` says whether the source takes no new sessions, as it shuts down.
 pub fn stream(
     walsender: RawConnection,
     slot: &Ident,
     publication: &Ident,
     from: Lsn,
     binary: bool,
+    leaves: watch::Receiver<bool>,
     stop: CancellationToken,
 ) -> (Stream, Reading) {
     let start = sql!(
@@ -113,6 +116,7 @@ pub fn stream(
             binary,
             filling,
             confirmed: watched,
+            leaves,
             stop,
         },
     )
@@ -156,7 +160,8 @@ impl Stream {
 impl Reading {
     /// Reads until it is stopped, the receiving end is gone, or the stream breaks.
     pub async fn run(self) -> Result<()> {
-        let Self { mut walsender, start, publication, binary, filling, mut confirmed, stop } = self;
+        let Self { mut walsender, start, publication, binary, filling, mut confirmed, mut leaves, stop } =
+            self;
         let failed = |source: connect::Error| match source.server() {
             Some(server) if says_gone(server, &publication) => gone(&publication),
             Some(server) if binary && server.code == sqlstate::UNDEFINED_FUNCTION => {
@@ -171,15 +176,19 @@ impl Reading {
         let pace = Pace::new();
         // Meanwhile nobody is woken by what arrives.
         let mut pauses = false;
-        loop {
+        let mut leaving = Leaving::default();
+        leaving.says(*leaves.borrow_and_update(), Instant::now());
+        let ended = loop {
+            let deadline = leaving.deadline();
             tokio::select! {
                 biased;
-                () = stop.cancelled() => break,
+                () = stop.cancelled() => break Ok(()),
                 changed = confirmed.changed() => {
                     if changed.is_err() {
-                        break;
+                        break Ok(());
                     }
                     let durable = *confirmed.borrow_and_update();
+                    leaving.confirmed(Instant::now());
                     pauses = false;
                     copy.unquieten().map_err(failed)?;
                     tell(&mut copy, read.reached, durable).await.map_err(failed)?;
@@ -190,6 +199,8 @@ impl Reading {
                     copy.unquieten().map_err(failed)?;
                     tell(&mut copy, read.reached, durable).await.map_err(failed)?;
                 }
+                Ok(()) = leaves.changed() => leaving.says(*leaves.borrow_and_update(), Instant::now()),
+                () = until(deadline) => break Err(Error::ShutsDown { confirmed: *confirmed.borrow() }),
                 () = filling.has_room(), if filling.is_full() => {}
                 () = pace.pause(), if pauses => {
                     pauses = false;
@@ -214,7 +225,7 @@ impl Reading {
                     }
                     read.bytes = 0;
                     if !filling.put(read.received.drain(..)) {
-                        break;
+                        break Ok(());
                     }
                     // A socket that was full kept the source waiting.
                     let was_full = std::mem::take(&mut read.messages) >= FULL;
@@ -224,13 +235,21 @@ impl Reading {
                     }
                 }
             }
-        }
+        };
         // The last word on what is durable, before the goodbye.
         let last = *confirmed.borrow();
         copy.unquieten().map_err(failed)?;
         tell(&mut copy, read.reached, last).await.map_err(failed)?;
         walsender.close().await;
-        Ok(())
+        ended
+    }
+}
+
+/// Waits until then, or for ever.
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -163,8 +163,11 @@ async fn once(with: &With<'_>, binary: bool, made: &[Oid]) -> Result<()> {
     let at = writer.at();
     // Not the group's own: when it is stopped the last batch is confirmed first.
     let reading_stops = CancellationToken::new();
+    // What was known of the source is older than this session with it.
+    gauge.source_leaves(false);
+    let (leaves, publication) = (gauge.leaves(), request.publication());
     let (stream, reading) =
-        stream::stream(walsender, &name, &request.publication(), at, binary, reading_stops.clone());
+        stream::stream(walsender, &name, &publication, at, binary, leaves, reading_stops.clone());
     tasks.spawn("stream", async move { Ok(reading.run().await?) });
     let (work, to_do) = mpsc::channel(1);
     let (done, written) = mpsc::unbounded_channel();

@@ -14,7 +14,11 @@ const EVERY: Duration = Duration::from_millis(50);
 
 /// What is known of a mirror in this process. Cheap to read.
 #[derive(Debug, Default)]
-pub(super) struct Gauge(watch::Sender<Now>);
+pub(super) struct Gauge {
+    now: watch::Sender<Now>,
+    /// The source takes no new sessions.
+    leaves: watch::Sender<bool>,
+}
 
 /// How far this process's sessions have come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,27 +72,37 @@ impl Now {
 impl Gauge {
     /// As it stands now.
     pub(super) fn now(&self) -> Now {
-        *self.0.borrow()
+        *self.now.borrow()
     }
 
     /// Waits until a session streams. Cancel-safe.
     pub(super) async fn streams(&self) {
         // The sender is this value itself, so it is there.
-        drop(self.0.subscribe().wait_for(|now| now.streams).await);
+        drop(self.now.subscribe().wait_for(|now| now.streams).await);
+    }
+
+    /// Says whether the source takes no new sessions, though it is there: beside a stream that means that it shuts down.
+    pub(super) fn source_leaves(&self, leaves: bool) {
+        self.leaves.send_if_modified(|before| std::mem::replace(before, leaves) != leaves);
+    }
+
+    /// The same for whoever reads from it.
+    pub(super) fn leaves(&self) -> watch::Receiver<bool> {
+        self.leaves.subscribe()
     }
 
     /// Follows one session to its end.
     pub(super) async fn follow(&self, mut session: watch::Receiver<Standing>) {
         loop {
             let standing = *session.borrow_and_update();
-            self.0.send_modify(|now| (now.session, now.streams) = (standing, standing.begun));
+            self.now.send_modify(|now| (now.session, now.streams) = (standing, standing.begun));
             if session.changed().await.is_err() {
                 break;
             }
             // It moves with every batch, and whoever looks does not look so often.
             tokio::time::sleep(EVERY).await;
         }
-        self.0.send_modify(|now| {
+        self.now.send_modify(|now| {
             now.streams = false;
             now.transactions_before += std::mem::take(&mut now.session.transactions);
             now.rows_before += std::mem::take(&mut now.session.rows);

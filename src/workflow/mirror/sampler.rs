@@ -12,6 +12,7 @@ use super::record::Counters;
 use crate::connect::{self, Connection, Settings};
 use crate::engine::replicate::slot::{self, Standing};
 use crate::failure::chain;
+use crate::pg::sqlstate;
 use crate::progress::{Event, Lag, MirrorPhase, Reporter, Update, Wal};
 use crate::workflow::Result;
 use crate::workflow::party::Party;
@@ -90,7 +91,7 @@ impl Sampler<'_> {
         let asking = async {
             let open = match session.take() {
                 Some(open) if !open.is_closed() => open,
-                _ => connect::source(&self.source.options, &Settings::default()).await?,
+                _ => self.open().await?,
             };
             let found = slot::look(&open, self.slot).await?;
             *session = Some(open);
@@ -104,6 +105,14 @@ impl Sampler<'_> {
             }
             Err(_) => None,
         }
+    }
+
+    /// Another session on the source; and whether that is still open to any is told.
+    async fn open(&self) -> Result<Connection> {
+        let opened = connect::source(&self.source.options, &Settings::default()).await;
+        let code = opened.as_ref().err().and_then(connect::Error::sqlstate);
+        self.gauge.source_leaves(code == Some(sqlstate::CANNOT_CONNECT_NOW));
+        Ok(opened?)
     }
 
     /// Takes a look in, and says how far the mirror is behind by it.

@@ -21,6 +21,7 @@ mod s028_parts;
 mod s029_conflicts;
 mod s035_conflicts;
 mod s036_sequences;
+mod s038_shutdown;
 mod s100_bugs;
 mod values_kept;
 

@@ -1,0 +1,64 @@
+//! `038_walsnd_shutdown_timeout.pl`: a source that is shut down waits for its mirror only while that gets on.
+
+use std::time::{Duration, Instant};
+
+use super::Mirror;
+use crate::support::{Session, Settings, eventually};
+
+const SCHEMA: &str = "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (0, 'first');
+    CREATE PROCEDURE many() LANGUAGE plpgsql AS $$ BEGIN FOR n IN 1..400 LOOP
+        INSERT INTO t SELECT n * 1000 + g, repeat('x', 1000) FROM generate_series(1, 100) g; COMMIT; END LOOP; END $$";
+
+/// Long enough for a machine under load, and no third of what pg_ctl waits.
+const BOUND: Duration = Duration::from_secs(20);
+
+/// Locks the table on the destination, commits `change` on the source, and waits until the mirror stands before the lock.
+async fn blocked(mirror: &Mirror, change: &str) -> Session {
+    let blocks = mirror.to.session().await;
+    blocks.execute_all("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE").await;
+    mirror.source(change).await;
+    let waits = "SELECT count(*) FROM pg_locks WHERE relation = 't'::regclass AND NOT granted";
+    eventually("mirror that waits for the lock", async || match blocks.query_text(waits).await.as_str() {
+        "0" => Err("nobody waits".to_owned()),
+        _ => Ok(()),
+    })
+    .await;
+    blocks
+}
+
+/// Shuts the source down, beside everything else; how long that took.
+async fn shut_down(mirror: &Mirror) -> Duration {
+    let (server, began) = (mirror.from.server(), Instant::now());
+    tokio::task::spawn_blocking(move || server.stop("fast")).await.unwrap();
+    began.elapsed()
+}
+
+#[tokio::test]
+async fn s038_walsnd_shutdown_while_the_destination_is_blocked() {
+    let on = async |major| {
+        let Some(mut mirror) = Mirror::prepare_alone(major, Settings::new(), "shutdown", SCHEMA).await else {
+            return;
+        };
+        for text in ["terminating", "the database system is"] {
+            mirror.from.announce(text);
+        }
+        mirror.start().await;
+        // What the mirror has read whole; and so much that it reads no further, and hears nothing of its source.
+        for change in
+            ["INSERT INTO t VALUES (1, 'one'); UPDATE t SET v = 'again' WHERE id = 0", "CALL many()"]
+        {
+            let lock = blocked(&mirror, change).await;
+            let took = shut_down(&mirror).await;
+            assert!(took < BOUND, "{major}: the source's shutdown took {took:?}");
+            mirror.from.server().start();
+            // While the lock is held still.
+            mirror
+                .source("DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (2, 'b') ON CONFLICT DO NOTHING")
+                .await;
+            lock.execute_all("COMMIT").await;
+            mirror.same().await;
+        }
+        mirror.end().await;
+    };
+    tokio::join!(on(15), on(18));
+}
