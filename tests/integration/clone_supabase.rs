@@ -1,21 +1,9 @@
 //! A clone of a Supabase database: recognised by what it shows, the application whole, and the rest said.
-//!
-//! The source is a cluster of its own whose superuser is `supabase_admin`; whoever connects is `postgres`, who owns the
-//! database and is kept out of parts of it.
 
 use crate::support::cloning::clone_of;
 use crate::support::dump::{self, Allowed};
-use crate::support::{Binary, Database, Outcome, Server, Session, Settings, checksum, clone};
-
-const CLUSTER: &str = include_str!("../platforms/supabase_cluster.sql");
-const DATABASE: &str = include_str!("../platforms/supabase.sql");
-
-/// Secrets, and a view of the application on them.
-const VAULT: &str = "CREATE TABLE vault.secrets (id int PRIMARY KEY, secret text); INSERT INTO vault.secrets VALUES (1, 'sealed');
-    CREATE VIEW vault.decrypted_secrets AS SELECT id, secret FROM vault.secrets;
-    CREATE FUNCTION vault.create_secret(text) RETURNS int LANGUAGE sql AS 'SELECT 1'";
-const ON_VAULT: &str = "CREATE SCHEMA ops; CREATE VIEW ops.keys AS SELECT id FROM vault.decrypted_secrets;
-    ALTER SCHEMA ops OWNER TO postgres; ALTER VIEW ops.keys OWNER TO postgres";
+use crate::support::supabase::{USER, asked, left_out, platform, project};
+use crate::support::{Binary, Database, Outcome, Server, Settings, checksum, clone};
 
 const SCHEMAS: [&str; 5] = ["public", "app", "auth", "storage", "supabase_migrations"];
 
@@ -66,84 +54,6 @@ fn versions() -> Vec<u16> {
         _ => vec![15, 18],
     }
 }
-
-/// A file of an extension of the platform, which the destination does not have.
-fn control(schema: &str) -> Vec<u8> {
-    format!("default_version = '1.0'\nrelocatable = false\nschema = {schema}\n").into_bytes()
-}
-
-/// A cluster as the platform has it. From 18 on an extension may lie outside of the installation, so there the platform's
-/// own are imitated too.
-async fn platform(major: u16) -> Option<Server> {
-    let mut settings = Settings::new();
-    if major >= 18 {
-        let vault = format!("{VAULT}; SELECT pg_catalog.pg_extension_config_dump('vault.secrets', '');");
-        settings = settings
-            .set("extension_control_path", "$system:$FOLDER")
-            .file("extension/supabase_vault.control", &control("vault"))
-            .file("extension/supabase_vault--1.0.sql", vault.as_bytes())
-            .file("extension/pg_net.control", &control("net"))
-            .file(
-                "extension/pg_net--1.0.sql",
-                b"CREATE FUNCTION net.http_post(text, jsonb) RETURNS bigint LANGUAGE sql AS 'SELECT 1::bigint';",
-            );
-    }
-    let server = Server::with(major, settings)?;
-    server.execute("CREATE ROLE founder SUPERUSER LOGIN").await;
-    let founder = as_role(&server, "founder", "postgres").await;
-    founder
-        .execute_all(
-            "ALTER ROLE postgres RENAME TO supabase_admin; CREATE ROLE postgres LOGIN CREATEROLE CREATEDB REPLICATION BYPASSRLS",
-        )
-        .await;
-    drop(founder);
-    let admin = as_role(&server, "supabase_admin", "postgres").await;
-    admin.execute_all("DROP ROLE founder").await;
-    admin.execute_all(CLUSTER).await;
-    Some(server)
-}
-
-async fn as_role(server: &Server, role: &str, database: &str) -> Session {
-    Session::open(&format!("postgres://{role}@{}/{database}", server.address())).await
-}
-
-/// A project's database.
-async fn project<'s>(server: &'s Server, name: &str) -> Database<'s> {
-    let database = server.database(name).await;
-    let admin = as_role(server, "supabase_admin", database.name()).await;
-    admin.execute_all(DATABASE).await;
-    let vault = match server.major() {
-        18.. => "CREATE EXTENSION supabase_vault; CREATE EXTENSION pg_net".to_owned(),
-        _ => ["CREATE SCHEMA vault; ", VAULT].concat(),
-    };
-    admin.execute_all(&vault).await;
-    admin.execute_all(ON_VAULT).await;
-    admin
-        .execute_all(&format!(
-            "ALTER DATABASE {0} SET \"app.settings.jwt_secret\" = 'canary'; ALTER DATABASE {0} SET \"app.settings.jwt_exp\" = '3600'",
-            database.name()
-        ))
-        .await;
-    database
-}
-
-/// Objects that the report calls left out, sorted.
-fn left_out(outcome: &Outcome) -> Vec<&str> {
-    let mut left_out = outcome.skipped();
-    left_out.sort_unstable();
-    left_out
-}
-
-/// What a request with these claims sees.
-async fn asked(database: &Database<'_>, role: &str, user: &str, query: &str) -> String {
-    let session = database.session().await;
-    session
-        .execute_all(&format!("SET ROLE {role}; SET request.jwt.claims = '{{\"sub\": \"{user}\"}}'"))
-        .await;
-    session.query_text(query).await
-}
-
-const USER: &str = "00000000-0000-0000-0000-000000000007";
 
 #[tokio::test]
 async fn an_application_on_supabase_works_on_a_plain_server() {
@@ -351,30 +261,6 @@ async fn a_schema_that_is_excluded_is_no_news() {
     assert!(checksum::has_relation(&to, "storage", "migrations").await);
 }
 
-#[tokio::test]
-async fn users_and_files_are_never_left_out_for_want_of_rights() {
-    let (Some(source), Some(destination)) = (platform(15).await, Server::with(15, Settings::new())) else {
-        return;
-    };
-    let (from, to) = (project(&source, "reader").await, destination.absent_database("reader"));
-    let admin = as_role(&source, "supabase_admin", from.name()).await;
-    admin.execute_all("CREATE ROLE reader LOGIN; GRANT pg_read_all_data TO reader").await;
-    let reader = from.url_as("reader", "x");
-
-    // Row-level security hides users and todos alike; of the platform's bookkeeping nothing is asked.
-    let outcome = clone(&Binary::new(), &reader, &to.url(), &[]).await.expect_code(3);
-    outcome.expect_error(&["rows_hidden", "auth.users", "storage.objects", "public.todos", "BYPASSRLS"]);
-    let error = outcome.error().to_string();
-    assert!(!error.contains("auth.sessions") && !error.contains("storage.migrations"), "{error}");
-    assert_eq!(to.related_databases().await, [""; 0]);
-
-    admin.execute_all("ALTER ROLE reader BYPASSRLS").await;
-    drop(admin);
-    let outcome = clone(&Binary::new(), &reader, &to.url(), &[]).await.expect_code(0);
-    assert!(!outcome.skipped().contains(&"rows of storage.migrations"), "it may read all of it");
-    assert_eq!(to.query_text("SELECT count(*) FROM storage.migrations").await, "2");
-}
-
 /// The roles of the copy must not make its server the platform's: only the second clone shows it.
 #[tokio::test]
 async fn a_copy_can_be_replaced_by_the_next_one() {
@@ -401,82 +287,6 @@ async fn a_copy_can_be_replaced_by_the_next_one() {
     destination.execute("ALTER ROLE supabase_admin LOGIN").await;
     let refused = clone(&Binary::new(), &from.url(), &to.url(), &again).await.expect_code(6);
     refused.expect_error(&["refused_managed_host", "supabase_admin"]);
-}
-
-#[tokio::test]
-async fn a_destination_without_superuser_gets_what_it_can() {
-    let (Some(source), Some(destination)) = (platform(15).await, Server::with(18, Settings::new())) else {
-        return;
-    };
-    let maker = destination.role("maker", "LOGIN CREATEDB CREATEROLE").await;
-    let powerless = destination.role("powerless", "LOGIN CREATEDB").await;
-    let (from, to) = (project(&source, "maker").await, destination.absent_database("maker"));
-    let url = to.url_as(maker.name(), "x");
-
-    let outcome = clone(&Binary::new(), &from.url(), &url, &[]).await.expect_code(0);
-
-    let left = left_out(&outcome);
-    // The destination's superuser has the name of the application's owner, and is nobody that ours may act as.
-    for object in ["BYPASSRLS of role service_role", "role postgres"] {
-        assert!(left.contains(&object), "{object} in {left:?}");
-    }
-    let todos = "SELECT count(*) FROM public.todos";
-    assert_eq!(asked(&to, "authenticated", USER, todos).await, "4");
-    assert_eq!(asked(&to, "service_role", USER, todos).await, "0");
-
-    // Where roles cannot be made, nothing is refused: what is lost by it is said.
-    let drop = "DROP ROLE anon, authenticated, service_role, supabase_auth_admin, supabase_storage_admin, \
-                supabase_realtime_admin, supabase_functions_admin, supabase_admin, dashboard_user";
-    destination.execute(&format!("DROP DATABASE {}", to.name())).await;
-    destination.execute(drop).await;
-    let url = to.url_as(powerless.name(), "x");
-    let outcome = clone(&Binary::new(), &from.url(), &url, &[]).await.expect_code(0);
-    let left = left_out(&outcome);
-    for object in ["policy \"own todos\" on public.todos", "role anon", "role supabase_auth_admin"] {
-        assert!(left.iter().any(|line| line.starts_with(object)), "{object} in {left:?}");
-    }
-}
-
-/// `postgres` is no superuser on the platform and no policy holds it back there: functions that run in its name count on that.
-#[tokio::test]
-async fn where_postgres_is_created_policies_do_not_hold_it_back_either() {
-    for major in [15, 18] {
-        let (Some(source), Some(destination)) = (platform(major).await, Server::with(major, Settings::new()))
-        else {
-            return;
-        };
-        destination.execute("CREATE ROLE boss SUPERUSER LOGIN").await;
-        let boss = as_role(&destination, "boss", "template1").await;
-        boss.execute_all("ALTER ROLE postgres RENAME TO other_boss").await;
-        let (from, to) = (project(&source, "named").await, destination.absent_database("named"));
-        let admin = as_role(&source, "supabase_admin", from.name()).await;
-        admin
-            .execute_all(
-                "CREATE FUNCTION public.users() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = ''
-                     AS 'SELECT count(*) FROM auth.users';
-                 ALTER FUNCTION public.users() OWNER TO postgres; GRANT SELECT ON auth.users TO postgres;
-                 GRANT EXECUTE ON FUNCTION public.users() TO authenticated",
-            )
-            .await;
-        let outcome = clone(&Binary::new(), &from.url(), &to.url_as("boss", "x"), &[]).await.expect_code(0);
-        let created = outcome.report()["created"].to_string();
-        assert!(
-            created.contains("role postgres, without login, member of anon, authenticated, service_role"),
-            "{created}"
-        );
-        assert!(!outcome.skipped().contains(&"role postgres"), "{}", outcome.text());
-        let copy = as_role(&destination, "boss", to.name()).await;
-        let attributes = "SELECT string_agg(concat_ws(' ', rolname, rolbypassrls, rolcanlogin, rolsuper, rolcreaterole), ', ' ORDER BY rolname)
-            FROM pg_roles WHERE rolname IN ('postgres', 'anon', 'service_role', 'supabase_auth_admin')";
-        assert_eq!(
-            copy.query_text(attributes).await,
-            "anon f f f f, postgres t f f f, service_role t f f f, supabase_auth_admin f f f f"
-        );
-        let users = "SET ROLE authenticated; SELECT public.users()";
-        let there = admin.query_text("SELECT count(*) FROM auth.users").await;
-        assert_ne!(there, "0");
-        assert_eq!(copy.query_text(users).await, there);
-    }
 }
 
 /// What a clone leaves out of the platform is not compared, and named.

@@ -52,6 +52,7 @@ mod clone_roles;
 mod clone_select;
 mod clone_settings;
 mod clone_supabase;
+mod clone_supabase_roles;
 mod clone_swap;
 mod clone_swap_lost;
 mod clone_tls;
