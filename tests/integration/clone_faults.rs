@@ -1,7 +1,7 @@
 //! Connections that break in the middle of a clone: no row is doubled, none is missed.
 
 use crate::support::cloning::{clone, start_clone};
-use crate::support::fault_proxy::{Armed, command_complete};
+use crate::support::fault::{Armed, command_complete};
 use crate::support::{Binary, Database, Fault, FaultProxy, Outcome, Point, checksum, destination, source};
 
 /// The first bytes of a binary COPY (manual, COPY, "File Formats").

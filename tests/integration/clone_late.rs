@@ -114,8 +114,8 @@ async fn event_triggers_are_made_though_an_extension_has_one_and_the_connection_
     .await;
     let far = FaultProxy::start(&destination);
     // Before they are made, and after they are with the answer lost.
-    let made = crate::support::fault_proxy::command_complete("CREATE EVENT TRIGGER");
-    let twice = [made.clone(), made, crate::support::fault_proxy::command_complete("COMMIT")].concat();
+    let made = crate::support::fault::command_complete("CREATE EVENT TRIGGER");
+    let twice = [made.clone(), made, crate::support::fault::command_complete("COMMIT")].concat();
     for point in [Point::ClientSends(b"CREATE EVENT TRIGGER mine".to_vec()), Point::ServerSends(twice)] {
         let armed = far.arm(Fault::cut_before(point));
         let outcome =

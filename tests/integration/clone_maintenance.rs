@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::support::cloning::{clone, start_clone};
-use crate::support::fault_proxy::command_complete;
+use crate::support::fault::command_complete;
 use crate::support::{
     Binary, Database, Fault, FaultProxy, Outcome, Point, checksum, destination, eventually, source,
 };

@@ -169,7 +169,7 @@ impl<'s> Held<'s> {
         &self,
         program: &Binary,
         more: &[&str],
-    ) -> (crate::support::binary::Running, crate::support::fault_proxy::Armed) {
+    ) -> (crate::support::binary::Running, crate::support::fault::Armed) {
         let armed = self.proxy.arm(Fault::stall_before(Point::ClientSends(BINARY_SIGNATURE.to_vec())));
         let more = [&["--confirm", self.to.name()], more].concat();
         (start_clone(program, &self.from.url(), &self.proxy.url(self.to.name()), &more), armed)

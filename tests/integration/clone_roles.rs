@@ -185,7 +185,7 @@ async fn roles_of_a_clone_that_is_in_place_are_no_leftovers() {
     let mut names: Vec<String> = scene.roles.iter().map(|role| role.name().to_owned()).collect();
     names.sort();
     // Killed when the swap has taken place, before its answer.
-    let answer = Point::ServerSends(crate::support::fault_proxy::command_complete("COMMIT"));
+    let answer = Point::ServerSends(crate::support::fault::command_complete("COMMIT"));
     let armed =
         scene.far.arm(Fault::stall_before(Point::ClientSends(b"BEGIN; SET LOCAL lock_timeout".to_vec())));
     let far = scene.far.url(scene.to.name());

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::support::cloning::start_clone;
-use crate::support::fault_proxy::{Armed, command_complete};
+use crate::support::fault::{Armed, command_complete};
 use crate::support::{Binary, Database, Fault, FaultProxy, Outcome, Point, checksum, destination, source};
 
 const OLD: &str = "CREATE TABLE old (a int); INSERT INTO old VALUES (1), (2), (3)";

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::support::database::describe;
-use crate::support::fault_proxy::{command_complete, simple_query};
+use crate::support::fault::{command_complete, simple_query};
 use crate::support::keeper::{Folder, Keeper, as_server_user};
 use crate::support::pooler::Pooler;
 use crate::support::{

@@ -17,6 +17,7 @@ pub mod cloning;
 pub mod database;
 pub mod dump;
 pub mod eventually;
+pub mod fault;
 pub mod fault_proxy;
 pub mod fixture;
 pub mod installation;
@@ -26,6 +27,7 @@ pub mod mirroring;
 pub mod pooler;
 pub mod server;
 pub mod stand_in;
+pub mod supabase;
 pub mod usage;
 
 use std::collections::HashMap;
@@ -36,7 +38,8 @@ pub use binary::Binary;
 pub use cloning::{Outcome, clone};
 pub use database::{Database, Role, Session};
 pub use eventually::{eventually, eventually_within};
-pub use fault_proxy::{Fault, FaultProxy, Point};
+pub use fault::{Fault, Point};
+pub use fault_proxy::FaultProxy;
 pub use fixture::clones_without_a_differing_line;
 pub use server::{Server, Settings};
 
