@@ -69,6 +69,7 @@ mod connect_tls;
 mod diff;
 mod diff_selected;
 mod diff_statements;
+mod diff_withheld;
 mod harness;
 mod interrupts;
 mod mirror;
