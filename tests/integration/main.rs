@@ -59,6 +59,7 @@ mod clone_tls;
 mod clone_unsupported;
 mod clone_verify;
 mod clone_versions;
+mod clone_waits;
 mod config;
 mod connect_auth;
 mod connect_frames;
