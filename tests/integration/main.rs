@@ -91,5 +91,6 @@ mod schema_objects;
 mod schema_tables;
 mod undo;
 mod verify;
+mod verify_held;
 mod verify_mirror;
 mod verify_rows;

@@ -1,13 +1,12 @@
 //! `verify MIRROR`: the two sides of a mirror are compared at one moment of its source, while it goes on.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::support::binary::Running;
 use crate::support::mirroring::{Pair, SLOTS, stop, streams};
-use crate::support::{Fault, FaultProxy, Outcome, Point, Server, Session, Settings, eventually};
+use crate::support::{Outcome, Server, Session, Settings, eventually};
 
 const TABLES: &str = "CREATE TABLE account (id int PRIMARY KEY, balance int NOT NULL);
     CREATE TABLE history (id bigserial PRIMARY KEY, account int, delta int, note text);
@@ -19,7 +18,7 @@ const TABLES: &str = "CREATE TABLE account (id int PRIMARY KEY, balance int NOT 
     INSERT INTO history (account, delta, note) SELECT g % 20 + 1, 0, repeat('n', 100) FROM generate_series(1, 20000) g;
     INSERT INTO parted VALUES (1, 1); INSERT INTO no_key VALUES (1)";
 
-async fn prepare(major: u16, hint: &str) -> Option<Pair> {
+pub(super) async fn prepare(major: u16, hint: &str) -> Option<Pair> {
     let pair = Pair::prepare(major, hint, TABLES).await?.breaking();
     // A transaction of any test of this server may keep a snapshot back for too long.
     pair.from.announce("canceling statement due to user request");
@@ -27,17 +26,17 @@ async fn prepare(major: u16, hint: &str) -> Option<Pair> {
 }
 
 impl Pair {
-    async fn streaming_from(&self, from: &str) -> Running {
+    pub(super) async fn streaming_from(&self, from: &str) -> Running {
         let mut running = self.start_between(from, &self.to.url(), &[]);
         streams(&mut running).await;
         running
     }
 
-    async fn verify(&self, mode: &str) -> Outcome {
+    pub(super) async fn verify(&self, mode: &str) -> Outcome {
         Outcome::of(self.program.run(&["verify", "m", "--json", "--mode", mode]).await)
     }
 
-    fn start_verify(&self) -> Running {
+    pub(super) fn start_verify(&self) -> Running {
         self.program.start(&["verify", "m", "--json", "--mode", "checksum"])
     }
 
@@ -46,7 +45,7 @@ impl Pair {
     }
 
     /// Waits until what was committed on the source is here.
-    async fn caught_up(&self) {
+    pub(super) async fn caught_up(&self) {
         let rows = "SELECT count(*) || ' ' || sum(id) FROM history";
         let expected = self.from.query_text(rows).await;
         eventually("all rows", async || {
@@ -57,13 +56,13 @@ impl Pair {
     }
 
     /// No slot is there but the mirror's own, and nothing on the source is left of a verify.
-    async fn one_slot(&self) {
+    pub(super) async fn one_slot(&self) {
         assert_eq!(self.from.query_text(SLOTS).await, "1");
     }
 }
 
 /// Transfers between accounts, several sessions at once, until it is over.
-async fn transfers(pair: &Pair, over: &AtomicBool, done: &AtomicU32) {
+pub(super) async fn transfers(pair: &Pair, over: &AtomicBool, done: &AtomicU32) {
     let session = async |seed: u32| {
         let session = pair.from.session().await;
         let mut step = seed;
@@ -190,7 +189,7 @@ async fn the_mirror_goes_on_while_its_sides_are_read() {
 }
 
 /// A session of the source whose transaction has written something and stays open.
-async fn open_transaction(pair: &Pair) -> Session {
+pub(super) async fn open_transaction(pair: &Pair) -> Session {
     let session = pair.from.session().await;
     session.execute_all("BEGIN; INSERT INTO history (account, note) VALUES (1, 'open')").await;
     session
@@ -216,144 +215,6 @@ async fn a_long_transaction_of_the_source_is_named_and_does_not_hold_the_mirror_
     open.execute_all("COMMIT").await;
     Outcome::of(verify.finish().await).expect_code(0);
     pair.caught_up().await;
-    stop(running).await.expect_code(0);
-}
-
-/// The moment at which a verify has the mirror stand still and asks the source for a snapshot.
-fn asks_for_a_snapshot() -> Fault {
-    Fault::stall_before(Point::ClientSends(b"TEMPORARY LOGICAL".to_vec()))
-}
-
-#[tokio::test]
-async fn a_verify_that_is_killed_while_it_holds_lets_the_mirror_go() {
-    let Some(pair) = prepare(15, "killed").await else { return };
-    let far = FaultProxy::start(pair.from.server());
-    let running = pair.streaming_from(&far.url(pair.from.name())).await;
-    let armed = far.arm(asks_for_a_snapshot());
-    let verify = pair.start_verify();
-    armed.fired().await;
-    verify.kill();
-    let killed = Instant::now();
-    verify.finish().await;
-    far.resume();
-    pair.from.execute("INSERT INTO history (account, note) VALUES (3, 'after the kill')").await;
-    pair.caught_up().await;
-    let held = killed.elapsed();
-    assert!(held > Duration::from_secs(4), "it was not held: the row came after {held:?}");
-    // The next one takes over from the dead one.
-    pair.verify("checksum").await.expect_code(0);
-    pair.one_slot().await;
-    stop(running).await.expect_code(0);
-}
-
-#[tokio::test]
-async fn two_at_once_do_not_move_the_mirror_under_each_other() {
-    let Some(pair) = prepare(15, "two").await else { return };
-    let far = FaultProxy::start(pair.from.server());
-    let running = pair.streaming_from(&far.url(pair.from.name())).await;
-    let armed = far.arm(asks_for_a_snapshot());
-    let first = pair.start_verify();
-    armed.fired().await;
-    // It holds the mirror, and does nothing for a moment.
-    first.stands_still();
-    far.resume();
-    let outcome = pair.verify("checksum").await.expect_code(1);
-    assert_eq!(outcome.error()["code"], "mirror_held", "{}", outcome.text());
-    first.goes_on();
-    Outcome::of(first.finish().await).expect_code(0);
-    pair.verify("checksum").await.expect_code(0);
-    pair.from.execute("INSERT INTO history (account, note) VALUES (3, 'after both')").await;
-    pair.caught_up().await;
-    pair.one_slot().await;
-    stop(running).await.expect_code(0);
-}
-
-#[tokio::test]
-async fn a_mirror_that_is_killed_while_it_is_held_back_ends_the_verify() {
-    let Some(pair) = prepare(15, "mirror_killed").await else { return };
-    let far = FaultProxy::start(pair.from.server());
-    let running = pair.streaming_from(&far.url(pair.from.name())).await;
-    let armed = far.arm(asks_for_a_snapshot());
-    let verify = pair.start_verify();
-    armed.fired().await;
-    running.kill();
-    running.finish().await;
-    far.resume();
-    let outcome = Outcome::of(verify.finish().await).expect_code(1);
-    assert_eq!(outcome.error()["code"], "mirror_does_not_run", "{}", outcome.text());
-    // Nothing holds the next one back.
-    let running = pair.streaming().await;
-    pair.from.execute("INSERT INTO history (account, note) VALUES (3, 'after the kill')").await;
-    pair.caught_up().await;
-    pair.one_slot().await;
-    stop(running).await.expect_code(0);
-}
-
-/// The next process finds the hold in the record, and stands still where it is.
-#[tokio::test]
-async fn a_mirror_that_is_killed_and_started_while_it_is_held_back_is_compared_all_the_same() {
-    for major in [15, 18] {
-        let Some(pair) = prepare(major, "mirror_again").await else { return };
-        let far = FaultProxy::start(pair.from.server());
-        let running = pair.streaming_from(&far.url(pair.from.name())).await;
-        let armed = far.arm(asks_for_a_snapshot());
-        let verify = pair.start_verify();
-        armed.fired().await;
-        running.kill();
-        running.finish().await;
-        pair.from.execute("INSERT INTO history (account, note) VALUES (3, 'meanwhile')").await;
-        let running = pair.streaming().await;
-        far.resume();
-        let (over, done) = (AtomicBool::new(false), AtomicU32::new(0));
-        let verifying = async {
-            let outcome = Outcome::of(verify.finish().await);
-            over.store(true, Ordering::Relaxed);
-            outcome.expect_code(0)
-        };
-        let ((), outcome) = tokio::join!(transfers(&pair, &over, &done), verifying);
-        assert_eq!(outcome.report()["verification"]["equal"], 5, "{}", outcome.text());
-        pair.caught_up().await;
-        pair.one_slot().await;
-        stop(running).await.expect_code(0);
-    }
-}
-
-#[tokio::test]
-async fn a_verify_that_is_interrupted_lets_the_mirror_go_at_once() {
-    let Some(pair) = prepare(15, "interrupted").await else { return };
-    let far = FaultProxy::start(pair.from.server());
-    let running = pair.streaming_from(&far.url(pair.from.name())).await;
-    let armed = far.arm(asks_for_a_snapshot());
-    let verify = pair.start_verify();
-    armed.fired().await;
-    verify.interrupt();
-    Outcome::of(verify.finish().await).expect_code(130);
-    let ended = Instant::now();
-    far.resume();
-    pair.from.execute("INSERT INTO history (account, note) VALUES (3, 'after the end')").await;
-    pair.caught_up().await;
-    assert!(ended.elapsed() < Duration::from_secs(9), "it waited for the lease: {:?}", ended.elapsed());
-    pair.one_slot().await;
-    stop(running).await.expect_code(0);
-}
-
-#[tokio::test]
-async fn the_mirror_is_let_go_while_the_source_gives_no_snapshot() {
-    let Some(pair) = prepare(18, "no_snapshot").await else { return };
-    let far = FaultProxy::start(pair.from.server());
-    let running = pair.streaming_from(&far.url(pair.from.name())).await;
-    let armed = far.arm(asks_for_a_snapshot());
-    let mut verify = pair.start_verify();
-    armed.fired().await;
-    // It began after the look for transactions that run.
-    let open = open_transaction(&pair).await;
-    far.resume();
-    verify.event("that it begins again", |line| line["data"]["code"] == "verify_again").await;
-    pair.from.execute("INSERT INTO history (account, note) VALUES (2, 'others go on')").await;
-    pair.caught_up().await;
-    open.execute_all("COMMIT").await;
-    Outcome::of(verify.finish().await).expect_code(0);
-    pair.one_slot().await;
     stop(running).await.expect_code(0);
 }
 
