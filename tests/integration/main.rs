@@ -32,6 +32,7 @@ mod clone_crash;
 mod clone_crashed;
 mod clone_database;
 mod clone_extensions;
+mod clone_fails;
 mod clone_faults;
 mod clone_in_the_way;
 mod clone_kept;
