@@ -8,9 +8,8 @@ use tokio::sync::Semaphore;
 
 use crate::support::bank::{ADDS_UP, BANK, TOTAL, Tellers};
 use crate::support::binary::Running;
-use crate::support::{
-    Binary, Database, FaultProxy, Outcome, Server, Settings, checksum, destination, eventually, source,
-};
+use crate::support::mirroring::{Pair, stop, streams};
+use crate::support::{FaultProxy, Outcome, Server, Settings, eventually};
 
 const GONE: [&str; 6] = [
     "connection to client lost",
@@ -28,62 +27,46 @@ fn rounds(ordinarily: u64) -> u64 {
         .unwrap_or(ordinarily)
 }
 
-fn start(program: &Binary, from: &str, to: &str) -> Running {
-    program.start(&["mirror", "--json", "--no-input", "--name", "m", "--from", from, "--to", to])
+/// Its servers say what is said of connections that are gone.
+fn disturbed(pair: Pair) -> Pair {
+    for text in GONE {
+        pair.from.announce(text);
+        pair.to.announce(text);
+    }
+    pair
 }
 
-async fn streams(running: &mut Running) {
-    running.event("that it streams", |line| line["data"]["phase"] == "streaming").await;
-}
-
-async fn same(from: &Database<'_>, to: &Database<'_>, running: &Running) {
-    let rows = async |database: &Database<'_>| {
-        let mut lines = checksum::of(database).await;
-        lines.retain(|line| line.starts_with("table \"public\""));
-        lines
-    };
-    eventually("equal rows", async || {
-        let (left, right) = (rows(from).await, rows(to).await);
-        let said = || running.printed().lines().rev().take(5).collect::<Vec<_>>().join("\n");
-        if left == right { Ok(()) } else { Err(format!("{left:#?}\n{right:#?}\n{}", said())) }
-    })
-    .await;
-}
-
-async fn end(program: &Binary, running: Running, from: &Database<'_>, to: &Database<'_>) -> Outcome {
-    running.interrupt();
-    let outcome = Outcome::of(running.finish().await).expect_code(0);
-    let (source, destination) = (from.url(), to.url());
-    program.run(&["mirror", "drop", "m", "--from", &source, "--to", &destination]).await.expect_code(0);
+async fn end(pair: &Pair, running: Running) -> Outcome {
+    let outcome = stop(running).await.expect_code(0);
+    pair.drop_mirror().await;
     outcome
 }
 
 /// A mirror of the bank on a source that sends larger transactions while they are in progress, over a proxy on each side.
-async fn bank_between_proxies(
-    major: u16,
-    hint: &str,
-) -> Option<(Database<'static>, Database<'static>, [FaultProxy; 2])> {
+async fn bank_between_proxies(major: u16, hint: &str) -> Option<(Pair, [FaultProxy; 2])> {
     let settings = Settings::new().set("logical_decoding_work_mem", "64kB");
     let source: &'static Server = Box::leak(Box::new(Server::with(major, settings)?));
-    let destination = destination(major)?;
-    let (from, to) = (source.database(hint).await, destination.absent_database(hint));
-    for text in GONE {
-        from.announce(text);
-        to.announce(text);
+    let pair = disturbed(Pair::prepare_on(source, hint, BANK).await?);
+    let proxies = [FaultProxy::start(source), FaultProxy::start(pair.to.server())];
+    Some((pair, proxies))
+}
+
+impl Pair {
+    /// Started over these proxies, and following.
+    async fn streaming_over(&self, near: &FaultProxy, far: &FaultProxy) -> Running {
+        let mut running = self.start_between(&near.url(self.from.name()), &far.url(self.to.name()), &[]);
+        streams(&mut running).await;
+        running
     }
-    from.execute(BANK).await;
-    let proxies = [FaultProxy::start(source), FaultProxy::start(destination)];
-    Some((from, to, proxies))
 }
 
 #[tokio::test]
 async fn cut_off_on_either_side_it_goes_on_and_every_moment_of_the_destination_adds_up() {
     for major in [15, 18] {
-        let Some((from, to, [near, far])) = bank_between_proxies(major, "cut").await else { return };
-        let program = Binary::new();
-        let mut running = start(&program, &near.url(from.name()), &far.url(to.name()));
-        streams(&mut running).await;
-        let tellers = Tellers::new(&from).await;
+        let Some((pair, [near, far])) = bank_between_proxies(major, "cut").await else { return };
+        let (from, to) = (&pair.from, &pair.to);
+        let mut running = pair.streaming_over(&near, &far).await;
+        let tellers = Tellers::new(from).await;
         let permits = Semaphore::new(0);
         let cutting = async {
             let reader = to.session().await;
@@ -115,8 +98,8 @@ async fn cut_off_on_either_side_it_goes_on_and_every_moment_of_the_destination_a
             permits.close();
         };
         tokio::join!(tellers.work_for(2000, &permits), cutting);
-        same(&from, &to, &running).await;
-        let outcome = end(&program, running, &from, &to).await;
+        pair.same(&running).await;
+        let outcome = end(&pair, running).await;
         // A report that is read after months has not a line for each of them.
         assert_eq!(outcome.warnings("mirror_reconnects").len(), 1, "{}", outcome.text());
     }
@@ -125,11 +108,10 @@ async fn cut_off_on_either_side_it_goes_on_and_every_moment_of_the_destination_a
 #[tokio::test]
 async fn slow_and_stalled_on_either_side_every_moment_of_the_destination_adds_up() {
     for major in [15, 18] {
-        let Some((from, to, [near, far])) = bank_between_proxies(major, "slow").await else { return };
-        let program = Binary::new();
-        let mut running = start(&program, &near.url(from.name()), &far.url(to.name()));
-        streams(&mut running).await;
-        let tellers = Tellers::new(&from).await;
+        let Some((pair, [near, far])) = bank_between_proxies(major, "slow").await else { return };
+        let (from, to) = (&pair.from, &pair.to);
+        let running = pair.streaming_over(&near, &far).await;
+        let tellers = Tellers::new(from).await;
         let over = AtomicBool::new(false);
         let disturbing = async {
             let reader = to.session().await;
@@ -161,8 +143,8 @@ async fn slow_and_stalled_on_either_side_every_moment_of_the_destination_adds_up
             over.store(true, Ordering::Relaxed);
         };
         tokio::join!(tellers.work(2000, &over), disturbing);
-        same(&from, &to, &running).await;
-        end(&program, running, &from, &to).await;
+        pair.same(&running).await;
+        end(&pair, running).await;
     }
 }
 
@@ -174,17 +156,15 @@ async fn servers_that_crash_and_come_up_again_lose_nothing() {
         else {
             return;
         };
-        let (from, to) = (source.database("restart").await, destination.absent_database("restart"));
-        for text in
-            GONE.into_iter().chain(["the database system is", "server process", "database system was"])
-        {
+        let (source, destination): (&Server, &Server) =
+            (Box::leak(Box::new(source)), Box::leak(Box::new(destination)));
+        let pair = disturbed(Pair::between(source, destination, "restart", BANK).await);
+        let (from, to) = (&pair.from, &pair.to);
+        for text in ["the database system is", "server process", "database system was"] {
             from.announce(text);
             to.announce(text);
         }
-        from.execute(BANK).await;
-        let program = Binary::new();
-        let mut running = start(&program, &from.url(), &to.url());
-        streams(&mut running).await;
+        let running = pair.streaming().await;
         for round in 0..rounds(2) {
             let statements = format!(
                 "INSERT INTO history (account, delta) SELECT {round}, g FROM generate_series(1, 5000) g; UPDATE account SET balance = {round} + id"
@@ -196,21 +176,19 @@ async fn servers_that_crash_and_come_up_again_lose_nothing() {
                 source.restart(how)
             }
             from.execute("INSERT INTO history (account, delta) VALUES (-1, 0)").await;
-            same(&from, &to, &running).await;
+            pair.same(&running).await;
         }
-        end(&program, running, &from, &to).await;
+        end(&pair, running).await;
     }
 }
 
 #[tokio::test]
 async fn a_source_hears_from_us_while_the_destination_hangs() {
     let settings = Settings::new().set("wal_sender_timeout", "3s");
-    let (Some(source), Some(destination)) = (Server::with(15, settings), destination(15)) else { return };
-    let (from, to) = (source.database("hang").await, destination.absent_database("hang"));
-    from.execute(BANK).await;
-    let far = FaultProxy::start(destination);
-    let program = Binary::new();
-    let mut running = start(&program, &from.url(), &far.url(to.name()));
+    let Some(source) = Server::with(15, settings) else { return };
+    let Some(pair) = Pair::prepare_on(Box::leak(Box::new(source)), "hang", BANK).await else { return };
+    let (from, far) = (&pair.from, FaultProxy::start(pair.to.server()));
+    let mut running = pair.start_between(&from.url(), &far.url(pair.to.name()), &[]);
     streams(&mut running).await;
     let walsender = "SELECT string_agg(pid::text, ',') FROM pg_stat_replication";
     let before = from.query_text(walsender).await;
@@ -223,20 +201,17 @@ async fn a_source_hears_from_us_while_the_destination_hangs() {
     }
     assert_eq!(from.query_text(walsender).await, before, "the source has given the walsender up");
     far.resume();
-    same(&from, &to, &running).await;
+    pair.same(&running).await;
     assert!(!running.printed().contains("mirror_reconnects"), "{}", running.printed());
-    end(&program, running, &from, &to).await;
+    end(&pair, running).await;
 }
 
 #[tokio::test]
 async fn an_idle_database_keeps_no_log_and_confirms_nothing_that_is_not_in_the_checkpoint() {
-    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
-    let (from, busy) = (source.database("idle").await, source.database("idle_busy").await);
-    let to = destination.absent_database("idle");
-    from.execute(BANK).await;
-    let program = Binary::new();
-    let mut running = start(&program, &from.url(), &to.url());
-    streams(&mut running).await;
+    let Some(pair) = Pair::prepare(15, "idle", BANK).await else { return };
+    let (from, to, source) = (&pair.from, &pair.to, pair.from.server());
+    let busy = source.database("idle_busy").await;
+    let running = pair.streaming().await;
     busy.execute("CREATE TABLE noise (t text); INSERT INTO noise SELECT repeat('x', 500) FROM generate_series(1, 20000)").await;
     let wanted = source.query_text("SELECT pg_current_wal_insert_lsn()").await;
     let slot = "SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE database = current_database()";
@@ -254,33 +229,27 @@ async fn an_idle_database_keeps_no_log_and_confirms_nothing_that_is_not_in_the_c
     running.kill();
     running.finish().await;
     from.execute("INSERT INTO history (account, delta) VALUES (1, 1)").await;
-    let mut running = start(&program, &from.url(), &to.url());
-    streams(&mut running).await;
-    same(&from, &to, &running).await;
-    end(&program, running, &from, &to).await;
+    let running = pair.streaming().await;
+    pair.same(&running).await;
+    end(&pair, running).await;
 }
 
 #[tokio::test]
 async fn a_destination_that_was_set_back_needs_a_new_copy() {
-    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
-    let (from, to) = (source.database("back").await, destination.absent_database("back"));
-    from.execute(BANK).await;
-    let program = Binary::new();
-    let mut running = start(&program, &from.url(), &to.url());
-    streams(&mut running).await;
+    let Some(pair) = Pair::prepare(15, "back", BANK).await else { return };
+    let (from, to) = (&pair.from, &pair.to);
+    let running = pair.streaming().await;
     let old = to.query_text("SELECT lsn FROM multiboard_sync.checkpoint").await;
     from.execute("UPDATE account SET balance = 0").await;
-    same(&from, &to, &running).await;
-    running.interrupt();
-    running.finish().await.expect_code(0);
+    pair.same(&running).await;
+    stop(running).await.expect_code(0);
     // As a backup of that time would have it.
     to.execute(&format!(
         "UPDATE multiboard_sync.checkpoint SET lsn = '{old}'; UPDATE account SET balance = 100"
     ))
     .await;
-    let outcome = Outcome::of(start(&program, &from.url(), &to.url()).finish().await).expect_code(4);
+    let outcome = Outcome::of(pair.start(&[]).finish().await).expect_code(4);
     assert_eq!(outcome.error()["code"], "resync_required", "{}", outcome.text());
     assert!(outcome.error()["message"].as_str().unwrap().contains(&old), "{}", outcome.text());
-    let (source, destination) = (from.url(), to.url());
-    program.run(&["mirror", "drop", "m", "--from", &source, "--to", &destination]).await.expect_code(0);
+    pair.drop_mirror().await;
 }

@@ -26,10 +26,19 @@ impl Pair {
 
     /// [`Pair::prepare`] on a server of the test's own.
     pub async fn prepare_on(source: &'static Server, hint: &str, statements: &str) -> Option<Self> {
-        let destination = destination(source.major())?;
+        Some(Self::between(source, destination(source.major())?, hint, statements).await)
+    }
+
+    /// [`Pair::prepare`] on two servers of the test's own.
+    pub async fn between(
+        source: &'static Server,
+        destination: &'static Server,
+        hint: &str,
+        statements: &str,
+    ) -> Self {
         let (from, to) = (source.database(hint).await, destination.absent_database(hint));
         from.execute(statements).await;
-        Some(Self { from, to, program: Binary::new() })
+        Self { from, to, program: Binary::new() }
     }
 
     /// Connections will break in this test: what the servers say of that is announced.
