@@ -58,6 +58,9 @@ pub struct Wal {
     pub retained_bytes: u64,
     /// `reserved`, `extended`, `unreserved`, `lost` (manual, `pg_replication_slots`).
     pub status: String,
+    /// Why it is lost, in the server's word; absent while it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// What can still be written before the slot may be lost; `None` where the source does not bound it.
     pub safe_bytes: Option<i64>,
 }

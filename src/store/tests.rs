@@ -133,7 +133,12 @@ fn keeps_mirrors(store: &dyn Records) {
         error: Some(Problem { code: "x".into(), message: "y".into(), hint: None }),
         applied_lsn: Some(Lsn::from_u64(u64::MAX)),
         lag: Some(Lag { bytes: u64::MAX, seconds: Some(0.5) }),
-        wal: Some(Wal { retained_bytes: 7, status: "reserved".into(), safe_bytes: Some(-1) }),
+        wal: Some(Wal {
+            retained_bytes: 7,
+            status: "lost".into(),
+            reason: Some("idle_timeout".into()),
+            safe_bytes: Some(-1),
+        }),
         ..Standing::default()
     };
     assert!(store.stand("app", &first, MirrorPhase::Streaming, &mirror.standing).expect("stand"));

@@ -6,6 +6,7 @@
 //! keepalive ─▶ move_checkpoint: nothing is in flight, so the row alone is moved, in its turn ─┘
 //! ```
 
+mod invalidated;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use crate::pg::Lsn;
 
+pub use invalidated::Invalidated;
 pub use start::{Checkpoint, Decision, Reason, Slot, Source, WalStatus, start};
 
 /// How often the checkpoint is moved to a keepalive's position: each time is a write on the destination, and an idle

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::invalidated::Invalidated;
 use crate::failure::{Classify, Exit, Failure};
 use crate::pg::Lsn;
 
@@ -40,8 +41,22 @@ pub struct Slot {
     pub restart_lsn: Option<Lsn>,
     /// `wal_status`; nothing before the slot reserved any log.
     pub wal_status: Option<WalStatus>,
+    /// `invalidation_reason`, from 17 on.
+    pub invalidation_reason: Option<String>,
+    /// `conflicting`, from 16 on.
+    pub conflicting: Option<bool>,
     /// `plugin = 'pgoutput'`, in the mirror's database, `two_phase` off, not temporary.
     pub is_as_made: bool,
+}
+
+impl Slot {
+    /// Why nothing can be had of it any more; nothing: it can. One whose walsender has not ended yet is only called
+    /// unreserved.
+    pub fn invalidated(&self) -> Option<Invalidated> {
+        let lost = self.wal_status == Some(WalStatus::Lost) || self.restart_lsn.is_none();
+        (lost || self.invalidation_reason.is_some())
+            .then(|| Invalidated::read(self.invalidation_reason.as_deref(), self.conflicting))
+    }
 }
 
 /// What the destination holds, durably.
@@ -116,8 +131,13 @@ pub enum Reason {
     #[error("the slot {0} is not the one that was made for this mirror")]
     SlotChanged(String),
     /// Invalidated.
-    #[error("the source has removed the log that slot {0} needs")]
-    SlotLost(String),
+    #[error("{}", why.of(slot))]
+    SlotLost {
+        /// Which.
+        slot: String,
+        /// By what.
+        why: Invalidated,
+    },
     /// Recreated, or the destination was set back.
     #[error("slot {slot} begins at {confirmed}, past the checkpoint {checkpoint}: changes between are gone")]
     Gap {
@@ -132,9 +152,14 @@ pub enum Reason {
 
 impl Classify for Reason {
     fn classify(&self) -> Failure {
-        Failure::operator("resync_required", Exit::ResyncRequired).hint(
-            "what happened on the source since cannot be had any more: drop the mirror and set it up again",
-        )
+        let anew =
+            "what happened on the source since cannot be had any more: drop the mirror and set it up again";
+        let remedy = match self {
+            Self::SlotLost { why, .. } => why.remedy(),
+            _ => None,
+        };
+        let hint = remedy.map_or_else(|| anew.to_owned(), |remedy| format!("{anew}; {remedy}"));
+        Failure::operator("resync_required", Exit::ResyncRequired).hint(hint)
     }
 }
 
@@ -168,10 +193,11 @@ fn fit(
     if !slot.is_as_made {
         return Err(Reason::SlotChanged(name.to_owned()));
     }
-    let lost = slot.wal_status == Some(WalStatus::Lost) || slot.restart_lsn.is_none();
-    let Some(confirmed) = slot.confirmed_lsn.filter(|_| !lost) else {
-        return Err(Reason::SlotLost(name.to_owned()));
-    };
+    if let Some(why) = slot.invalidated() {
+        return Err(Reason::SlotLost { slot: name.to_owned(), why });
+    }
+    // Somebody is making it at this moment.
+    let confirmed = slot.confirmed_lsn.ok_or_else(|| Reason::SlotChanged(name.to_owned()))?;
     if confirmed > checkpoint.lsn {
         return Err(Reason::Gap { slot: name.to_owned(), confirmed, checkpoint: checkpoint.lsn });
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Checkpoint, Decision, Positions, Reason, Slot, Source, WalStatus, start};
+use super::{Checkpoint, Decision, Invalidated, Positions, Reason, Slot, Source, WalStatus, start};
 use crate::pg::Lsn;
 
 fn lsn(position: u64) -> Lsn {
@@ -19,6 +19,8 @@ fn case() -> (Source, Slot, Checkpoint) {
             confirmed_lsn: Some(lsn(50)),
             restart_lsn: Some(lsn(40)),
             wal_status: Some(WalStatus::Reserved),
+            invalidation_reason: None,
+            conflicting: Some(false),
             is_as_made: true,
         },
         Checkpoint { lsn: lsn(50), slot: "s".to_owned(), system_identifier: "1".to_owned(), timeline: 1 },
@@ -40,9 +42,21 @@ fn starts_at_the_checkpoint_or_says_why_only_a_new_copy_helps() {
     assert_eq!(check(|_, slot, _| slot.wal_status = Some(WalStatus::Unreserved)), Ok((50, true)));
     let gap = Reason::Gap { slot: "s".to_owned(), confirmed: lsn(51), checkpoint: lsn(50) };
     assert_eq!(check(|_, slot, _| slot.confirmed_lsn = Some(lsn(51))), Err(gap));
-    let lost = Err(Reason::SlotLost("s".to_owned()));
-    assert_eq!(check(|_, slot, _| slot.wal_status = Some(WalStatus::Lost)), lost);
-    assert_eq!(check(|_, slot, _| slot.restart_lsn = None), lost);
+    let lost = |why| Err(Reason::SlotLost { slot: "s".to_owned(), why });
+    let is_lost = |slot: &mut Slot| slot.wal_status = Some(WalStatus::Lost);
+    assert_eq!(check(|_, slot, _| is_lost(slot)), lost(Invalidated::WalRemoved));
+    assert_eq!(check(|_, slot, _| slot.restart_lsn = None), lost(Invalidated::WalRemoved));
+    let conflict = |slot: &mut Slot| {
+        is_lost(slot);
+        slot.conflicting = Some(true);
+    };
+    assert_eq!(check(|_, slot, _| conflict(slot)), lost(Invalidated::Conflict));
+    // Its walsender has not ended yet.
+    let idle = |slot: &mut Slot| {
+        slot.wal_status = Some(WalStatus::Unreserved);
+        slot.invalidation_reason = Some("idle_timeout".to_owned());
+    };
+    assert_eq!(check(|_, slot, _| idle(slot)), lost(Invalidated::IdleTimeout));
     assert_eq!(check(|_, slot, _| slot.is_as_made = false), Err(Reason::SlotChanged("s".to_owned())));
     let other = Reason::OtherCluster { found: "2".to_owned(), expected: "1".to_owned() };
     assert_eq!(check(|source, _, _| source.system_identifier = "2".to_owned()), Err(other));

@@ -158,10 +158,9 @@ fn lines(shown: &Shown) -> Vec<(&'static str, String)> {
         let safe =
             wal.safe_bytes.map(|bytes| format!(", {} left", human::bytes(u64::try_from(bytes).unwrap_or(0))));
         let (kept, budget) = (human::bytes(wal.retained_bytes), human::bytes(of.wal_budget));
-        lines.push((
-            "keeps",
-            format!("{kept} of log ({}{}), budget {budget}", wal.status, safe.unwrap_or_default()),
-        ));
+        let reason = wal.reason.as_ref().map(|reason| format!(": {}", human::safe(reason)));
+        let (reason, safe) = (reason.unwrap_or_default(), safe.unwrap_or_default());
+        lines.push(("keeps", format!("{kept} of log ({}{reason}{safe}), budget {budget}", wal.status)));
     }
     lines.push((
         "done",

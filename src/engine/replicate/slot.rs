@@ -122,6 +122,8 @@ pub async fn look(connection: &Connection, name: &str) -> Result<Option<Standing
                 confirmed_lsn: lsn("confirmed")?,
                 restart_lsn: lsn("restart")?,
                 wal_status: row.try_get::<_, Option<&str>>("wal_status")?.map(wal_status),
+                invalidation_reason: row.try_get("invalidation_reason")?,
+                conflicting: row.try_get("conflicting")?,
                 is_as_made: row.try_get("is_as_made")?,
             },
             active_pid: row.try_get("active_pid")?,

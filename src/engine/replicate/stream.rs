@@ -253,10 +253,14 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-/// Whether the server says, in an error or a warning, that it knows no such publication. Names are not translated.
+/// Whether the server says, in an error or a warning, that it knows no such publication. Names are not translated; a slot has
+/// the same one, and an error of the warning's code is about that.
 fn says_gone(server: &ServerError, publication: &Ident) -> bool {
-    [sqlstate::UNDEFINED_OBJECT, sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE].contains(&server.code.as_str())
-        && server.message.contains(&publication.quoted())
+    let code = match server.severity.as_str() {
+        "WARNING" => sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE,
+        _ => sqlstate::UNDEFINED_OBJECT,
+    };
+    server.code == code && server.message.contains(&publication.quoted())
 }
 
 fn gone(publication: &Ident) -> Error {

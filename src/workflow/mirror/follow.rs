@@ -87,7 +87,7 @@ pub(super) async fn follow(
                 tracing::info!(error = %chain(&error), "tables were given anew by the publication");
                 continue;
             }
-            Err(error) if error.classify().next != Next::Retry => return Err(error),
+            Err(error) if error.classify().next != Next::Retry => return Err(unless_lost(&with, error).await),
             Err(error) => error,
         };
         // A way that breaks again and again, and carries something each time, is taken again at once.
@@ -116,6 +116,27 @@ async fn is_given_anew(with: &With<'_>) -> bool {
         Result::Ok(published.is_some_and(|now| !given::became(&recorded, &now.tables).again.is_empty()))
     };
     looking.await.unwrap_or(false)
+}
+
+/// The error, or what lies behind it: a slot may go, or be given up, between the look at it and its use. Then servers say in
+/// different words that it cannot be used; and a publication of the mirror's own has its name.
+async fn unless_lost(with: &With<'_>, error: Error) -> Error {
+    let Error::Replicate(replicate::Error::Source { .. } | replicate::Error::PublicationGone { .. }) = &error
+    else {
+        return error;
+    };
+    let slot = with.request.slot().as_str().to_owned();
+    let looking = async {
+        let session = connect::source(&with.source.party.options, &Settings::default()).await?;
+        let found = slot::look(&session, &slot).await?;
+        session.close().await;
+        Result::Ok(found.map(|found| found.slot.invalidated()))
+    };
+    match looking.await {
+        Ok(None) => Reason::NoSlot(slot).into(),
+        Ok(Some(Some(why))) => Reason::SlotLost { slot, why }.into(),
+        Ok(Some(None)) | Err(_) => error,
+    }
 }
 
 /// Over one pair of connections.

@@ -1,5 +1,5 @@
 //! A mirror that no process runs: its slot is looked at by whoever looks at the mirror, and given up where it keeps more of the
-//! source's log than it may. A process that is off cannot do that.
+//! source's log than it may. A process that is off cannot do that. One that the source has given up is seen as well.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use super::error::Error;
 use super::forget;
 use super::record::{Record, Records};
 use super::sampler::{retained, wal};
+use crate::change::positions::Reason;
 use crate::connect::{self, Settings};
 use crate::engine::replicate::slot;
 use crate::engine::stage::registry::Registry;
@@ -20,7 +21,7 @@ use crate::workflow::party::Party;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The mirror as it stands now. One that a process runs is as that wrote it down; of another the slot is looked at, and where it
-/// is past its budget it is dropped: then the mirror needs a new copy.
+/// is past its budget it is dropped: then the mirror needs a new copy, as where the source has given the slot up.
 ///
 /// # Errors
 /// The store failed. That the source cannot be reached is no error: the record says so, and is as it was else.
@@ -54,6 +55,10 @@ pub async fn look(
     record.standing.confirmed_lsn = found.slot.confirmed_lsn;
     record.standing.lag = Some(Lag { bytes: found.flushed.bytes_since(applied), seconds: None });
     record.standing.wal = Some(wal(&found));
+    if let Some(why) = found.slot.invalidated() {
+        let lost = Reason::SlotLost { slot: record.of.slot.clone(), why };
+        ends_for_good(&mut record, &lost);
+    }
     let (retained, budget) = (retained(&found), budget::budget(record.of.wal_budget, found.kept_for_slots));
     if retained > budget {
         match forget::drop_slot(&session, &record.of.slot).await {
@@ -70,9 +75,14 @@ pub async fn look(
 fn give_up(record: &mut Record, retained: u64, budget: u64) {
     let why = "while no process ran it";
     let error = Error::BudgetPassed { name: record.name.clone(), retained, budget, why };
+    record.standing.wal = None;
+    ends_for_good(record, &error);
+}
+
+/// Only a new copy helps.
+fn ends_for_good(record: &mut Record, error: &impl Classify) {
     let failure = error.classify();
     record.phase = MirrorPhase::ResyncRequired;
-    record.standing.wal = None;
     record.standing.error =
         Some(Problem { code: failure.code.to_owned(), message: error.to_string(), hint: failure.hint });
 }

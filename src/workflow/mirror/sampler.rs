@@ -9,11 +9,12 @@ use super::error::Error;
 use super::gauge::{Gauge, Now};
 use super::lag::{self, Look, Looks};
 use super::record::Counters;
+use crate::change::positions::{Reason, WalStatus};
 use crate::connect::{self, Connection, Settings};
 use crate::engine::replicate::slot::{self, Standing};
 use crate::failure::chain;
 use crate::pg::sqlstate;
-use crate::progress::{Event, Lag, MirrorPhase, Reporter, Update, Wal};
+use crate::progress::{Event, Lag, MirrorPhase, Reporter, Update, Wal, Warning};
 use crate::workflow::Result;
 use crate::workflow::party::Party;
 
@@ -43,7 +44,7 @@ impl Sampler<'_> {
     /// Looks for as long as it is polled.
     ///
     /// # Errors
-    /// [`Error::BudgetPassed`]: the slot has to go. Or the record cannot be written.
+    /// [`Error::BudgetPassed`]: the slot has to go. It was lost during a pause. Or the record cannot be written.
     pub(super) async fn run(self) -> Result<()> {
         let began = Instant::now();
         let mut looks = Looks::default();
@@ -51,6 +52,7 @@ impl Sampler<'_> {
         let mut session: Option<Connection> = None;
         let mut told: Option<(Lag, Instant)> = None;
         let mut written: Option<Instant> = None;
+        let mut warned = false;
         loop {
             let found = self.look(&mut session).await;
             let now = self.gauge.now();
@@ -63,6 +65,9 @@ impl Sampler<'_> {
                 }
                 let stuck = movement.is_stuck(now.progress(), began.elapsed()) && lag.bytes > 0;
                 self.judge(found, stuck)?;
+                if is_at_risk(found) && !std::mem::replace(&mut warned, true) {
+                    self.diary.warn(at_risk(self.slot));
+                }
                 let due =
                     |(last, at): &(Lag, Instant)| at.elapsed() >= if *last == lag { ALIVE } else { EVERY };
                 if told.as_ref().is_none_or(due) {
@@ -132,6 +137,10 @@ impl Sampler<'_> {
 
     fn judge(&self, found: &Standing, stuck: bool) -> Result<()> {
         let paused = self.diary.is_in() == MirrorPhase::Paused;
+        // One that follows hears it from its walsender, and looks for itself.
+        if paused && let Some(why) = found.slot.invalidated() {
+            return Err(Reason::SlotLost { slot: self.slot.to_owned(), why }.into());
+        }
         let budget = budget::budget(self.wal_budget, found.kept_for_slots);
         if (paused || stuck) && retained(found) > budget {
             let (name, retained) = (self.diary.name().to_owned(), retained(found));
@@ -144,12 +153,34 @@ impl Sampler<'_> {
 
 /// What a slot keeps, as records and events have it.
 pub(super) fn wal(found: &Standing) -> Wal {
-    Wal { retained_bytes: retained(found), status: found.wal_status.clone(), safe_bytes: found.safe }
+    let lost = found.slot.invalidated();
+    Wal {
+        retained_bytes: retained(found),
+        status: lost.as_ref().map_or_else(|| found.wal_status.clone(), |_| "lost".to_owned()),
+        reason: lost.map(|why| why.word().to_owned()),
+        safe_bytes: found.safe,
+    }
 }
 
-/// Log that is kept because of the slot, in bytes.
+/// Log that is kept because of the slot, in bytes. Nothing is for one that is lost, wherever it stands.
 pub(super) fn retained(found: &Standing) -> u64 {
+    if found.slot.invalidated().is_some() {
+        return 0;
+    }
     u64::try_from(found.retained).unwrap_or_default()
+}
+
+/// Whether the source may remove at any moment what the mirror has not had.
+fn is_at_risk(found: &Standing) -> bool {
+    found.slot.wal_status == Some(WalStatus::Unreserved) && found.slot.invalidated().is_none()
+}
+
+fn at_risk(slot: &str) -> Warning {
+    let message = format!(
+        "slot {slot} keeps more log than max_slot_wal_keep_size: at the source's next checkpoint it may be lost, and then the \
+         mirror needs a new copy"
+    );
+    Warning::new("slot_at_risk", message)
 }
 
 /// Adds what this process has counted to what the ones before did.
