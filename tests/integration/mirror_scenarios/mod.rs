@@ -20,6 +20,8 @@ mod s025_names;
 mod s026_stats;
 mod s028_parts;
 mod s029_conflicts;
+mod s030_origin;
+mod s033_owner;
 mod s035_conflicts;
 mod s036_sequences;
 mod s038_shutdown;

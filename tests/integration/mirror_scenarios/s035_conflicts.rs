@@ -58,6 +58,38 @@ async fn s035_with_overwrite_the_source_wins() {
         // A row that nobody changed there and somebody made here is nobody's conflict.
         mirror.destination("DELETE FROM t WHERE id = 102").await;
         mirror.same().await;
+        mirror.stop().await;
+        let shown = mirror.program.run(&["mirror", "status", "m", "--json"]).await;
+        let conflicts = &shown.events()[0]["counters"]["conflicts"];
+        // The second insert clashed with two rows, and left none for the update to clash with.
+        let expected =
+            serde_json::json!({"insert_exists": 2, "update_exists": 0, "update_missing": 2, "delete_missing": 1});
+        assert_eq!(*conflicts, expected, "{}", shown.stdout);
+    })
+    .await;
+}
+
+/// What only a server that marks whose change it was could tell: the rows are there, and others than they were.
+#[tokio::test]
+async fn s035_update_origin_differs_the_source_s_change_wins_and_is_no_conflict() {
+    on_both("differs", TABLES, async |mirror| {
+        mirror.start().await;
+        mirror.destination("UPDATE t SET v = 'here', w = 'here', u = u + 1000 WHERE id < 10").await;
+        // A row by itself, many at once, the same one twice, and one whose key changes.
+        mirror.source("UPDATE t SET v = 'there' WHERE id = 1").await;
+        mirror.source("BEGIN; UPDATE t SET v = 'first' WHERE id < 6; UPDATE t SET v = 'there' WHERE id < 6; COMMIT").await;
+        mirror.source("UPDATE t SET id = 106 WHERE id = 6; DELETE FROM t WHERE id = 7").await;
+        mirror.caught_up().await;
+        let rows = "SELECT string_agg(concat_ws(' ', id, u, v, w), ', ' ORDER BY id) FROM t WHERE id < 10 OR id > 100";
+        let won = "1 1 there w, 2 2 there w, 3 3 there w, 4 4 there w, 5 5 there w";
+        // What the source does not touch stays as it is here.
+        assert_eq!(mirror.here(rows).await, format!("{won}, 8 1008 here here, 9 1009 here here, 106 6 v w"));
+        mirror.source("UPDATE t SET v = 'again' WHERE id IN (8, 9)").await;
+        mirror.same().await;
+        mirror.stop().await;
+        let shown = mirror.program.run(&["mirror", "status", "m", "--json"]).await;
+        let conflicts = shown.events()[0]["counters"]["conflicts"].clone();
+        assert!(conflicts.as_object().unwrap().values().all(|count| *count == 0), "{}", shown.stdout);
     })
     .await;
 }
