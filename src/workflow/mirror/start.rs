@@ -6,7 +6,7 @@ use crate::engine::apply::checkpoint::{self, Checkpoint};
 use crate::engine::preflight::{self, check};
 use crate::engine::replicate::{given, publication};
 use crate::pg::name::for_people;
-use crate::pg::{QualifiedName, Sql, sqlstate};
+use crate::pg::{Oid, QualifiedName, Sql, sqlstate};
 use crate::progress::Warning;
 use crate::safety::is_loopback;
 use crate::workflow::party::{Destination, Source};
@@ -32,6 +32,7 @@ pub(super) async fn publish(request: &Request, context: &clone::Context, source:
     if request.publication.is_none() {
         create(request, context, &session).await?;
     }
+    tell_what_is_searched(request, context, &session).await?;
     session.close().await;
     Ok(())
 }
@@ -67,6 +68,28 @@ async fn tell_what_fires(
                 format!("triggers that are ENABLE ALWAYS or REPLICA fire on the destination too: {triggers}");
             context.reporter.warn(Warning::new("triggers_fire", message).about(&table));
         }
+    }
+    Ok(())
+}
+
+/// Names the tables of which every row that is updated or deleted has to be looked for among all rows.
+async fn tell_what_is_searched(
+    request: &Request,
+    context: &clone::Context,
+    session: &connect::Connection,
+) -> Result<()> {
+    // Where there is none the slot says so.
+    let Some(published) = given::published(session, &request.publication()).await? else { return Ok(()) };
+    let tables: Vec<Oid> = published.tables.iter().map(|table| table.member.oid).collect();
+    let query = Sql::fixed(include_str!("../../../sql/source/searched_whole.sql"));
+    for row in session.query(&query, &[&tables]).await? {
+        let read = || Ok((row.try_get("schema")?, row.try_get("name")?));
+        let (schema, name): (&str, &str) = read().map_err(|error| session.error(error))?;
+        let message = "nothing but all of its columns identifies its rows (REPLICA IDENTITY FULL), and no unique index finds them: \
+                       for each row that is updated or deleted the whole table is read, so to change all of n rows takes n times n. \
+                       Give it a primary key, or a unique index over columns that tell rows apart";
+        let warning = Warning::new("searched_whole", message).about(QualifiedName::new(schema, name));
+        context.reporter.warn(warning);
     }
     Ok(())
 }

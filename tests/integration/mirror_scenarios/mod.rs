@@ -21,6 +21,7 @@ mod s026_stats;
 mod s028_parts;
 mod s029_conflicts;
 mod s030_origin;
+mod s032_full;
 mod s033_owner;
 mod s035_conflicts;
 mod s036_sequences;
