@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::{Mirror, on_both, scenario};
-use crate::support::{Session, eventually};
+use crate::support::mirroring::{PUBLICATIONS, SLOTS};
+use crate::support::{Outcome, Session, eventually};
 
 /// Between two transactions of a load at least: one as fast as the server can is more than a mirror can follow
 /// where four of them share a small machine.
@@ -158,6 +159,33 @@ async fn s004_killed_while_a_table_is_copied_again_it_begins_with_that_anew() {
         })
         .await;
         mirror.same().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s004_sync_two_mirrors_of_one_source_know_nothing_of_each_other() {
+    scenario("two_of_one", TABLES, async |mirror| {
+        let other = mirror.to.server().absent_database("two_of_one");
+        let (from, to) = (mirror.from.url(), other.url());
+        let arguments = ["mirror", "--json", "--no-input", "--name", "other", "--from", &from, "--to", &to];
+        let mut second = mirror.program.start(&arguments);
+        second.event("that it streams", |line| line["data"]["phase"] == "streaming").await;
+        // One of them is stuck, the other goes on; dropped, it takes nothing away but its own.
+        other.execute("DELETE FROM t WHERE id = 7").await;
+        mirror.source("INSERT INTO other VALUES (1)").await;
+        mirror.source("UPDATE t SET v = 'both' WHERE id = 7").await;
+        let outcome = Outcome::of(second.finish().await).expect_code(1);
+        outcome.expect_error(&["mirror_conflict", "public.t", "id = 7"]);
+        assert_eq!(other.query_text("SELECT id FROM other").await, "1");
+        mirror.same().await;
+        mirror.program.run(&["mirror", "drop", "other"]).await.expect_code(0);
+        for left in [SLOTS, PUBLICATIONS] {
+            assert_eq!(mirror.from.query_text(left).await, "1", "{left}");
+        }
+        mirror.source("UPDATE t SET v = 'alone' WHERE id = 7").await;
+        mirror.same().await;
+        assert_eq!(other.query_text("SELECT count(*) FROM t WHERE v IN ('both', 'alone')").await, "0");
     })
     .await;
 }

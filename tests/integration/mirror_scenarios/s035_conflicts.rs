@@ -195,6 +195,31 @@ async fn s029_on_error_neither_neighbour_of_the_transaction_is_left_out() {
     tokio::join!(on(15), on(18));
 }
 
+/// Its commit is where it was committed, not where it was prepared.
+#[tokio::test]
+async fn s029_on_error_of_a_transaction_that_was_prepared() {
+    let on = async |major| {
+        let Some(mut mirror) = Mirror::prepare_alone(major, Settings::new(), "prepared", TABLES).await else {
+            return;
+        };
+        mirror.stream_with("stop").await;
+        mirror.destination("INSERT INTO t VALUES (100, 100, 'here', NULL)").await;
+        mirror.source("BEGIN; UPDATE t SET v = 'in it' WHERE id = 2; INSERT INTO t VALUES (100, 100, 'there', NULL); PREPARE TRANSACTION 'held'").await;
+        mirror.source("UPDATE t SET v = 'before' WHERE id = 1").await;
+        mirror.source("COMMIT PREPARED 'held'").await;
+        mirror.source("UPDATE t SET v = 'after' WHERE id = 3").await;
+        let lsn = mirror.conflict_at().await;
+        let rows = "SELECT string_agg(id || ' ' || v, ', ' ORDER BY id) FROM t WHERE v <> 'v'";
+        assert_eq!(mirror.here(rows).await, "1 before, 100 here");
+        mirror.skip(&lsn, 0).await;
+        mirror.start().await;
+        mirror.caught_up().await;
+        assert_eq!(mirror.here(rows).await, "1 before, 3 after, 100 here");
+        mirror.end().await;
+    };
+    tokio::join!(on(15), on(18));
+}
+
 #[tokio::test]
 async fn s004_resync_of_a_table_by_name_while_the_mirror_runs() {
     on_both("resync", TABLES, async |mirror| {

@@ -109,6 +109,26 @@ async fn s007_ddl_a_publication_that_is_gone() {
     .await;
 }
 
+/// From 18 on the server streams on without what the publication would give.
+#[tokio::test]
+async fn s007_ddl_a_publication_that_gets_another_name() {
+    scenario("renamed_publication", "CREATE TABLE t (id int PRIMARY KEY)", async |mirror| {
+        mirror.from.announce("does not exist");
+        mirror.source("INSERT INTO t VALUES (1)").await;
+        mirror.same().await;
+        let name = mirror.from.query_text("SELECT pubname FROM pg_publication").await;
+        mirror.source(&format!("ALTER PUBLICATION {name} RENAME TO renamed; INSERT INTO t VALUES (2)")).await;
+        let outcome = Outcome::of(mirror.running().finish().await).expect_code(4);
+        outcome.expect_error(&["resync_required", &name]);
+        // What happened meanwhile was not given out, and is not when the name is there again.
+        mirror.source(&format!("ALTER PUBLICATION renamed RENAME TO {name}; INSERT INTO t VALUES (3)")).await;
+        let outcome = Outcome::of(mirror.begin(&[]).finish().await).expect_code(4);
+        outcome.expect_error(&["resync_required", &name]);
+        assert_eq!(mirror.here("SELECT count(*) FROM t").await, "1");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn s036_sequences_follow_while_the_mirror_runs() {
     scenario("sequences_run", "CREATE SEQUENCE s", async |mirror| {
