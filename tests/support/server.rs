@@ -9,7 +9,7 @@ use std::process::Command;
 use super::database::{Database, Role, Session};
 use super::keeper::{Folder, Keeper, as_server_user, give_to_server_user, server_user};
 use super::log::{LINE_PREFIX, Log, Mark};
-use super::{installation, say};
+use super::{installation, missing, say};
 
 /// The superuser's password in private clusters. They trust loopback unless [`Settings::hba`] says otherwise.
 pub const PASSWORD: &str = "superuser-canary";
@@ -89,7 +89,7 @@ enum Place {
 
 const START: &str = r#"
 if [ -n "$COPY" ]; then
-    "$BIN/pg_basebackup" --dbname="$COPY" --pgdata=data --checkpoint=fast --no-sync $STANDBY
+    "$COPIER" --dbname="$COPY" --pgdata=data --checkpoint=fast --no-sync $STANDBY
 else
     "$BIN/initdb" --pgdata=data --username=postgres --pwfile=password --auth=trust --encoding=UTF8 \
         --locale=C.UTF-8 --lc-messages=C --no-sync --no-instructions $INITDB
@@ -120,15 +120,20 @@ const COMMON: &[(&str, &str)] = &[
 ];
 
 impl Server {
-    /// Starts a private cluster of its own for one test, or `None` where that version is not installed.
+    /// Starts a private cluster of its own for one test, or `None` where that version is not installed, or nothing that
+    /// copies a server.
     /// It is stopped and removed when dropped, or when this process ends in any way.
     pub fn with(major: u16, settings: Settings) -> Option<Self> {
         let bin = installation::server(major)?;
+        let copier = match &settings.copied {
+            Some(_) => Some(copier(&bin).or_else(|| missing("pg_basebackup", "scripts/setup tests"))?),
+            None => None,
+        };
         // Another process may take the free port before our server does; then the next one.
         let mut attempts = 5;
         loop {
             attempts -= 1;
-            match start(&bin, &settings) {
+            match start(&bin, copier.as_deref(), &settings) {
                 Ok((keeper, bin, port)) => {
                     let place = Place::Private { keeper, bin, port };
                     let server = Self { major, place };
@@ -322,9 +327,17 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn start(bin: &Path, settings: &Settings) -> Result<(Keeper, PathBuf, u16), String> {
+/// The program that copies a running server: its own, or a newer one, which copies older ones too.
+fn copier(bin: &Path) -> Option<PathBuf> {
+    let own = Some(bin.join("pg_basebackup")).filter(|path| path.is_file());
+    own.or_else(|| installation::client("pg_basebackup", 18))
+}
+
+fn start(bin: &Path, copier: Option<&Path>, settings: &Settings) -> Result<(Keeper, PathBuf, u16), String> {
     let folder = Folder::create();
-    let bin = within_reach(bin, &folder);
+    let bin = within_reach(bin, &folder, "postgresql");
+    let copier =
+        copier.map(|copier| within_reach(copier.parent().unwrap(), &folder, "clients").join("pg_basebackup"));
     let port = free_port();
     let sockets = folder.path().to_str().unwrap().to_owned();
     let mut lines = String::new();
@@ -348,6 +361,7 @@ fn start(bin: &Path, settings: &Settings) -> Result<(Keeper, PathBuf, u16), Stri
     let copy = settings.copied.as_ref();
     let variables = [
         ("BIN", bin.as_os_str()),
+        ("COPIER", copier.as_ref().map_or(OsStr::new(""), |copier| copier.as_os_str())),
         ("INITDB", OsStr::new(&initdb)),
         ("COPY", OsStr::new(copy.map_or("", |copy| &copy.from))),
         (
@@ -361,12 +375,12 @@ fn start(bin: &Path, settings: &Settings) -> Result<(Keeper, PathBuf, u16), Stri
 
 /// The programs at a place that the server's user may enter: below a closed home directory they are linked (or, on
 /// another file system, copied) into the cluster's own folder.
-fn within_reach(bin: &Path, folder: &Folder) -> PathBuf {
+fn within_reach(bin: &Path, folder: &Folder, name: &str) -> PathBuf {
     if server_user().is_none() || installation::open_to_everyone(bin) {
         return bin.to_owned();
     }
     let installation = bin.parent().unwrap();
-    let copy = folder.path().join("postgresql");
+    let copy = folder.path().join(name);
     let try_copy = |option: &str| {
         let mut command = Command::new("cp");
         command.args(["-a", option]).arg(installation).arg(&copy);

@@ -3,6 +3,7 @@
 //! A name says where the scenario is from: `s010_..` is `src/test/subscription/t/010_truncate.pl`, `r019_..` is
 //! `src/test/recovery/t/019_replslot_limit.pl`, `decoding_..` is a data set of `contrib/test_decoding`.
 
+mod r010_failover;
 mod r019_lost_slots;
 mod related;
 mod s001_changes;
