@@ -26,6 +26,8 @@ use crate::sql;
 pub struct Joiner {
     session: Session,
     mirror: String,
+    /// Others read the tables meanwhile.
+    gently: bool,
 }
 
 /// Rows on their way in.
@@ -39,7 +41,12 @@ impl Joiner {
         let session = Session::new(connection, OnConflict::Stop, types, Pairing::described(&[])).await?;
         session.execute("BEGIN; SET CONSTRAINTS ALL DEFERRED").await?;
         membership::joins(session.client(), &mirror).await?;
-        Ok(Self { session, mirror })
+        Ok(Self { session, mirror, gently: false })
+    }
+
+    /// Whether others are to be able to read the tables meanwhile: then no table is emptied by TRUNCATE.
+    pub fn gently(&mut self, gently: bool) {
+        self.gently = gently;
     }
 
     /// Whose the table of the destination is that a table's copy would go into.
@@ -85,7 +92,8 @@ impl Joiner {
         Ok(taken.map(|here| here.name.clone()).collect())
     }
 
-    /// Removes the old rows of the tables: by TRUNCATE, but where a foreign key points at one of them, by DELETE.
+    /// Removes the old rows of the tables: by TRUNCATE, but where a foreign key points at one of them, or others are to
+    /// read it meanwhile, by DELETE.
     pub async fn empty(&self, tables: &[&QualifiedName]) -> Result<()> {
         let failed = |source| Error::Destination { doing: "removing the old rows", source };
         let client = self.session.client();
@@ -98,7 +106,7 @@ impl Joiner {
             };
             // Tables that inherit from it have rows of their own.
             let only = Sql::fixed(if here.partitioned { "" } else { "ONLY " });
-            let remove = match row.try_get(0).map_err(failed)? {
+            let remove = match self.gently || row.try_get(0).map_err(failed)? {
                 true => sql!("DELETE FROM {o}{t}", o = only, t = **table),
                 false => sql!("TRUNCATE {o}{t}", o = only, t = **table),
             };

@@ -26,6 +26,7 @@ mod rows;
 mod session;
 pub mod shape;
 pub mod skips;
+pub mod standoff;
 mod statement;
 mod statements;
 mod step;

@@ -206,6 +206,7 @@ async fn once(with: &With<'_>, binary: bool, made: &[Oid]) -> Result<()> {
     tasks.spawn("feed", async move {
         let fed = feed.run(feed::Destination { work, written }, &stop).await;
         reading_stops.cancel();
+        stop.cancel();
         fed
     });
     let over = CancellationToken::new();
@@ -217,7 +218,8 @@ async fn once(with: &With<'_>, binary: bool, made: &[Oid]) -> Result<()> {
     let joining = async {
         let (asks, reporter, making) = (asks.clone(), &context.reporter, Making::default());
         let join = Join { request, source, destination, types, asks, reporter, making };
-        let joined = join.follow(joins, &over).await;
+        // Before the others: what is written may wait for what is copied.
+        let joined = join.follow(joins, &stopping).await;
         if joined.is_err() {
             stopping.cancel();
         }

@@ -5,24 +5,29 @@
 //! stands aside ─▶ temporary slot (snapshot, position) ─▶ old rows go, copy ─▶ changes since ─▶ rest settles ─▶ the last of them ─▶ follows
 //! ```
 
+mod kept;
+mod standoff;
+mod turns;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use tokio::sync::{mpsc, oneshot};
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
 use super::Request;
 use super::feed::Ask;
-use super::newcomers::kept;
+use super::newcomers;
 use super::snapshot::{self, Making, Snapshot};
+use crate::change::aside;
 use crate::change::given::{Entry, Given};
 use crate::change::members::Member;
-use crate::change::{Change, aside};
 use crate::connect::{self, Settings};
 use crate::engine::apply::membership::{self, Place};
+use crate::engine::apply::standoff::Standoff;
 use crate::engine::apply::types::Types;
 use crate::engine::apply::{self, joiner::Joiner};
 use crate::engine::replicate::{columns as numbers, publication};
@@ -31,15 +36,11 @@ use crate::progress::{Reporter, Update, Warning};
 use crate::sql;
 use crate::workflow::party::{Destination, Source};
 use crate::workflow::{Error, Result};
-
-/// Changes that are written at once.
-const CHANGES: usize = 5_000;
+use kept::Kept;
+use turns::{Turn, Turns};
 
 /// Bytes of rows that are sent on at once.
 const PACK_BYTES: usize = 64 * 1024;
-
-/// Before a copy that has to be begun anew is.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// What brings tables in.
 pub(super) struct Join<'a> {
@@ -53,27 +54,47 @@ pub(super) struct Join<'a> {
     pub(super) making: Making,
 }
 
+/// What came of a turn.
+enum Came {
+    In,
+    /// Not now.
+    Not {
+        gently: bool,
+    },
+}
+
 impl Join<'_> {
-    /// Brings tables in until `over`. Those that come while others are copied wait for their turn.
+    /// Brings tables in until the session ends: what it writes may wait for us. Those that come while others are copied wait for
+    /// their turn.
     pub(super) async fn follow(
         self,
         mut left: mpsc::UnboundedReceiver<Vec<Member>>,
-        over: &CancellationToken,
+        ends: &CancellationToken,
     ) -> Result<()> {
         let bringing = async {
-            while let Some(mut members) = left.recv().await {
-                while let Ok(more) = left.try_recv() {
-                    members.extend(more);
-                }
-                if !members.is_empty() {
-                    self.bring(members).await?;
+            let mut turns = Turns::default();
+            loop {
+                let due = async {
+                    match turns.due() {
+                        Some(due) => tokio::time::sleep_until(due.into()).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    biased;
+                    more = left.recv() => match more {
+                        Some(members) => turns.add(members, Instant::now()),
+                        None => return Ok(()),
+                    },
+                    () = due => if let Some(turn) = turns.take() {
+                        self.bring(turn, &mut turns).await?;
+                    },
                 }
             }
-            Ok(())
         };
         tokio::select! {
             biased;
-            () = over.cancelled() => {
+            () = ends.cancelled() => {
                 self.making.give_up().await;
                 Ok(())
             }
@@ -84,25 +105,27 @@ impl Join<'_> {
         }
     }
 
-    /// Brings them in, as of another moment where one of them got another name while it was copied.
-    async fn bring(&self, members: Vec<Member>) -> Result<()> {
-        loop {
-            match self.run(members.clone()).await {
-                Err(Error::Apply(apply::Error::Misnamed { table, .. })) => {
-                    tracing::info!(%table, "got another name while it was copied: it is copied anew");
-                    // Others do not wait for it meanwhile.
-                    self.ask(Ask::Joined(Vec::new())).await?;
-                    tokio::time::sleep(PAUSE).await;
-                }
-                done => return done,
+    /// Brings them in, or has them try again later.
+    async fn bring(&self, turn: Turn, turns: &mut Turns) -> Result<()> {
+        let came = match Box::pin(self.run(&turn)).await {
+            Err(Error::Apply(apply::Error::Misnamed { table, .. })) => {
+                tracing::info!(%table, "got another name while it was copied: it is copied anew");
+                Came::Not { gently: false }
             }
+            came => came?,
+        };
+        if let Came::Not { gently } = came {
+            // Others do not wait for it meanwhile.
+            self.ask(Ask::Joined(Vec::new())).await?;
+            turns.again(turn, gently, Instant::now());
         }
+        Ok(())
     }
 
-    async fn run(&self, members: Vec<Member>) -> Result<()> {
-        let mut members = self.those_that_can_come(members).await?;
+    async fn run(&self, turn: &Turn) -> Result<Came> {
+        let mut members = self.those_that_can_come(turn.members.clone()).await?;
         if members.is_empty() {
-            return Ok(());
+            return Ok(Came::In);
         }
         let taking = snapshot::take(self.request, self.source, self.reporter, &self.making, &members);
         let mut source = Box::pin(taking).await?;
@@ -111,6 +134,7 @@ impl Join<'_> {
             self.gone(session.client(), gone).await?;
         }
         let mut joiner = Joiner::new(session, self.request.name.clone(), Arc::clone(&self.types)).await?;
+        joiner.gently(turn.gently);
         let mut absent = Vec::new();
         for member in source.tables.values().map(|table| table.member.clone()).collect::<Vec<_>>() {
             let comes = match joiner.place(&member).await? {
@@ -130,7 +154,7 @@ impl Join<'_> {
             self.ask(Ask::Absent(absent)).await?;
         }
         if members.is_empty() {
-            return Ok(());
+            return Ok(Came::In);
         }
         let named: Vec<Member> = source.tables.values().map(|table| table.member.clone()).collect();
         // They are locked: what is there now is what the snapshot has.
@@ -150,34 +174,76 @@ impl Join<'_> {
             columns.insert(member.oid, joiner.columns(&member.name, member.oid, given).await?);
         }
         joiner.takes(&named);
-        joiner.empty(&named.iter().map(|member| &member.name).collect::<Vec<_>>()).await?;
-        while source.is_locked() {
-            self.copy(&mut source, &joiner, &columns).await?;
-            source.let_go().await?;
-        }
-        let Snapshot { session, position, tables, .. } = source;
-        session.close().await;
-        let mut kept = Kept { join: self, members: &members, from: position, at: 0, bytes: Bytes::new() };
-        kept.catch_up(&mut joiner).await?;
-        let (reply, settled) = oneshot::channel();
-        self.ask(Ask::Settle { reach: position, reply }).await?;
-        settled.await.map_err(|_| over())?;
-        // Nothing is added any more.
-        kept.write(&mut joiner).await?;
+        let (position, tables) = tokio::select! {
+            biased;
+            standoff = standoff::watch(self.destination, &self.request.name) => {
+                self.stands_in_the_way(turn, &standoff);
+                return Ok(Came::Not { gently: true });
+            }
+            filled = self.fill(source, &mut joiner, &members, &columns) => filled?,
+        };
         let as_given = |table: &Given| (table.member.clone(), table.entry.clone());
         let given: Vec<(Member, Entry)> = tables.values().map(as_given).collect();
         joiner.finish(&given, &there).await?;
         for member in named {
             tracing::info!(table = %member.name, %position, "copied, and follows");
         }
-        self.ask(Ask::Joined(members)).await
+        self.ask(Ask::Joined(members)).await?;
+        Ok(Came::In)
+    }
+
+    /// Writes the copy and what came since. When this returns the rest of the mirror rests, and nothing more is to be written.
+    async fn fill(
+        &self,
+        mut source: Snapshot,
+        joiner: &mut Joiner,
+        members: &[Member],
+        columns: &BTreeMap<Oid, Vec<Ident>>,
+    ) -> Result<(Lsn, BTreeMap<Oid, Given>)> {
+        joiner.empty(&source.tables.values().map(|table| &table.member.name).collect::<Vec<_>>()).await?;
+        while source.is_locked() {
+            self.copy(&mut source, joiner, columns).await?;
+            source.let_go().await?;
+        }
+        let Snapshot { session, position, tables, .. } = source;
+        session.close().await;
+        let mut kept = Kept::new(self, members, position);
+        kept.catch_up(joiner).await?;
+        let (reply, settled) = oneshot::channel();
+        self.ask(Ask::Settle { reach: position, reply }).await?;
+        settled.await.map_err(|_| over())?;
+        // Nothing is added any more.
+        kept.write(joiner).await?;
+        Ok((position, tables))
+    }
+
+    /// What the mirror writes waits for a lock that the copy has, and the copy will wait for what it writes.
+    fn stands_in_the_way(&self, turn: &Turn, standoff: &Standoff) {
+        let names: Vec<String> = turn.members.iter().map(|member| member.name.to_string()).collect();
+        let names = names.join(", ");
+        let again = match turn.gently {
+            false => {
+                "it is begun anew, with the old rows removed by DELETE: others can read the table meanwhile"
+            }
+            true => {
+                "it is begun anew later. A trigger of the destination that writes what is copied keeps it out: disable that"
+            }
+        };
+        let message = format!("the copy of {names} was given up: {standoff}. So {again}");
+        match turn.tries < 2 {
+            true => self.reporter.warn(Warning::new("mirror_copies_later", message)),
+            false => tracing::warn!("{message}"),
+        }
     }
 
     /// Those that the publication gives out and that have a place here. Of the others, no slot is made for whose sake, who looks
     /// for new tables says why, and finds them when that is otherwise.
     async fn those_that_can_come(&self, members: Vec<Member>) -> Result<Vec<Member>> {
         let there = connect::source(&self.source.party.options, &Settings::default()).await?;
-        let given = kept(self.request, &there).await?.map(|published| published.tables).unwrap_or_default();
+        let given = newcomers::kept(self.request, &there)
+            .await?
+            .map(|published| published.tables)
+            .unwrap_or_default();
         let here = self.destination.connect(self.destination.grant.database()).await?;
         let asked: Vec<Oid> = members.iter().map(|member| member.oid).collect();
         let (mut come, mut absent) = (Vec::new(), Vec::new());
@@ -249,76 +315,6 @@ impl Join<'_> {
         let rows = rows.finish().await?;
         self.reporter.report(Update::TableFinished { table: name, rows, bytes });
         Ok(())
-    }
-}
-
-/// What was kept of the changes, as far as it was written.
-struct Kept<'a> {
-    join: &'a Join<'a>,
-    members: &'a [Member],
-    /// What is before it is in the copy.
-    from: Lsn,
-    at: u64,
-    /// Read, and not all of a record.
-    bytes: Bytes,
-}
-
-impl Kept<'_> {
-    /// Writes what is kept, as long as that becomes less: the rest of the mirror waits for the last of it.
-    async fn catch_up(&mut self, joiner: &mut Joiner) -> Result<()> {
-        let mut before = u64::MAX;
-        loop {
-            let written = self.write(joiner).await?;
-            if written == 0 || written > before / 2 {
-                return Ok(());
-            }
-            before = written;
-        }
-    }
-
-    /// Writes what is kept when this begins; how many bytes that were.
-    async fn write(&mut self, joiner: &mut Joiner) -> Result<u64> {
-        let began = self.at;
-        let mut until = None;
-        loop {
-            let (reply, read) = oneshot::channel();
-            self.join.ask(Ask::Read { at: self.at, reply }).await?;
-            let kept = read.await.map_err(|_| over())?;
-            let until = *until.get_or_insert(kept.end);
-            self.at += kept.bytes.len() as u64;
-            self.bytes = match self.bytes.is_empty() {
-                true => kept.bytes,
-                false => [&self.bytes[..], &kept.bytes[..]].concat().into(),
-            };
-            let mut changes = Vec::new();
-            let mut last = self.from;
-            while let Some((commit_lsn, change)) = kept.tables.read(&mut self.bytes)? {
-                // A commit that begins before the position ends before it too: it is in the copy.
-                if commit_lsn >= self.from {
-                    changes.extend(of(change, self.members));
-                    last = commit_lsn;
-                }
-                if changes.len() >= CHANGES {
-                    joiner.changes(std::mem::take(&mut changes), last).await?;
-                }
-            }
-            joiner.changes(changes, last).await?;
-            if self.at >= until {
-                return Ok(self.at - began);
-            }
-        }
-    }
-}
-
-/// What a change does to tables that are brought in now: others may stand aside beside them.
-fn of(change: Change, members: &[Member]) -> Option<Change> {
-    let is_ours = |oid: Oid| members.iter().any(|member| member.oid == oid);
-    match change {
-        Change::Truncate { mut relations, cascade, restart_identity } => {
-            relations.retain(|relation| is_ours(relation.id));
-            (!relations.is_empty()).then_some(Change::Truncate { relations, cascade, restart_identity })
-        }
-        change => change.relations().iter().all(|relation| is_ours(relation.id)).then_some(change),
     }
 }
 
