@@ -1,6 +1,6 @@
 //! What every command is given: the settings, the global options, the token of Ctrl-C, and the way to the job store.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
@@ -17,9 +17,15 @@ pub(super) struct Context {
     pub(super) globals: Globals,
     /// Cancelled by the first Ctrl-C or termination signal: the command cleans up and ends.
     pub(super) stop: CancellationToken,
+    /// Opened when it is first asked for.
+    opened: OnceLock<Arc<Sqlite>>,
 }
 
 impl Context {
+    pub(super) fn new(config: Config, globals: Globals, stop: CancellationToken) -> Self {
+        Self { config, globals, stop, opened: OnceLock::new() }
+    }
+
     /// Does work that leaves nothing to clean up, until Ctrl-C: then there is no result.
     pub(super) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
@@ -29,12 +35,16 @@ impl Context {
         }
     }
 
-    /// Opens the job store, making `data_dir` where it is missing. Jobs whose process is gone are over from then on.
+    /// The job store, the same one every time; made where it is missing, with `data_dir`. Jobs whose process is gone by now are
+    /// over.
     pub(super) fn store(&self) -> Result<Arc<Sqlite>, Box<dyn Classify + Send + Sync>> {
+        if let Some(store) = self.opened.get() {
+            return Ok(Arc::clone(store));
+        }
         make_data_dir(&self.config.data_dir)?;
         let store = Sqlite::open(&self.config.data_dir)?;
         settle(&store, &store)?;
-        Ok(Arc::new(store))
+        Ok(Arc::clone(self.opened.get_or_init(|| Arc::new(store))))
     }
 
     /// The variables that connection strings may leave things to (`PG*`), those of `.env` included.

@@ -66,7 +66,7 @@ fn start(globals: Globals, command: Command) -> Outcome {
         .build()
         .map_err(|source| NoStart { doing: "start the runtime", source })?;
     let stop = CancellationToken::new();
-    let context = Context { config, globals, stop: stop.clone() };
+    let context = Context::new(config, globals, stop.clone());
     let outcome = runtime.block_on(async {
         let signals = signals::Signals::watch();
         tokio::select! {

@@ -104,12 +104,19 @@ pub(super) fn now_ms() -> i64 {
 
 /// SQLite makes its files with the process's mask, and its side files with the mode of the main one: so the main
 /// file is made first, by us.
+///
+/// One that is there is never opened here: to close any descriptor of a file lets go of every lock that this process has on it
+/// (POSIX, `fcntl`), and SQLite knows nothing of that. Another process would then take itself for the last one and remove the
+/// log under us (sqlite.org, "How To Corrupt An SQLite Database File").
 fn make_private(path: &Path) -> std::io::Result<()> {
-    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
-    let mut permissions = file.metadata()?.permissions();
+    match OpenOptions::new().create_new(true).write(true).mode(0o600).open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        made => return made.map(drop),
+    }
+    let mut permissions = path.metadata()?.permissions();
     if permissions.mode() & 0o077 != 0 {
         permissions.set_mode(0o600);
-        file.set_permissions(permissions)?;
+        std::fs::set_permissions(path, permissions)?;
     }
     Ok(())
 }

@@ -90,6 +90,7 @@ mod schema_clones;
 mod schema_kinds;
 mod schema_objects;
 mod schema_tables;
+mod store_shared;
 mod undo;
 mod verify;
 mod verify_held;
