@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use super::super::Outcome;
 use super::super::context::Context;
 use super::super::{parties, print};
@@ -62,7 +64,7 @@ pub(super) async fn pause(context: &Context, name: &str) -> Outcome {
     }
 }
 
-/// Lets it go on: the process that runs it, or this one.
+/// Lets it go on: the process that runs it, or this one. One that is about to end is waited for.
 pub(super) async fn resume(context: &Context, name: &str) -> Outcome {
     let store = context.store()?;
     store.wish(name, Wanted::Run)?;
@@ -71,7 +73,7 @@ pub(super) async fn resume(context: &Context, name: &str) -> Outcome {
         if !store.is_held(&record.job)? {
             return start::run(context, start::Options::of(&record)?).await;
         }
-        if record.phase != MirrorPhase::Paused {
+        if record.phase != MirrorPhase::Paused && !record.standing.ends {
             return said(context, &store, record, "goes on");
         }
         if context.unless_stopped(tokio::time::sleep(LOOK)).await.is_none() {
@@ -86,7 +88,12 @@ pub(super) async fn resync(context: &Context, name: &str, tables: &[String]) -> 
     let Some((marked, runs)) = mark(context, name, what).await? else { return Ok(Exit::Interrupted) };
     let (when, names) = (if runs { "" } else { " when it runs" }, marked.iter().map(ToString::to_string));
     let names: Vec<String> = names.collect();
-    print(&format!("mirror {} copies again{when}: {}\n", for_people(name), names.join(", ")))
+    print(&match context.globals.json {
+        true => {
+            format!("{}\n", json!({"type": "mirror_resync", "name": name, "tables": names, "runs": runs}))
+        }
+        false => format!("mirror {} copies again{when}: {}\n", for_people(name), names.join(", ")),
+    })
 }
 
 /// Leaves a transaction out, for good.
@@ -100,7 +107,12 @@ pub(super) async fn skip(context: &Context, name: &str, lsn: Lsn) -> Outcome {
         return Ok(Exit::Interrupted);
     };
     let when = if runs { "" } else { ": resume it" };
-    print(&format!("mirror {} leaves out the transaction at {lsn}, and no other{when}\n", for_people(name)))
+    print(&match context.globals.json {
+        true => format!("{}\n", json!({"type": "mirror_skip", "name": name, "lsn": lsn, "runs": runs})),
+        false => {
+            format!("mirror {} leaves out the transaction at {lsn}, and no other{when}\n", for_people(name))
+        }
+    })
 }
 
 /// Marks something on the destination while the mirror stands still; and whether a process runs it. `None`: interrupted.

@@ -5,6 +5,7 @@ mod show;
 pub(super) mod start;
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use super::context::Context;
 use super::{Outcome, parties, print};
@@ -103,9 +104,13 @@ async fn drop_mirror(context: &Context, name: String, from: Option<String>, to: 
         name,
         record,
         installation: store.installation().to_owned(),
+        spill: context.config.data_dir.join("spill"),
     };
     let (destinations, sources) = (&context.config.destinations, parties::sources(context));
     mirror::drop::run(&request, store.as_ref(), store.as_ref(), destinations, &sources, &context.stop)
         .await?;
-    print(&format!("mirror {} is dropped\n", for_people(&request.name)))
+    print(&match context.globals.json {
+        true => format!("{}\n", json!({"type": "mirror_dropped", "name": request.name})),
+        false => format!("mirror {} is dropped\n", for_people(&request.name)),
+    })
 }

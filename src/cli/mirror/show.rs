@@ -7,6 +7,7 @@ use super::super::output::human;
 use super::super::table::{aligned, moment, page};
 use super::super::{Outcome, parties, print};
 use super::ask::find;
+use crate::engine::apply::Conflicts;
 use crate::engine::stage::registry::Registry;
 use crate::failure::{Classify, Exit, chain};
 use crate::job::Store;
@@ -109,7 +110,7 @@ fn value(shown: &Shown) -> Value {
         "own_publication": of.own_publication, "wal_budget_bytes": of.wal_budget, "begun": standing.begun,
         "lag": standing.lag, "wal": standing.wal, "source_lsn": standing.source_lsn,
         "applied_lsn": standing.applied_lsn, "confirmed_lsn": standing.confirmed_lsn,
-        "counters": standing.counters, "waits": standing.waits, "error": standing.error,
+        "counters": standing.counters, "waits": standing.waits, "ends": standing.ends && shown.runs, "error": standing.error,
         "created": timestamp(*created_ms), "changed": timestamp(*changed_ms),
     })
 }
@@ -137,6 +138,7 @@ fn lines(shown: &Shown) -> Vec<(&'static str, String)> {
     let Record { name, job, wanted, phase, of, standing, created_ms, changed_ms } = &shown.record;
     let position = |lsn: Option<Lsn>| lsn.map_or_else(nothing, |lsn| lsn.to_string());
     let phase = match (shown.runs, wanted) {
+        (true, _) if standing.ends => format!("{}, ending", phase.name()),
         (true, Wanted::Pause) if *phase != MirrorPhase::Paused => format!("{}, pausing", phase.name()),
         (true, _) => phase.name().to_owned(),
         (false, _) => format!("{}; no process runs it", phase.name()),
@@ -157,7 +159,7 @@ fn lines(shown: &Shown) -> Vec<(&'static str, String)> {
     if let Some(wal) = &standing.wal {
         let safe =
             wal.safe_bytes.map(|bytes| format!(", {} left", human::bytes(u64::try_from(bytes).unwrap_or(0))));
-        let (kept, budget) = (human::bytes(wal.retained_bytes), human::bytes(of.wal_budget));
+        let (kept, budget) = (human::bytes(wal.retained_bytes), budget(of.wal_budget));
         let reason = wal.reason.as_ref().map(|reason| format!(": {}", human::safe(reason)));
         let (reason, safe) = (reason.unwrap_or_default(), safe.unwrap_or_default());
         lines.push(("keeps", format!("{kept} of log ({}{reason}{safe}), budget {budget}", wal.status)));
@@ -165,10 +167,10 @@ fn lines(shown: &Shown) -> Vec<(&'static str, String)> {
     lines.push((
         "done",
         format!(
-            "{} transactions, {} rows, {} conflicts; {} reconnects, {} errors",
+            "{} transactions, {} rows, {}; {} reconnects, {} errors",
             human::count(counters.transactions),
             human::count(counters.rows),
-            human::count(counters.conflicts.total()),
+            conflicts(counters.conflicts),
             human::count(counters.reconnects),
             human::count(counters.errors)
         ),
@@ -184,6 +186,33 @@ fn lines(shown: &Shown) -> Vec<(&'static str, String)> {
 
 fn behind(lag: Option<Lag>) -> String {
     lag.map_or_else(nothing, human::lag)
+}
+
+/// How many, and of which kinds.
+fn conflicts(of: Conflicts) -> String {
+    let kinds = [
+        ("insert_exists", of.insert_exists),
+        ("update_exists", of.update_exists),
+        ("update_missing", of.update_missing),
+        ("delete_missing", of.delete_missing),
+    ];
+    let some = kinds.iter().filter(|(_, count)| *count > 0);
+    let kinds: Vec<String> = some.map(|(kind, times)| format!("{kind} {}", human::count(*times))).collect();
+    let total = human::count(of.total());
+    if kinds.is_empty() {
+        format!("{total} conflicts")
+    } else {
+        format!("{total} conflicts ({})", kinds.join(", "))
+    }
+}
+
+/// As it was asked for: PostgreSQL's units are powers of 1024.
+fn budget(bytes: u64) -> String {
+    match bytes {
+        gigabytes if gigabytes.is_multiple_of(1 << 30) => format!("{}GB", gigabytes >> 30),
+        megabytes if megabytes.is_multiple_of(1 << 20) => format!("{}MB", megabytes >> 20),
+        bytes => format!("{}kB", bytes >> 10),
+    }
 }
 
 fn nothing() -> String {

@@ -33,21 +33,20 @@ pub(super) struct Options {
     /// Log that the mirror may keep on the source while it does not get on: 512MB, 8GB [default: 8GB]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     wal_budget: Option<u64>,
-    /// What to do where the destination contradicts a change: a row is there already, or is missing
-    #[arg(long, value_enum, default_value = "stop")]
+    /// What to do where the destination contradicts a change: a row is there already, or is missing [default: as before, or stop]
+    #[arg(long, value_enum)]
     #[serde(default)]
-    on_conflict: OnConflict,
+    on_conflict: Option<OnConflict>,
     #[command(flatten)]
     #[serde(flatten)]
     clone: clone::Arguments,
 }
 
 /// The words of `--on-conflict`.
-#[derive(Clone, Copy, Debug, Default, ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum OnConflict {
     /// Stop before the transaction, naming the row
-    #[default]
     Stop,
     /// Leave the change out, and count it
     Skip,
@@ -101,10 +100,11 @@ pub(in crate::cli) fn request(
         publication: arguments.publication.as_deref().map(Ident::new),
         accept_unbounded_wal: arguments.accept_unbounded_wal,
         wal_budget: arguments.wal_budget,
-        on_conflict: arguments.on_conflict.into(),
+        on_conflict: arguments.on_conflict.map(Into::into),
         installation: context.store()?.installation().to_owned(),
         spill: context.config.data_dir.join("spill"),
         options: record.of.options.clone(),
+        slot: Some(Ident::new(&record.of.slot)),
     })
 }
 
@@ -132,10 +132,11 @@ pub(super) async fn run(context: &Context, arguments: Options) -> Outcome {
         publication: arguments.publication.as_deref().map(Ident::new),
         accept_unbounded_wal: arguments.accept_unbounded_wal || accepted,
         wal_budget: arguments.wal_budget,
-        on_conflict: arguments.on_conflict.into(),
+        on_conflict: arguments.on_conflict.map(Into::into),
         installation: store.installation().to_owned(),
         spill: context.config.data_dir.join("spill"),
         options: serde_json::to_value(&arguments).unwrap_or_default(),
+        slot: None,
     };
     let watched = Watched::start(context, record, store.clone(), arguments.clone.terminate_sessions)?;
     let run = mirror::Context { run: watched.context(context), records: store };

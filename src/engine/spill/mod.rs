@@ -85,6 +85,12 @@ impl Spill {
         Ok(Self { folder, lengths: HashMap::new() })
     }
 
+    /// Removes what sessions have left in this folder and in those that lie in it; the folders too, where nothing else is there.
+    /// That there is no such folder is no error.
+    pub async fn remove_all(folder: PathBuf) -> Result<(), Error> {
+        blocking(move || remove_all(&folder)).await
+    }
+
     /// Adds bytes to the end of a transaction's file.
     pub async fn append(&mut self, xid: Xid, bytes: Vec<Bytes>) -> Result<(), Error> {
         let path = self.path(xid);
@@ -164,6 +170,11 @@ fn prepare(folder: &Path) -> Result<(), Error> {
     // It may be there from before with another mode.
     let private = made.and_then(|()| std::fs::set_permissions(folder, PermissionsExt::from_mode(0o700)));
     private.map_err(|source| Error::new("make private", folder, source))?;
+    empty(folder)
+}
+
+/// Removes our files.
+fn empty(folder: &Path) -> Result<(), Error> {
     let entries = std::fs::read_dir(folder).map_err(|source| Error::new("list", folder, source))?;
     for entry in entries {
         let path = entry.map_err(|source| Error::new("list", folder, source))?.path();
@@ -172,6 +183,27 @@ fn prepare(folder: &Path) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+fn remove_all(folder: &Path) -> Result<(), Error> {
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    empty(folder)?;
+    let failed = |source| Error::new("list", folder, source);
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        // A link is somebody else's.
+        if path.is_dir() && !path.is_symlink() {
+            remove_all(&path)?;
+        }
+    }
+    match std::fs::remove_dir(folder) {
+        Err(source) if source.kind() != io::ErrorKind::DirectoryNotEmpty => {
+            Err(Error::new("remove", folder, source))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Files block: that is kept off the threads that serve connections. The work goes on to its end even if nobody waits.

@@ -68,6 +68,8 @@ pub(super) async fn claim(
 ) -> Result<Claimed> {
     loop {
         let known = alone(request, context).await?;
+        let slot = known.as_ref().map(|record| Ident::new(&record.of.slot));
+        let request = &Request { slot: slot.or_else(|| request.slot.clone()), ..request.clone() };
         let looking = async {
             let destination = super::follower(request, &context.run, source).await?;
             let checkpoint = start::checkpoint(request, &destination).await?;
@@ -88,7 +90,7 @@ pub(super) async fn claim(
         if entry == Entry::Lost {
             return Err(Error::NoCheckpoint { name: request.name.clone() }.into());
         }
-        let record = renewed(request, known.as_ref(), of, entry);
+        let record = renewed(request, known.as_ref(), of, entry)?;
         let before = known.as_ref().map(|record| &record.job);
         if !context.records.claim(&record, before)? {
             continue;
@@ -134,8 +136,7 @@ pub(super) async fn alone(request: &Request, context: &Context) -> Result<Option
 /// goes now. One that was only stopped is followed again, and gives the log free by that.
 async fn in_budget(record: &Record, context: &Context, source: &Source) -> Result<()> {
     overview::not_given_up(record)?;
-    let stood = matches!(record.phase, MirrorPhase::Error | MirrorPhase::Paused);
-    if stood || record.wanted == Wanted::Pause {
+    if overview::stood_still(record) {
         let (records, registry) = (context.records.as_ref(), context.run.registry.as_ref());
         let looked = overview::look(record.clone(), &source.party, records, registry).await?;
         overview::not_given_up(&looked)?;
@@ -144,21 +145,21 @@ async fn in_budget(record: &Record, context: &Context, source: &Source) -> Resul
 }
 
 /// The record as this run begins it.
-fn renewed(request: &Request, known: Option<&Record>, of: Definition, entry: Entry) -> Record {
+fn renewed(request: &Request, known: Option<&Record>, of: Definition, entry: Entry) -> Result<Record> {
     let follows = entry == Entry::Follow;
     // A start wants it to run, and what was said to this job since holds.
     let said = known.filter(|record| record.job == request.clone.job);
     let counters = known.map_or(Counters::default(), |record| record.standing.counters);
     let standing = match known {
         Some(record) if follows => {
-            Standing { begun: true, error: None, waits: None, ..record.standing.clone() }
+            Standing { begun: true, error: None, waits: None, ends: false, ..record.standing.clone() }
         }
         _ => Standing { begun: follows, counters, ..Standing::default() },
     };
     let of = match known {
         // How it was begun is not what it is followed with: those options are still its own.
         Some(record) if follows => Definition {
-            options: record.of.options.clone(),
+            options: request.options(&record.of)?,
             own_publication: record.of.own_publication,
             publication: record.of.publication.clone(),
             wal_budget: request.wal_budget.unwrap_or(record.of.wal_budget),
@@ -166,7 +167,7 @@ fn renewed(request: &Request, known: Option<&Record>, of: Definition, entry: Ent
         },
         _ => of,
     };
-    Record {
+    Ok(Record {
         name: request.name.clone(),
         job: request.clone.job.clone(),
         wanted: said.map_or(Wanted::Run, |record| record.wanted),
@@ -175,7 +176,7 @@ fn renewed(request: &Request, known: Option<&Record>, of: Definition, entry: Ent
         standing,
         created_ms: known.map_or_else(unix_ms, |record| record.created_ms),
         changed_ms: 0,
-    }
+    })
 }
 
 fn definition(request: &Request, source: &Source, destination: &Destination) -> Definition {

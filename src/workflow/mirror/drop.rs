@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::Error;
 use super::record::{Definition, Record, Records};
 use crate::engine::apply::checkpoint;
+use crate::engine::spill::Spill;
 use crate::engine::stage::registry::Registry;
 use crate::failure::chain;
 use crate::safety::Destinations;
@@ -21,6 +22,8 @@ pub struct Request {
     /// What is known of it; `None` where a program that kept no records set it up.
     pub record: Option<Record>,
     pub installation: String,
+    /// Under this folder lies what its sessions have put down of large transactions.
+    pub spill: std::path::PathBuf,
 }
 
 /// Drops it. The source first: a slot without a mirror keeps log there for ever, a checkpoint without a slot does no harm.
@@ -42,7 +45,7 @@ pub async fn run(
     {
         return Err(Error::Runs { name: name.clone(), job: record.job.clone() }.into());
     }
-    let slot = super::slot_of(name, &request.installation).as_str().to_owned();
+    let slot = super::request::slot_of(name, &request.installation).as_str().to_owned();
     let made = match &request.record {
         Some(record) => Made::of(&record.of),
         None => Made { publication: Some(slot.clone()), slot },
@@ -56,6 +59,8 @@ pub async fn run(
                 error => Error::Left { left, why: chain(&error) }.into(),
             });
         }
+        // Rows of users.
+        Spill::remove_all(request.spill.join(&made.slot)).await?;
         Ok(records.forget_mirror(name)?)
     };
     stoppable(stop, "some of the mirror may be left: drop it again", dropping).await

@@ -16,6 +16,9 @@ pub enum Error {
     /// It began with another publication.
     #[error("mirror \"{name}\" follows publication \"{known}\", and not \"{asked}\"")]
     OfAnotherPublication { name: String, known: String, asked: String },
+    /// It began with other tables.
+    #[error("mirror \"{name}\" follows {known}, as it was begun with, and not {asked}")]
+    OfAnotherSelection { name: String, known: String, asked: String },
     /// The destination's checkpoint of this name was written by a mirror of another machine or data directory.
     #[error(
         "mirror \"{name}\" of this destination was set up from another machine or data directory, with slot \"{slot}\""
@@ -26,6 +29,9 @@ pub enum Error {
         "the destination has no checkpoint of mirror \"{name}\" any more: its database was dropped, replaced or set back"
     )]
     NoCheckpoint { name: String },
+    /// Something stands on the source under the names that it would make.
+    #[error("the source has {} already, of which this machine knows nothing: mirror \"{mirror}\" was not begun", taken.join(" and "))]
+    Taken { mirror: String, taken: Vec<String> },
     /// A process has it.
     #[error("mirror \"{name}\" runs in another process of this machine ({job})")]
     Runs { name: String, job: JobId },
@@ -83,10 +89,17 @@ impl Classify for Error {
             Self::OfAnotherPublication { name, .. } => Failure::operator("mirror_is_another", Exit::Usage).hint(format!(
                 "start it without --publication; to follow the other one, drop it first: `multiboard-sync mirror drop {name}`"
             )),
+            Self::OfAnotherSelection { name, .. } => Failure::operator("mirror_is_another", Exit::Usage).hint(format!(
+                "start it without patterns; to follow other tables, drop it first: `multiboard-sync mirror drop {name}`"
+            )),
             Self::OfAnotherInstallation { .. } => Failure::operator("mirror_of_another_machine", Exit::Usage)
                 .hint("run it there, or give this one another --name and another destination"),
             Self::NoCheckpoint { name } => Failure::operator("resync_required", Exit::ResyncRequired)
                 .hint(format!("`multiboard-sync mirror drop {name}`, then set it up again")),
+            Self::Taken { .. } => Failure::operator("mirror_name_taken", Exit::Preflight).hint(
+                "a data directory that was lost may have left it: `multiboard-sync mirror drop NAME --from .. --to ..` takes it away; \
+                 or give the mirror another --name",
+            ),
             Self::Runs { .. } => Failure::operator("mirror_runs", Exit::Failed)
                 .hint("end that process first (Ctrl-C, or SIGTERM)"),
             Self::Gone { .. } => Failure::operator("mirror_gone", Exit::Failed),

@@ -168,8 +168,8 @@ async fn once(with: &With<'_>, binary: bool, made: &[Oid]) -> Result<()> {
             membership::stand_aside(session.client(), &request.name, &again).await?;
             members = membership::read(session.client(), &request.name).await?;
         }
-        let skips = Skips::new(skips::read(session.client(), &request.name).await?);
-        let on_conflict = request.on_conflict;
+        let skips = Skips::new(skips::read(session.client(), &request.name).await?, from.lsn);
+        let on_conflict = request.on_conflict.unwrap_or_default();
         let writer =
             Writer::new(session, request.name.clone(), from.lsn, on_conflict, Arc::clone(&types)).await?;
         Ok((writer, (walsender, binary, types), spill, (members, aside, skips)))

@@ -62,7 +62,7 @@ fn both(made: &Made) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::application;
-    use crate::workflow::mirror::slot_of;
+    use crate::workflow::mirror::request::slot_of;
 
     #[test]
     fn a_walsender_s_name_is_never_cut_off_by_a_server() {
@@ -70,7 +70,7 @@ mod tests {
         let longest = slot_of(&"m".repeat(60), "0123abcd");
         assert_eq!(
             (longest.as_str().len(), application(longest.as_str())),
-            (53, longest.as_str().to_owned())
+            (54, longest.as_str().to_owned())
         );
     }
 }

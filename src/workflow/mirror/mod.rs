@@ -32,6 +32,7 @@ mod queue;
 mod reach;
 pub mod record;
 mod replaced;
+mod request;
 mod sampler;
 mod sequences;
 mod skips;
@@ -48,9 +49,7 @@ use super::party::{Destination, Source};
 use super::{Error as WorkflowError, Result, clone, stoppable};
 use crate::connect::{self, Settings};
 use crate::failure::{Classify, Exit, chain};
-use crate::pg::Ident;
 use crate::progress::{Followed, Report};
-use crate::workflow::party::Party;
 use claim::Entry;
 use diary::Diary;
 use record::Records;
@@ -60,34 +59,8 @@ pub use error::Error;
 pub(in crate::workflow) use hold::{Here, Holding, There};
 pub use mend::Mend;
 pub use queue::Hold;
+pub use request::{Request, WAL_BUDGET};
 pub(in crate::workflow) use sequences::names as sequences;
-
-/// Log that a mirror may keep on its source while it does not get on, unless it is told otherwise: 8 GB (design, "Mirror").
-pub const WAL_BUDGET: u64 = 8 << 30;
-
-/// What is asked for.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// How its clone is made.
-    pub clone: clone::Request,
-    /// Its name.
-    pub name: String,
-    /// The publication of the source that it follows, where that is the owner's: it is neither changed nor dropped. `None`:
-    /// one that the mirror makes.
-    pub publication: Option<Ident>,
-    /// Go on although nothing bounds the log that an abandoned slot keeps on the source.
-    pub accept_unbounded_wal: bool,
-    /// What it does where the destination contradicts a change.
-    pub on_conflict: crate::engine::apply::OnConflict,
-    /// Log that it may keep on the source while it does not get on, in bytes; `None`: as before, or [`WAL_BUDGET`].
-    pub wal_budget: Option<u64>,
-    /// Tells this installation's slots from others': 8 hex digits.
-    pub installation: String,
-    /// Under this folder each mirror keeps the changes of large transactions that are not over.
-    pub spill: std::path::PathBuf,
-    /// What its record keeps, to start it again; no URL and no secret.
-    pub options: serde_json::Value,
-}
 
 /// What a run works with.
 #[derive(Clone)]
@@ -96,54 +69,13 @@ pub struct Context {
     pub records: Arc<dyn Records>,
 }
 
-impl Request {
-    /// The name of its slot and of its publication.
-    pub fn slot(&self) -> Ident {
-        slot_of(&self.name, &self.installation)
-    }
-
-    /// The publication that it follows.
-    pub fn publication(&self) -> Ident {
-        self.publication.clone().unwrap_or_else(|| self.slot())
-    }
-
-    /// What is made on its source.
-    fn made(&self) -> drop::Made {
-        let slot = self.slot().as_str().to_owned();
-        drop::Made { publication: self.publication.is_none().then(|| slot.clone()), slot }
-    }
-
-    /// The request for a mirror that is on record: it goes on with the publication that it began with.
-    fn of(&self, of: &record::Definition) -> Self {
-        let publication = (!of.own_publication).then(|| Ident::new(&of.publication));
-        Self { publication, ..self.clone() }
-    }
-
-    /// The source as its walsender is dialled: the application name says whose it is.
-    fn walsender(&self, source: &Party) -> crate::connect::Options {
-        let mut options = source.options.clone();
-        options.application_name = forget::application(self.slot().as_str());
-        options
-    }
-}
-
-/// The name of a mirror's slot and of its publication: `[a-z0-9_]`, at most 63 bytes (manual, "Replication Slots").
-fn slot_of(mirror: &str, installation: &str) -> Ident {
-    let safe = |c: char| match c.to_ascii_lowercase() {
-        c if c.is_ascii_alphanumeric() || c == '_' => c,
-        _ => '_',
-    };
-    let name: String = mirror.chars().map(safe).take(40).collect();
-    Ident::new(format!("mbs_{name}_{installation}"))
-}
-
 /// Clones unless the destination has this mirror's checkpoint, then follows. Ends well only by being stopped.
 pub async fn run(request: &Request, context: &Context) -> Result<Report> {
     let (from, to) = (request.clone.source.label(), request.clone.destination.label());
     let nothing_done = || Report::new(request.clone.job.as_str(), from, to);
     let Some((source, claimed)) = reach::reach(request, context).await? else { return Ok(nothing_done()) };
     let claim::Claimed { diary, entry, wal_budget, of } = claimed;
-    let request = &request.of(&of);
+    let request = &request.of(&of)?;
     let cloned = match entry {
         Entry::Follow | Entry::Lost => None,
         Entry::Begin | Entry::BeginAgain => Some(begin(request, context, &source, &diary).await?),
@@ -196,6 +128,7 @@ async fn follow(
         governed = govern::govern(request, run, source, &destination, diary, &gauge, wishes) => governed,
         looked = control.look(diary) => looked,
         sampled = sampler.run() => sampled,
+        written = says_that_it_ends(diary, &run.stop) => written,
     };
     sampler::count(diary, before, gauge.now());
     if let Err(WorkflowError::Mirror(passed @ Error::BudgetPassed { .. })) = ended {
@@ -205,8 +138,16 @@ async fn follow(
     ended
 }
 
+/// Whoever asks something of it meanwhile is not to take it for one that goes on.
+async fn says_that_it_ends(diary: &Diary, stop: &CancellationToken) -> Result<()> {
+    stop.cancelled().await;
+    diary.change(|standing| standing.ends = true);
+    diary.write()?;
+    std::future::pending().await
+}
+
 /// Drops the slot of a mirror that is past its budget, and gives that error back, or what keeps the slot.
-async fn give_up(source: &Party, slot: &str, passed: Error) -> WorkflowError {
+async fn give_up(source: &super::party::Party, slot: &str, passed: Error) -> WorkflowError {
     let dropping = async {
         let session =
             connect::source(&source.options, &Settings::default()).await.map_err(|error| chain(&error))?;
@@ -234,7 +175,7 @@ pub(in crate::workflow) async fn held<T>(
     let stopped = "the mirror stopped where its checkpoint stands";
     let source = stoppable(stop, stopped, Source::open(&request.clone.source)).await?;
     let claim::Claimed { diary, entry, of, .. } = claim::claim(request, context, &source, None).await?;
-    let request = &request.of(&of);
+    let request = &request.of(&of)?;
     if entry != Entry::Follow {
         return Err(Error::NotBegun { name: request.name.clone() }.into());
     }
@@ -287,13 +228,19 @@ async fn follower(request: &Request, context: &clone::Context, source: &Source) 
 }
 
 /// Publication, slot and clone. Where that fails, what was made on the source goes again, and with it the record; what
-/// stays there is in the record, and the next start takes it away. A publication that is the owner's stays as it is.
+/// stays there is in the record, and the next start takes it away. A publication that is the owner's stays as it is, and so
+/// does what stood under a name of ours before.
 async fn begin(request: &Request, context: &Context, source: &Source, diary: &Arc<Diary>) -> Result<Report> {
     match publish_and_clone(request, context, source, diary).await {
         Ok(report) => {
             diary.change(|standing| standing.begun = true);
             diary.write()?;
             Ok(report)
+        }
+        // Somebody else's.
+        Err(error @ WorkflowError::Mirror(Error::Taken { .. })) => {
+            context.records.forget_mirror(&request.name)?;
+            Err(error)
         }
         Err(error) => {
             match forget::forget(&source.party, &request.made()).await {

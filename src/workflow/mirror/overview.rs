@@ -1,12 +1,13 @@
-//! A mirror that no process runs: its slot is looked at by whoever looks at the mirror, and given up where it keeps more of the
-//! source's log than it may. A process that is off cannot do that. One that the source has given up is seen as well.
+//! A mirror that no process runs: its slot is looked at by whoever looks at the mirror. One that stands still on purpose or by an
+//! error, and keeps more of the source's log than it may, is given up; of one that was only stopped that is said: followed again,
+//! it gives the log free. One whose slot the source has given up, or that somebody has dropped, is seen as well.
 
 use std::time::Duration;
 
 use super::budget;
 use super::error::Error;
 use super::forget;
-use super::record::{Record, Records};
+use super::record::{Record, Records, Wanted};
 use super::sampler::{retained, wal};
 use crate::change::positions::Reason;
 use crate::connect::{self, Settings};
@@ -20,8 +21,8 @@ use crate::workflow::party::Party;
 /// A source that does not answer within this time is shown as it was seen last.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The mirror as it stands now. One that a process runs is as that wrote it down; of another the slot is looked at, and where it
-/// is past its budget it is dropped: then the mirror needs a new copy, as where the source has given the slot up.
+/// The mirror as it stands now. One that a process runs is as that wrote it down; of another the slot is looked at. Where that is
+/// gone, or is dropped here because it is past its budget, the mirror needs a new copy.
 ///
 /// # Errors
 /// The store failed. That the source cannot be reached is no error: the record says so, and is as it was else.
@@ -47,7 +48,11 @@ pub async fn look(
         Err(_) => return Ok(unreached(record, "no answer")),
     };
     let Some(found) = found else {
+        session.close().await;
         record.standing.wal = None;
+        let gone = Reason::NoSlot(record.of.slot.clone());
+        needs_a_copy(&mut record, &gone);
+        records.stand(&record.name, &record.job, record.phase, &record.standing)?;
         return Ok(record);
     };
     let applied = record.standing.applied_lsn.or(found.slot.confirmed_lsn).unwrap_or_default();
@@ -57,12 +62,23 @@ pub async fn look(
     record.standing.wal = Some(wal(&found));
     if let Some(why) = found.slot.invalidated() {
         let lost = Reason::SlotLost { slot: record.of.slot.clone(), why };
-        ends_for_good(&mut record, &lost);
+        needs_a_copy(&mut record, &lost);
     }
     let (retained, budget) = (retained(&found), budget::budget(record.of.wal_budget, found.kept_for_slots));
-    if retained > budget {
+    if retained > budget && !stood_still(&record) {
+        let sizes = (retained >> 20, budget >> 20);
+        let waits = "start it, which gives the log free, or drop it";
+        let waits =
+            format!("it keeps {} MB of its source's log, its budget is {} MB: {waits}", sizes.0, sizes.1);
+        record.standing.waits = Some(waits);
+    } else if retained > budget {
         match forget::drop_slot(&session, &record.of.slot).await {
-            Ok(()) => give_up(&mut record, retained, budget),
+            Ok(()) => {
+                let why = "while no process ran it";
+                let name = record.name.clone();
+                record.standing.wal = None;
+                needs_a_copy(&mut record, &Error::BudgetPassed { name, retained, budget, why });
+            }
             Err(why) => record.standing.waits = Some(format!("its slot is past its budget and stays: {why}")),
         }
     }
@@ -72,19 +88,16 @@ pub async fn look(
 }
 
 /// Its slot is gone.
-fn give_up(record: &mut Record, retained: u64, budget: u64) {
-    let why = "while no process ran it";
-    let error = Error::BudgetPassed { name: record.name.clone(), retained, budget, why };
-    record.standing.wal = None;
-    ends_for_good(record, &error);
-}
-
-/// Only a new copy helps.
-fn ends_for_good(record: &mut Record, error: &impl Classify) {
+fn needs_a_copy<E: Classify + 'static>(record: &mut Record, error: &E) {
     let failure = error.classify();
     record.phase = MirrorPhase::ResyncRequired;
     record.standing.error =
-        Some(Problem { code: failure.code.to_owned(), message: error.to_string(), hint: failure.hint });
+        Some(Problem { code: failure.code.to_owned(), message: chain(error), hint: failure.hint });
+}
+
+/// Whether it stood still on purpose, or by an error, when it ended; and was not only stopped.
+pub(super) fn stood_still(record: &Record) -> bool {
+    matches!(record.phase, MirrorPhase::Error | MirrorPhase::Paused) || record.wanted == Wanted::Pause
 }
 
 fn unreached(mut record: Record, why: &str) -> Record {

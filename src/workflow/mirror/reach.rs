@@ -66,6 +66,7 @@ fn waits(request: &Request, context: &Context) -> Result<Option<(Record, Diary)>
     waiting.wanted = Wanted::Run;
     waiting.phase = MirrorPhase::CatchingUp;
     waiting.standing.error = None;
+    waiting.standing.ends = false;
     if !context.records.claim(&waiting, Some(&stood.job))? {
         return Ok(None);
     }

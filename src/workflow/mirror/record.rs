@@ -96,6 +96,8 @@ pub struct Standing {
     pub error: Option<Problem>,
     /// What it waits for or tries again, for people; `None` while all is well.
     pub waits: Option<String>,
+    /// Its process was told to end, and does.
+    pub ends: bool,
     /// Flushed on the source.
     pub source_lsn: Option<Lsn>,
     /// Everything of the source before it is on the destination.

@@ -16,8 +16,10 @@ pub(super) struct Skips {
 }
 
 impl Skips {
-    pub(super) fn new(at: impl IntoIterator<Item = Lsn>) -> Self {
-        Self { at: at.into_iter().collect(), within: None }
+    /// For a session that starts at the checkpoint `from`: what was committed before that does not come again.
+    pub(super) fn new(at: impl IntoIterator<Item = Lsn>, from: Lsn) -> Self {
+        // A checkpoint is the end of a transaction, where the next one's commit may begin.
+        Self { at: at.into_iter().filter(|at| *at >= from).collect(), within: None }
     }
 
     /// Whether nothing is left out.
@@ -57,6 +59,12 @@ mod tests {
     use crate::change::{Head, Piece, Transaction};
     use crate::pg::{Lsn, Timestamp};
 
+    #[test]
+    fn those_that_were_passed_are_forgotten() {
+        let skips = |from| Skips::new([20, 50].map(Lsn::from_u64), Lsn::from_u64(from));
+        assert!(!skips(20).is_empty() && !skips(50).is_empty() && skips(51).is_empty());
+    }
+
     fn head(commit: u64) -> Head {
         let commit_lsn = Lsn::from_u64(commit);
         Head { xid: 7, commit_lsn, committed_at: Timestamp::default(), origin: None }
@@ -69,7 +77,7 @@ mod tests {
 
     #[test]
     fn exactly_the_transaction_is_left_out_whole_or_in_parts() {
-        let mut skips = Skips::new([20, 50].map(Lsn::from_u64));
+        let mut skips = Skips::new([5, 20, 50].map(Lsn::from_u64), Lsn::from_u64(6));
         assert_eq!(skips.pass(whole(5, 10, 1)), Some(whole(5, 10, 1)));
         assert_eq!(
             skips.pass(whole(15, 20, 2)),

@@ -1,6 +1,6 @@
 //! Before a mirror: whether it has been there, whether the source gives changes out, and what it is to publish.
 
-use super::Request;
+use super::{Error, Request};
 use crate::connect::{self, Settings};
 use crate::engine::apply::checkpoint::{self, Checkpoint};
 use crate::engine::preflight::{self, check};
@@ -126,8 +126,34 @@ pub(super) async fn fit_to_begin(
     may_apply(destination).await?;
     let session = connect::source(&source.party.options, &Settings::default()).await?;
     fit(request, &session).await?;
+    names_are_free(request, &session).await?;
     session.close().await;
     Ok(())
+}
+
+/// Fails where something stands under the names of what is to be made: nothing of it was made by this mirror, of which nothing is
+/// on record, so nothing of it may be taken away.
+async fn names_are_free(request: &Request, session: &connect::Connection) -> Result<()> {
+    let name = request.slot();
+    let query = Sql::fixed(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_replication_slots WHERE slot_name = $1) AS slot, \
+                EXISTS (SELECT FROM pg_catalog.pg_publication WHERE pubname = $1) AS publication",
+    );
+    let row = session.query_one(&query, &[&name.as_str()]).await?;
+    let read = |column| row.try_get::<_, bool>(column).map_err(|error| session.error(error));
+    let found = [
+        ("replication slot", read("slot")?),
+        ("publication", request.publication.is_none() && read("publication")?),
+    ];
+    let taken: Vec<String> = found
+        .into_iter()
+        .filter(|(_, is_there)| *is_there)
+        .map(|(what, _)| format!("{what} \"{}\"", name.as_str()))
+        .collect();
+    match taken.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Taken { mirror: request.name.clone(), taken }.into()),
+    }
 }
 
 /// Whether our role may apply changes on the destination as they are.

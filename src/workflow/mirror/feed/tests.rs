@@ -35,7 +35,7 @@ async fn a_stop_is_heard_while_frames_keep_coming() {
     let stream = Stream::of(std::iter::once(Received::Begun).chain(frames));
     let folder = tempfile::tempdir().unwrap();
     let spill = async |name| Spill::open(folder.path().join(name)).await.unwrap();
-    let aside = Aside::new(Members::default(), Skips::new(Vec::new()), spill("aside").await);
+    let aside = Aside::new(Members::default(), Skips::new(Vec::new(), Lsn::ZERO), spill("aside").await);
     let ((_asks, asks), (left, _joins)) = (mpsc::channel(1), mpsc::unbounded_channel());
     let (_wanted, hold) = watch::channel(Hold::Off);
     let (standing, mut stands) = watch::channel(Standing::default());
