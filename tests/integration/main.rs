@@ -82,6 +82,7 @@ mod mirror_faults;
 mod mirror_killed;
 mod mirror_lag;
 mod mirror_memory;
+mod mirror_own;
 mod mirror_reach;
 mod mirror_running;
 mod mirror_scenarios;

@@ -159,6 +159,31 @@ async fn judged_by(look: &str) {
     pair.needs_a_new_copy("while no process ran it").await;
 }
 
+/// It will be followed again; a look at it is no reason to take that away.
+#[tokio::test]
+async fn one_that_was_only_stopped_keeps_its_slot_past_its_budget() {
+    let Some(pair) = prepare(15, "budget_stopped").await else { return };
+    let stop = crate::support::mirroring::stop;
+    stop(pair.streaming_to(&pair.to.url(), &["--wal-budget", "32MB"]).await).await.expect_code(0);
+    pair.from.execute("UPDATE t SET v = 'while it was off'").await;
+    pair.from.execute(NOISE).await;
+    let status = pair.program.run(&["mirror", "status", "m"]).await.expect_code(0).stdout.clone();
+    assert!(status.contains("its budget is 32 MB: start it"), "{status}");
+    assert!(status.contains("budget 32MB"), "{status}");
+    pair.program.run(&["mirror", "list"]).await.expect_code(0);
+    assert_eq!(pair.from.query_text(SLOTS).await, "1");
+    let running = pair.streaming_to(&pair.to.url(), &[]).await;
+    let rows = "SELECT count(*) FROM t WHERE v = 'while it was off'";
+    let all = pair.from.query_text(rows).await;
+    eventually("the rows", async || match pair.to.query_text(rows).await {
+        count if count == all => Ok(()),
+        count => Err(count),
+    })
+    .await;
+    stop(running).await.expect_code(0);
+    pair.ask("drop").await;
+}
+
 #[tokio::test]
 async fn stuck_past_its_budget_it_gives_its_slot_up() {
     let Some(pair) = prepare(15, "budget_stuck").await else { return };

@@ -37,6 +37,8 @@ pub async fn look(
     }
     // Whoever starts it meanwhile waits for the moment that this takes.
     let Some(_held) = registry.hold(&record.job)? else { return Ok(record) };
+    // Of a process that is gone.
+    record.standing.waits = None;
     let looking = async {
         let session = connect::source(&source.options, &Settings::default()).await?;
         let found = slot::look(&session, &record.of.slot).await?;
@@ -65,13 +67,15 @@ pub async fn look(
         needs_a_copy(&mut record, &lost);
     }
     let (retained, budget) = (retained(&found), budget::budget(record.of.wal_budget, found.kept_for_slots));
-    if retained > budget && !stood_still(&record) {
+    if retained <= budget || record.phase == MirrorPhase::ResyncRequired {
+        // Nothing is to be said of its budget.
+    } else if !stood_still(&record) {
         let sizes = (retained >> 20, budget >> 20);
         let waits = "start it, which gives the log free, or drop it";
         let waits =
             format!("it keeps {} MB of its source's log, its budget is {} MB: {waits}", sizes.0, sizes.1);
         record.standing.waits = Some(waits);
-    } else if retained > budget {
+    } else {
         match forget::drop_slot(&session, &record.of.slot).await {
             Ok(()) => {
                 let why = "while no process ran it";
