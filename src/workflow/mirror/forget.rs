@@ -70,7 +70,7 @@ mod tests {
         let longest = slot_of(&"m".repeat(60), "0123abcd");
         assert_eq!(
             (longest.as_str().len(), application(longest.as_str())),
-            (54, longest.as_str().to_owned())
+            (53, longest.as_str().to_owned())
         );
     }
 }
