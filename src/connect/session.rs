@@ -18,6 +18,9 @@ pub enum Encoding {
     Named(String),
     /// This server's own.
     Server,
+    /// UTF-8; but where the server's database has no encoding (`SQL_ASCII`) its bytes as they are, which may be no UTF-8: for rows
+    /// that come in between the rest.
+    Rows,
 }
 
 /// What differs between sessions.
@@ -100,7 +103,10 @@ pub(super) fn statements(
         sql.push_fixed("SET quote_all_identifiers = on;");
     }
     match &settings.encoding {
-        Encoding::Utf8 => {}
+        Encoding::Rows if server_encoding == "SQL_ASCII" => {
+            sql.push_fixed("SET client_encoding = 'SQL_ASCII';");
+        }
+        Encoding::Utf8 | Encoding::Rows => {}
         Encoding::Named(name) => sql.push(&sql!("SET client_encoding = {name};", name = Literal(name))),
         Encoding::Server => sql.push(&sql!("SET client_encoding = {name};", name = Literal(server_encoding))),
     }
@@ -151,6 +157,12 @@ mod tests {
         let sql = statements(&settings(Encoding::Named("EUC_JP".to_owned())), false, Version::OLDEST, "UTF8");
         assert!(sql.as_str().ends_with("SET client_encoding = 'EUC_JP';"));
         assert!(sql.as_str().contains("default_transaction_read_only = off;"));
+        for (server, ends) in
+            [("SQL_ASCII", "client_encoding = 'SQL_ASCII';"), ("LATIN1", "all_identifiers = on;")]
+        {
+            let sql = statements(&settings(Encoding::Rows), true, Version::OLDEST, server);
+            assert!(sql.as_str().ends_with(ends), "{server}");
+        }
     }
 
     #[test]

@@ -16,6 +16,8 @@ use crate::progress::update::{Phase, Update};
 const RATE_WINDOW: Duration = Duration::from_secs(5);
 /// Progress names so many running tables at most.
 const TABLES_SHOWN: usize = 16;
+/// A report repeats no more warnings than this: a mirror runs for months.
+const WARNINGS: usize = 10_000;
 /// Without a plan the percentage does not pass this, or that with a first guess of the size.
 const UNPLANNED: f64 = 8.0;
 const GUESSED: f64 = 30.0;
@@ -37,6 +39,8 @@ pub struct Tally {
     index_since: HashMap<QualifiedName, Duration>,
     rate: VecDeque<(Duration, u64)>,
     warnings: Vec<Warning>,
+    /// Told, and not kept for the report.
+    more_warnings: u64,
     follows: bool,
 }
 
@@ -103,7 +107,10 @@ impl Tally {
             Update::Share(share) => self.estimate.share(share, now),
             Update::Summarized { table, side } => self.estimate.summarized(&table, side, now),
             Update::Warning(warning) => {
-                self.warnings.push(warning.clone());
+                match self.warnings.len() < WARNINGS {
+                    true => self.warnings.push(warning.clone()),
+                    false => self.more_warnings += 1,
+                }
                 return vec![Event::Warning(warning)];
             }
             Update::Log { level, message } => return vec![Event::Log { level, message }],
@@ -223,6 +230,11 @@ impl Tally {
         report.indexes = self.indexes.done;
         report.constraints = self.constraints.done;
         report.warnings = std::mem::take(&mut self.warnings);
+        if self.more_warnings > 0 {
+            let message =
+                format!("{} more warnings were told, and are not repeated here", self.more_warnings);
+            report.warnings.push(Warning::new("more_warnings", message));
+        }
         self.status = Some(status);
         vec![Event::JobReport(report), Event::JobStatus { status, error }]
     }

@@ -64,6 +64,10 @@ pub(super) enum Again {
 const PREPARE: &str = "SET session_replication_role = replica; SET jit = off; SET plan_cache_mode = force_generic_plan; \
     SET enable_seqscan = off; SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 5";
 
+/// A database that knows no encoding takes bytes as they are.
+const ENCODING: &str = "SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', false) \
+     WHERE pg_catalog.current_setting('server_encoding') = 'SQL_ASCII'";
+
 /// For one statement that finds its row by any columns, and back.
 pub(super) const WHOLE: &str = "SET LOCAL enable_seqscan = on";
 pub(super) const BY_INDEX: &str = "SET LOCAL enable_seqscan = off";
@@ -83,6 +87,7 @@ impl Session {
         pairing: Pairing,
     ) -> Result<Self> {
         connection.batch(&Sql::fixed(PREPARE)).await?;
+        connection.batch(&Sql::fixed(ENCODING)).await?;
         let row = connection.query_one(&Sql::fixed(WAITS), &[]).await?;
         let read = |name| row.try_get::<_, String>(name).map_err(|error| connection.error(error));
         let (durable, usual) = (read("durable")?, read("usual")?);

@@ -1,9 +1,10 @@
 //! The destination's tables for the source's descriptions of them: each is looked up when the first change speaks of it, so
 //! what a source added and nobody made here stops the changes of it, and nothing that came before.
 
-use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use lru::LruCache;
 use tokio_postgres::Client;
 
 use super::net::RowChange;
@@ -14,10 +15,13 @@ use super::types::Types;
 use super::{Error, Result};
 use crate::change::{self, Relation, Version};
 
+/// So many are remembered: a session lasts for months, and on some sources tables come and go all the time.
+const KEPT: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+
 /// What is known of one session's tables.
 #[derive(Debug)]
 pub(super) struct Tables {
-    by_version: HashMap<Version, Arc<Table>>,
+    by_version: LruCache<Version, Arc<Table>>,
     /// The source's.
     types: Arc<Types>,
     pairing: Pairing,
@@ -26,7 +30,7 @@ pub(super) struct Tables {
 
 impl Tables {
     pub(super) fn new(types: Arc<Types>, pairing: Pairing) -> Self {
-        Self { by_version: HashMap::new(), types, pairing, reader: table::Reader::default() }
+        Self { by_version: LruCache::new(KEPT), types, pairing, reader: table::Reader::default() }
     }
 
     /// The types of the source.
@@ -92,7 +96,7 @@ impl Tables {
             self.pairing.check(client, relation).await?;
         }
         let table = Arc::new(table::pair(relation, here.as_ref(), &self.types)?);
-        self.by_version.insert(relation.version, Arc::clone(&table));
+        self.by_version.put(relation.version, Arc::clone(&table));
         Ok(table)
     }
 }

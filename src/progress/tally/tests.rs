@@ -7,7 +7,7 @@ use std::time::Duration;
 use simulated::{Clone, MB, index, table};
 
 use super::Tally;
-use crate::progress::event::{Event, Status};
+use crate::progress::event::{Event, Status, Warning};
 use crate::progress::report::Report;
 use crate::progress::update::{Phase, Update, VerifyMode};
 
@@ -166,4 +166,20 @@ fn events_come_in_order_and_the_report_has_the_counts() {
         Event::TableFinished { table: "public.t0".into(), rows: 10, bytes: 1000, ms: 2000 }
     );
     assert_eq!(events.last(), Some(&Event::JobStatus { status: Status::Succeeded, error: None }));
+}
+
+#[test]
+fn a_run_of_months_repeats_so_many_warnings_and_counts_the_rest() {
+    let mut tally = Tally::new();
+    for n in 0..super::WARNINGS + 3 {
+        let told = tally.on(Update::Warning(Warning::new("x", n.to_string())), Duration::from_secs(n as u64));
+        assert!(matches!(&told[..], [Event::Warning(_)]), "each is told when it comes");
+    }
+    let end = Update::Finished(Box::new(Report::new("job_1", "a", "b")));
+    let Some(Event::JobReport(report)) = tally.on(end, Duration::from_secs(100_000)).into_iter().next()
+    else {
+        panic!("no report")
+    };
+    assert_eq!(report.warnings.len(), super::WARNINGS + 1);
+    assert!(report.warnings.last().is_some_and(|last| last.message.starts_with("3 more warnings")));
 }

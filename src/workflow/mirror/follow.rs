@@ -18,7 +18,7 @@ use super::{Request, newcomers, replaced, sequences, write};
 use crate::change::given;
 use crate::change::members::{Members, Stand};
 use crate::change::positions::{self, Decision, Reason};
-use crate::connect::{self, RawConnection, Settings};
+use crate::connect::{self, Encoding, RawConnection, Settings};
 use crate::engine::apply::checkpoint::{self, Checkpoint};
 use crate::engine::apply::types::Types;
 use crate::engine::apply::writer::Writer;
@@ -277,7 +277,8 @@ struct Ready {
 /// A walsender at the slot, which has to be where the checkpoint needs it; and what is to be known of the source.
 async fn walsender(request: &Request, source: &Source, from: &Checkpoint, made: &[Oid]) -> Result<Ready> {
     let options = request.walsender(&source.party);
-    let mut walsender = RawConnection::replication(&options, &Settings::default()).await?;
+    let settings = Settings { encoding: Encoding::Rows, ..Settings::default() };
+    let mut walsender = RawConnection::replication(&options, &settings).await?;
     let system = slot::identify(&mut walsender).await?;
     let session = connect::source(&source.party.options, &Settings::default()).await?;
     let standing = slot::look(&session, &from.slot).await?;

@@ -12,7 +12,7 @@ use super::newcomers::kept;
 use super::{Request, waits};
 use crate::change::given::Given;
 use crate::change::members::Member;
-use crate::connect::{self, CancelHandle, RawConnection, Settings};
+use crate::connect::{self, CancelHandle, Encoding, RawConnection, Settings};
 use crate::engine::copy::snapshot as shared;
 use crate::engine::replicate;
 use crate::engine::replicate::slot::{self, Created, Life};
@@ -181,7 +181,8 @@ async fn import(
         return Err(replicate::Error::PublicationGone { publication }.into());
     };
     beside.close().await;
-    let settings = Settings { lock_timeout: Some(LOCK_TIMEOUT), ..Settings::default() };
+    let settings =
+        Settings { lock_timeout: Some(LOCK_TIMEOUT), encoding: Encoding::Rows, ..Settings::default() };
     let mut session = RawConnection::source(&source.party.options, &settings).await?;
     session.simple(&shared::import(&snapshot)).await?;
     walsender.close().await;

@@ -179,11 +179,19 @@ async fn s005_encoding_of_a_source_that_is_not_utf8() {
             let from = source.database_with("latin", &options).await;
             let to = destination.absent_database("latin");
             from.execute("CREATE TABLE fence (n int PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'before')").await;
+            // No UTF-8.
+            let text = if encoding == "LATIN1" { "'ÿ façade'" } else { r"E'\xe9 \xff'" };
+            from.execute(&format!("INSERT INTO t VALUES (3, {text})")).await;
             let mut mirror =
                 Mirror { from, to, program: crate::support::Binary::new(), running: None, fences: 0 };
             mirror.start().await;
-            let text = if encoding == "LATIN1" { "ÿ façade" } else { "plain" };
-            mirror.source(&format!("INSERT INTO t VALUES (2, '{text}'); UPDATE t SET v = v || '!'")).await;
+            mirror.source(&format!("INSERT INTO t VALUES (2, {text}); UPDATE t SET v = v || '!'")).await;
+            mirror.same().await;
+            let bytes = "SELECT string_agg(encode(convert_to(v, getdatabaseencoding()), 'hex'), ' ' ORDER BY id) FROM t";
+            assert_eq!(mirror.here(bytes).await, mirror.from.query_text(bytes).await);
+            mirror.program.run(&["mirror", "resync", "m", "public.t"]).await.expect_code(0);
+            mirror.source(&format!("UPDATE t SET v = {text} WHERE id = 1")).await;
+            mirror.caught_up().await;
             mirror.same().await;
             mirror.end().await;
         };
