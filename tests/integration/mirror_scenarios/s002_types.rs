@@ -191,6 +191,14 @@ async fn s005_encoding_of_a_source_that_is_not_utf8() {
             assert_eq!(mirror.here(bytes).await, mirror.from.query_text(bytes).await);
             mirror.program.run(&["mirror", "resync", "m", "public.t"]).await.expect_code(0);
             mirror.source(&format!("UPDATE t SET v = {text} WHERE id = 1")).await;
+            let aside = "SELECT count(*) FROM multiboard_sync.member WHERE NOT follows";
+            crate::support::eventually("a copy that is in", async || {
+                match mirror.here(aside).await.as_str() {
+                    "0" => Ok(()),
+                    count => Err(count.to_owned()),
+                }
+            })
+            .await;
             mirror.caught_up().await;
             mirror.same().await;
             mirror.end().await;
