@@ -86,6 +86,7 @@ mod mirror_own;
 mod mirror_reach;
 mod mirror_running;
 mod mirror_scenarios;
+mod mirror_silence;
 mod schema_circles;
 mod schema_clones;
 mod schema_kinds;

@@ -54,6 +54,7 @@ impl FaultProxy {
             cut: Mutex::default(),
             traps: Mutex::default(),
             open: watch::Sender::new(0),
+            begun: Mutex::default(),
         });
         let stop = CancellationToken::new();
         let (for_thread, until) = (Arc::clone(&shared), stop.clone());
@@ -115,9 +116,15 @@ impl FaultProxy {
         self.shared.flow.send_modify(|flow| flow.stalled = true);
     }
 
+    /// The same of those that are open now; new ones are served.
+    pub fn stall_open(&self) {
+        let begun = *self.shared.begun.lock().unwrap();
+        self.shared.flow.send_modify(|flow| flow.stalled_up_to = begun);
+    }
+
     /// Bytes flow again after a stall.
     pub fn resume(&self) {
-        self.shared.flow.send_modify(|flow| flow.stalled = false);
+        self.shared.flow.send_modify(|flow| (flow.stalled, flow.stalled_up_to) = (false, 0));
     }
 
     /// Every piece of the stream, in both directions, is held for so long before it goes on.
@@ -143,8 +150,16 @@ impl Drop for FaultProxy {
 #[derive(Clone, Copy, Default)]
 struct Flow {
     stalled: bool,
+    /// Connections up to this number are stalled.
+    stalled_up_to: u64,
     refusing: bool,
     delay: Duration,
+}
+
+impl Flow {
+    fn lets_through(&self, connection: u64) -> bool {
+        !self.stalled && connection > self.stalled_up_to
+    }
 }
 
 struct Shared {
@@ -154,6 +169,8 @@ struct Shared {
     cut: Mutex<CancellationToken>,
     traps: Mutex<Traps>,
     open: watch::Sender<usize>,
+    /// How many connections there were.
+    begun: Mutex<u64>,
 }
 
 impl Shared {
@@ -188,21 +205,26 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
                 }
                 let cut = shared.cut.lock().unwrap().child_token();
                 shared.open.send_modify(|open| *open += 1);
-                connections.spawn(connection(client, Arc::clone(&shared), cut));
+                let number = {
+                    let mut begun = shared.begun.lock().unwrap();
+                    *begun += 1;
+                    *begun
+                };
+                connections.spawn(connection(client, number, Arc::clone(&shared), cut));
             }
             Some(_) = connections.join_next() => shared.open.send_modify(|open| *open -= 1),
         }
     }
 }
 
-async fn connection(client: TcpStream, shared: Arc<Shared>, cut: CancellationToken) {
+async fn connection(client: TcpStream, number: u64, shared: Arc<Shared>, cut: CancellationToken) {
     let upstream = *shared.upstream.lock().unwrap();
     let Ok(server) = TcpStream::connect(upstream).await else { return };
     drop((client.set_nodelay(true), server.set_nodelay(true)));
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let there = pump(from_client, to_server, Direction::ToServer, &shared, &cut);
-    let back = pump(from_server, to_client, Direction::ToClient, &shared, &cut);
+    let there = pump(from_client, to_server, (number, Direction::ToServer), &shared, &cut);
+    let back = pump(from_server, to_client, (number, Direction::ToClient), &shared, &cut);
     tokio::select! { () = cut.cancelled() => {}, _ = async { tokio::join!(there, back) } => {} }
 }
 
@@ -210,7 +232,7 @@ async fn connection(client: TcpStream, shared: Arc<Shared>, cut: CancellationTok
 async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    direction: Direction,
+    (number, direction): (u64, Direction),
     shared: &Shared,
     cut: &CancellationToken,
 ) {
@@ -234,7 +256,7 @@ async fn pump(
             tokio::time::sleep(delay).await;
         }
         loop {
-            if flow.wait_for(|flow| !flow.stalled).await.is_err() {
+            if flow.wait_for(|flow| flow.lets_through(number)).await.is_err() {
                 return;
             }
             let (pass, strike) = shared.step(direction, &waiting, hold && !ended);

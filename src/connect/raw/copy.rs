@@ -175,6 +175,11 @@ impl CopyBoth<'_> {
         }
     }
 
+    /// Bytes that have come of a message that is not whole.
+    pub fn bytes_of_next(&self) -> usize {
+        self.connection.wire.incoming.len()
+    }
+
     /// The newest warning that came among the messages so far, once.
     pub fn take_warning(&mut self) -> Option<ServerError> {
         self.connection.warning.take()

@@ -11,8 +11,11 @@ pub mod given;
 mod leaving;
 mod pace;
 pub mod publication;
+pub mod silence;
 pub mod slot;
 pub mod stream;
+
+use std::time::Duration;
 
 use crate::connect;
 use crate::failure::{Classify, Exit, Failure};
@@ -48,6 +51,9 @@ pub enum Error {
         "the source is shutting down and was not kept waiting any longer: the destination has taken nothing since {confirmed}"
     )]
     ShutsDown { confirmed: Lsn },
+    /// It does not answer: its connection is lost on the way, though neither side has heard of that.
+    #[error("the source has said nothing for {} seconds, though it was asked to: the connection to it is lost", after.as_secs())]
+    Silent { after: Duration },
     /// Somebody else uses it.
     #[error("slot \"{slot}\" is in use by another process of the source: {who}")]
     InUse { slot: String, who: String },
@@ -67,7 +73,7 @@ impl Classify for Error {
             Self::Source { source, .. } => source.classify(),
             Self::Answer { .. } | Self::Malformed(_) => Failure::bug("replication_protocol"),
             Self::NoBinaryForm { .. } => Failure::retry("mirror_needs_text"),
-            Self::Ended { .. } | Self::ShutsDown { .. } => Failure::retry("replication_ended"),
+            Self::Ended { .. } | Self::ShutsDown { .. } | Self::Silent { .. } => Failure::retry("replication_ended"),
             Self::InUse { .. } => Failure::operator("slot_in_use", Exit::Failed).hint(
                 "the mirror runs already, in another process or on another machine: one of them has to end",
             ),

@@ -1,7 +1,8 @@
 //! The slot on the source: it keeps the log that we have not confirmed, and nobody may wait for it for ever.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use super::silence::Patience;
 use super::{Error, Result};
 use crate::change::positions::{Slot, Source, WalStatus};
 use crate::connect::raw::Answer;
@@ -56,6 +57,16 @@ pub async fn identify(walsender: &mut RawConnection) -> Result<Source> {
         })
     };
     read().ok_or_else(|| unexpected(doing, &answers))
+}
+
+/// Asks how long the walsender waits for a silent receiver: so long it is waited for it.
+pub async fn patience(walsender: &mut RawConnection) -> Result<Patience> {
+    let doing = "asking the source for its wal_sender_timeout";
+    let query = Sql::fixed("SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'");
+    let answers = walsender.simple(&query).await.map_err(|source| Error::Source { doing, source })?;
+    let read = || answers.first()?.value()?.parse().ok();
+    let ms: u64 = read().ok_or_else(|| unexpected(doing, &answers))?;
+    Ok(Patience::with((ms > 0).then(|| Duration::from_millis(ms))))
 }
 
 /// How long a slot lives.

@@ -2,7 +2,8 @@
 //!
 //! The server gives a receiver up that is silent for `wal_sender_timeout`, and frees what was confirmed for ever. So the task
 //! tells what is confirmed at least every few seconds, also while nobody takes what it has read; and it never tells more than
-//! [`Stream::confirm`] was told. A server that shuts down while nothing is confirmed is let go ([`super::leaving`]).
+//! [`Stream::confirm`] was told. A server that shuts down while nothing is confirmed is let go ([`super::leaving`]), and one
+//! that does not answer is given up ([`super::silence`]).
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::ahead::{Filling, Taking, ahead};
 use super::leaving::Leaving;
 use super::pace::Pace;
+use super::silence::{Patience, Silence};
 use super::{Error, Result};
 use crate::connect::raw::CopyBoth;
 use crate::connect::{self, RawConnection, ServerError};
@@ -51,6 +53,20 @@ pub struct Frame {
     pub data: Bytes,
 }
 
+/// What is to be streamed.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    pub slot: &'a Ident,
+    pub publication: &'a Ident,
+    /// Changes come of transactions that are not confirmed, from here on: a server that has confirmed more begins there without
+    /// a word, so whoever asks has looked at the slot.
+    pub from: Lsn,
+    /// Values come as their types' send functions write them, where they have one.
+    pub binary: bool,
+    /// How long the server may be silent.
+    pub patience: Patience,
+}
+
 /// The receiving end of a stream.
 #[derive(Debug)]
 pub struct Stream {
@@ -65,6 +81,7 @@ pub struct Reading {
     start: Sql,
     publication: Ident,
     binary: bool,
+    patience: Patience,
     filling: Filling,
     confirmed: watch::Receiver<Lsn>,
     leaves: watch::Receiver<bool>,
@@ -87,18 +104,14 @@ fn options(version: Version, publication: &Ident, binary: bool) -> Sql {
     )
 }
 
-/// Makes both ends. Changes come of transactions that are not confirmed, from `from` on: a server that has confirmed more
-/// begins there without a word, so whoever asks has looked at the slot. With `binary` values come as their types' send
-/// functions write them, where they have one. `leaves` says whether the source takes no new sessions, as it shuts down.
+/// Makes both ends. `leaves` says whether the source takes no new sessions, as it shuts down.
 pub fn stream(
     walsender: RawConnection,
-    slot: &Ident,
-    publication: &Ident,
-    from: Lsn,
-    binary: bool,
+    wanted: Wanted<'_>,
     leaves: watch::Receiver<bool>,
     stop: CancellationToken,
 ) -> (Stream, Reading) {
+    let Wanted { slot, publication, from, binary, patience } = wanted;
     let start = sql!(
         "START_REPLICATION SLOT {s} LOGICAL {l} ({o})",
         s = slot,
@@ -114,6 +127,7 @@ pub fn stream(
             start,
             publication: publication.clone(),
             binary,
+            patience,
             filling,
             confirmed: watched,
             leaves,
@@ -160,8 +174,8 @@ impl Stream {
 impl Reading {
     /// Reads until it is stopped, the receiving end is gone, or the stream breaks.
     pub async fn run(self) -> Result<()> {
-        let Self { mut walsender, start, publication, binary, filling, mut confirmed, mut leaves, stop } =
-            self;
+        let Self { mut walsender, start, publication, binary, patience, filling, .. } = self;
+        let (mut confirmed, mut leaves, stop) = (self.confirmed, self.leaves, self.stop);
         let failed = |source: connect::Error| match source.server() {
             Some(server) if says_gone(server, &publication) => gone(&publication),
             Some(server) if binary && server.code == sqlstate::UNDEFINED_FUNCTION => {
@@ -169,7 +183,8 @@ impl Reading {
             }
             _ => Error::Source { doing: "reading the replication stream", source },
         };
-        let mut copy = walsender.copy_both(&start).await.map_err(failed)?;
+        let starting = tokio::time::timeout(patience.end, walsender.copy_both(&start)).await;
+        let mut copy = starting.map_err(|_| Error::Silent { after: patience.end })?.map_err(failed)?;
         filling.put([Received::Begun]);
         let mut read = Read { reached: *confirmed.borrow(), ..Read::default() };
         let mut signs = tokio::time::interval(SIGN_OF_LIFE);
@@ -178,8 +193,14 @@ impl Reading {
         let mut pauses = false;
         let mut leaving = Leaving::default();
         leaving.says(*leaves.borrow_and_update(), Instant::now());
+        let mut silence = Silence::new(patience, Instant::now());
+        let mut bytes_of_next = 0;
         let ended = loop {
-            let deadline = leaving.deadline();
+            if filling.is_full() {
+                // What it says waits in the socket.
+                silence.broken(Instant::now());
+            }
+            let (deadline, silent) = (leaving.deadline(), silence.deadline());
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break Ok(()),
@@ -191,13 +212,18 @@ impl Reading {
                     leaving.confirmed(Instant::now());
                     pauses = false;
                     copy.unquieten().map_err(failed)?;
-                    tell(&mut copy, read.reached, durable).await.map_err(failed)?;
+                    tell(&mut copy, read.reached, durable, false).await.map_err(failed)?;
                 }
                 _ = signs.tick() => {
                     let durable = *confirmed.borrow();
                     pauses = false;
                     copy.unquieten().map_err(failed)?;
-                    tell(&mut copy, read.reached, durable).await.map_err(failed)?;
+                    if std::mem::replace(&mut bytes_of_next, copy.bytes_of_next()) != copy.bytes_of_next() {
+                        // A row of many megabytes is on its way.
+                        silence.broken(Instant::now());
+                    }
+                    let asks = silence.asks(Instant::now());
+                    tell(&mut copy, read.reached, durable, asks).await.map_err(failed)?;
                 }
                 Ok(()) = leaves.changed() => leaving.says(*leaves.borrow_and_update(), Instant::now()),
                 () = until(deadline) => break Err(Error::ShutsDown { confirmed: *confirmed.borrow() }),
@@ -208,6 +234,7 @@ impl Reading {
                 }
                 frame = copy.receive(), if !pauses && !filling.is_full() => {
                     let mut next = frame.map_err(failed)?;
+                    silence.broken(Instant::now());
                     // Before what follows is taken for all that there was.
                     if copy.take_warning().is_some_and(|warning| says_gone(&warning, &publication)) {
                         return Err(gone(&publication));
@@ -221,7 +248,7 @@ impl Reading {
                     }
                     if std::mem::take(&mut read.asked) {
                         let durable = *confirmed.borrow();
-                        tell(&mut copy, read.reached, durable).await.map_err(failed)?;
+                        tell(&mut copy, read.reached, durable, false).await.map_err(failed)?;
                     }
                     read.bytes = 0;
                     if !filling.put(read.received.drain(..)) {
@@ -234,12 +261,14 @@ impl Reading {
                         copy.quieten().map_err(failed)?;
                     }
                 }
+                // After what it has said meanwhile.
+                () = until(silent) => break Err(Error::Silent { after: silence.end() }),
             }
         };
         // The last word on what is durable, before the goodbye.
         let last = *confirmed.borrow();
         copy.unquieten().map_err(failed)?;
-        tell(&mut copy, read.reached, last).await.map_err(failed)?;
+        tell(&mut copy, read.reached, last, false).await.map_err(failed)?;
         walsender.close().await;
         ended
     }
@@ -303,17 +332,19 @@ impl Read {
     }
 }
 
+/// Tells how far it is; with `asks` the server is to answer.
 async fn tell(
     copy: &mut CopyBoth<'_>,
     written: Lsn,
     confirmed: Lsn,
+    asks: bool,
 ) -> std::result::Result<(), crate::connect::Error> {
     let update = StatusUpdate {
         written: written.max(confirmed),
         flushed: confirmed,
         applied: confirmed,
         sent_at: now(),
-        reply_requested: false,
+        reply_requested: asks,
     };
     let mut message = BytesMut::new();
     update.encode(&mut message);

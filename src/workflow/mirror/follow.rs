@@ -24,6 +24,7 @@ use crate::engine::apply::types::Types;
 use crate::engine::apply::writer::Writer;
 use crate::engine::apply::{self, membership, shape, skips};
 use crate::engine::replicate::given::Published;
+use crate::engine::replicate::silence::Patience;
 use crate::engine::replicate::{self, publication, slot, stream};
 use crate::engine::spill::Spill;
 use crate::failure::{Classify, Next, chain};
@@ -36,6 +37,9 @@ use crate::workflow::{Error, Result, clone, stoppable};
 /// Pauses between attempts at a connection.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(200);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// What is to be known of a source with thousands of tables takes seconds.
+const ANSWERS: Duration = Duration::from_secs(120);
 
 /// What every session of a mirror has to do with.
 pub(super) struct With<'a> {
@@ -63,9 +67,14 @@ pub(super) async fn follow(
     let mut binary = true;
     // Types that the source made after its types were read.
     let mut made = Vec::new();
+    // Sessions without any progress whose source did not answer, one after the other.
+    let mut silences = 0;
     loop {
-        let (began, applied) = (Instant::now(), gauge.now().transactions());
-        let error = match once(&with, binary, &made).await {
+        let (began, before) = (Instant::now(), gauge.now());
+        let once = once(&with, binary, &made, silences).await;
+        let is_silent = matches!(once, Err(Error::Replicate(replicate::Error::Silent { .. })));
+        silences = if is_silent && gauge.now().settled() == before.settled() { silences + 1 } else { 0 };
+        let error = match once {
             Ok(()) => return Ok(()),
             Err(Error::Apply(apply::Error::TypeUnknown { table, oid })) if !made.contains(&oid) => {
                 tracing::info!(%table, oid, "the source has made a type: its types are read again");
@@ -91,7 +100,7 @@ pub(super) async fn follow(
             Err(error) => error,
         };
         // A way that breaks again and again, and carries something each time, is taken again at once.
-        if gauge.now().transactions() > applied || began.elapsed() > LONGEST_PAUSE {
+        if gauge.now().transactions() > before.transactions() || began.elapsed() > LONGEST_PAUSE {
             pause = FIRST_PAUSE;
         }
         diary.connects_again(&error)?;
@@ -140,7 +149,7 @@ async fn unless_lost(with: &With<'_>, error: Error) -> Error {
 }
 
 /// Over one pair of connections.
-async fn once(with: &With<'_>, binary: bool, made: &[Oid]) -> Result<()> {
+async fn once(with: &With<'_>, binary: bool, made: &[Oid], silences: u32) -> Result<()> {
     let With { request, context, source, destination, diary, gauge, holds } = *with;
     let stopped = "the mirror stopped where its checkpoint stands";
     let connecting = async {
@@ -148,9 +157,9 @@ async fn once(with: &With<'_>, binary: bool, made: &[Oid]) -> Result<()> {
         checkpoint::lock(session.client(), &request.name).await?;
         let found = checkpoint::read(session.client(), &request.name).await?;
         let from = found.ok_or(Reason::NoCheckpoint)?;
-        let Ready { walsender, binary: can, types, published } =
-            walsender(request, source, &from, made).await?;
-        let binary = binary && can;
+        let Ready { walsender, patience, binary: can, types, published } =
+            answered(walsender(request, source, &from, made)).await?;
+        let (binary, patience) = (binary && can, patience.after(silences));
         // No other process applies it: the folder is ours.
         let folder = request.spill.join(request.slot().as_str());
         let aside = Spill::open(folder.join("aside")).await?;
@@ -172,9 +181,9 @@ async fn once(with: &With<'_>, binary: bool, made: &[Oid]) -> Result<()> {
         let on_conflict = request.on_conflict.unwrap_or_default();
         let writer =
             Writer::new(session, request.name.clone(), from.lsn, on_conflict, Arc::clone(&types)).await?;
-        Ok((writer, (walsender, binary, types), spill, (members, aside, skips)))
+        Ok((writer, (walsender, patience, binary, types), spill, (members, aside, skips)))
     };
-    let (writer, (walsender, binary, types), spill, (members, aside, skips)) =
+    let (writer, (walsender, patience, binary, types), spill, (members, aside, skips)) =
         match stoppable(&context.stop, stopped, connecting).await {
             Err(Error::Interrupted(_)) => return Ok(()),
             connected => connected?,
@@ -186,9 +195,9 @@ async fn once(with: &With<'_>, binary: bool, made: &[Oid]) -> Result<()> {
     let reading_stops = CancellationToken::new();
     // What was known of the source is older than this session with it.
     gauge.source_leaves(false);
-    let (leaves, publication) = (gauge.leaves(), request.publication());
-    let (stream, reading) =
-        stream::stream(walsender, &name, &publication, at, binary, leaves, reading_stops.clone());
+    let publication = request.publication();
+    let wanted = stream::Wanted { slot: &name, publication: &publication, from: at, binary, patience };
+    let (stream, reading) = stream::stream(walsender, wanted, gauge.leaves(), reading_stops.clone());
     tasks.spawn("stream", async move { Ok(reading.run().await?) });
     let (work, to_do) = mpsc::channel(1);
     let (done, written) = mpsc::unbounded_channel();
@@ -267,11 +276,18 @@ fn renewed(tables: u64) -> Warning {
 /// The source, ready to stream.
 struct Ready {
     walsender: RawConnection,
+    patience: Patience,
     /// Values can come in binary form.
     binary: bool,
     types: Arc<Types>,
     /// What the publication gives.
     published: Published,
+}
+
+/// What a source answers that lets us in and then says nothing: it is tried anew.
+async fn answered<T>(asking: impl Future<Output = Result<T>>) -> Result<T> {
+    let silent = |_| replicate::Error::Silent { after: ANSWERS };
+    tokio::time::timeout(ANSWERS, asking).await.map_err(silent)?
 }
 
 /// A walsender at the slot, which has to be where the checkpoint needs it; and what is to be known of the source.
@@ -280,6 +296,7 @@ async fn walsender(request: &Request, source: &Source, from: &Checkpoint, made: 
     let settings = Settings { encoding: Encoding::Rows, ..Settings::default() };
     let mut walsender = RawConnection::replication(&options, &settings).await?;
     let system = slot::identify(&mut walsender).await?;
+    let patience = slot::patience(&mut walsender).await?;
     let session = connect::source(&source.party.options, &Settings::default()).await?;
     let standing = slot::look(&session, &from.slot).await?;
     let whose = standing.as_ref().and_then(|slot| slot.active_application.clone());
@@ -307,7 +324,7 @@ async fn walsender(request: &Request, source: &Source, from: &Checkpoint, made: 
             }
             let publication = request.publication().as_str().to_owned();
             let published = published.ok_or(replicate::Error::PublicationGone { publication })?;
-            Ok(Ready { walsender, binary, types: Arc::new(types), published })
+            Ok(Ready { walsender, patience, binary, types: Arc::new(types), published })
         }
         Decision::ResyncRequired(reason) => Err(reason.into()),
     }

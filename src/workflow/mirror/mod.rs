@@ -20,6 +20,7 @@ mod follow;
 mod forget;
 mod gauge;
 mod govern;
+mod grace;
 mod hold;
 mod join;
 mod lag;

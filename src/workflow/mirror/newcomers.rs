@@ -12,6 +12,7 @@ use super::Request;
 use super::diary::Diary;
 use super::feed::{Ask, Standing};
 use super::follow::With;
+use super::grace;
 use super::start::is_kept;
 use crate::change::given::{Became, Recorded, became};
 use crate::change::members::{Member, Stand};
@@ -54,7 +55,7 @@ pub(super) async fn follow(
     };
     loop {
         let begun = Instant::now();
-        let looked = look.once().await;
+        let Some(looked) = grace::until(over, look.once()).await else { return };
         let rest = EVERY.max(begun.elapsed() * REST);
         if let Err(error) = &looked {
             tracing::debug!(error = %chain(error), "could not look for new tables");

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Request;
 use super::feed::Standing;
+use super::grace;
 use super::queue::Hold;
 use crate::connect::{self, Connection, Settings};
 use crate::engine::copy::sequences;
@@ -47,10 +48,13 @@ pub(super) async fn follow(
                 }
             }
         }
-        look(request, context, source, destination, &mut told).await;
+        let looking = look(request, context, source, destination, &mut told);
+        if grace::until(over, looking).await.is_none() {
+            return;
+        }
     }
     if context.stop.is_cancelled() {
-        look(request, context, source, destination, &mut told).await;
+        grace::until(over, look(request, context, source, destination, &mut told)).await;
     }
 }
 
