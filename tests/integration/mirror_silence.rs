@@ -4,10 +4,10 @@
 use std::time::{Duration, Instant};
 
 use multiboard_sync::connect::{RawConnection, Settings as Session};
+use multiboard_sync::engine::replicate;
 use multiboard_sync::engine::replicate::silence::Patience;
 use multiboard_sync::engine::replicate::slot::{self, Life};
 use multiboard_sync::engine::replicate::stream::{Received, Wanted, stream};
-use multiboard_sync::engine::replicate::{self};
 use multiboard_sync::pg::{Ident, Lsn};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -42,6 +42,7 @@ async fn a_source_that_does_not_answer_is_given_up_and_one_that_has_nothing_to_s
         };
         let (_leaves, leaves) = watch::channel(false);
         let (mut stream, reading) = stream(walsender, wanted, leaves, CancellationToken::new());
+        stream.hungry(true);
         let idle = async {
             assert!(matches!(stream.next().await, Some(Received::Begun)));
             // Not a wait for anything: nothing is to happen in it.
