@@ -33,7 +33,8 @@ CREATE TABLE IF NOT EXISTS multiboard_sync.member (
     -- False while a copy of it has to be brought in: its changes are not written, and its rows here are of the past.
     follows pg_catalog.bool NOT NULL,
     -- As what the table was in the publication when its copy was made: one that was out of it since is copied again. NULL where
-    -- the publication gives it no more: its changes are not written, and it does not wait for a copy.
+    -- the publication gives it no more: its changes are not written, and it does not wait for a copy. '' while it stands aside, '-'
+    -- where it is besides for us to put it into the publication.
     entry pg_catalog.text,
     since pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
     PRIMARY KEY (mirror, source_oid)

@@ -59,6 +59,8 @@ pub struct Recorded {
     pub stand: Stand,
     /// As what it was in the publication when its copy was made.
     pub entry: Entry,
+    /// It stands aside, is not in the publication, and it is for us to put it in.
+    pub unpublished: bool,
 }
 
 /// What became of a mirror's tables.
@@ -114,7 +116,7 @@ mod tests {
     }
 
     fn recorded(oid: u32, stand: Stand, entry: &str) -> Recorded {
-        Recorded { member: member(oid), stand, entry: Entry::parse(entry) }
+        Recorded { member: member(oid), stand, entry: Entry::parse(entry), unpublished: false }
     }
 
     #[test]

@@ -47,7 +47,7 @@ async fn set(
             AS u (source_oid, schema_name, table_name, entry) \
         ON CONFLICT (mirror, source_oid) DO UPDATE \
            SET schema_name = EXCLUDED.schema_name, table_name = EXCLUDED.table_name, follows = EXCLUDED.follows, \
-               entry = EXCLUDED.entry, since = pg_catalog.now(), \
+               entry = CASE WHEN EXCLUDED.entry = '' AND member.entry = '-' THEN '-' ELSE EXCLUDED.entry END, since = pg_catalog.now(), \
                destination_oid = COALESCE(EXCLUDED.destination_oid, member.destination_oid)";
     let oids = oids(members.iter().copied());
     let schemas: Vec<&str> = members.iter().map(|member| member.name.schema.as_str()).collect();
@@ -77,6 +77,32 @@ pub async fn take_out(client: &Client, mirror: &str, members: &[Member]) -> Resu
         |source| Error::Destination { doing: "recording that tables do not follow any more", source };
     let members: Vec<&Member> = members.iter().collect();
     set(client, mirror, &members, false, &vec![None; members.len()]).await.map_err(failed)
+}
+
+/// Records that tables are not in the publication, and that it is for us to put them in: they have no place here yet, or we took
+/// them out. It stays so while they stand aside.
+pub async fn wait_for_publication(client: &Client, mirror: &str, members: &[Member]) -> Result<()> {
+    let failed = |source| Error::Destination { doing: "recording that tables wait to be published", source };
+    if members.is_empty() {
+        return Ok(());
+    }
+    let wait = "INSERT INTO multiboard_sync.member (mirror, source_oid, schema_name, table_name, follows, entry) \
+        SELECT $1, u.source_oid, u.schema_name, u.table_name, false, '-' \
+          FROM ROWS FROM (pg_catalog.unnest($2::pg_catalog.int8[]), pg_catalog.unnest($3::pg_catalog.text[]), \
+                          pg_catalog.unnest($4::pg_catalog.text[])) AS u (source_oid, schema_name, table_name) \
+        ON CONFLICT (mirror, source_oid) DO UPDATE SET entry = '-'";
+    let schemas: Vec<&str> = members.iter().map(|member| member.name.schema.as_str()).collect();
+    let tables: Vec<&str> = members.iter().map(|member| member.name.name.as_str()).collect();
+    client.execute(wait, &[&mirror, &oids(members), &schemas, &tables]).await.map(drop).map_err(failed)
+}
+
+/// Records that those of these tables that stand aside and waited for it are in the publication.
+pub async fn published(client: &Client, mirror: &str, tables: &[Oid]) -> Result<()> {
+    let failed = |source| Error::Destination { doing: "recording that tables are published", source };
+    let published = "UPDATE multiboard_sync.member SET entry = '' \
+         WHERE mirror = $1 AND entry = '-' AND NOT follows AND source_oid = ANY ($2)";
+    let tables: Vec<i64> = tables.iter().map(|oid| i64::from(*oid)).collect();
+    client.execute(published, &[&mirror, &tables]).await.map(drop).map_err(failed)
 }
 
 /// Records that tables that follow are something else in the publication by now, and were in it all the time.
@@ -182,7 +208,9 @@ pub async fn read(client: &Client, mirror: &str) -> Result<Vec<Recorded>> {
             (true, Some(_)) => Stand::Follows,
             (false, Some(_)) => Stand::Aside,
         };
-        Ok(Recorded { member: Member { oid, name }, stand, entry: Entry::parse(entry.unwrap_or_default()) })
+        let unpublished = stand == Stand::Aside && entry == Some("-");
+        let entry = Entry::parse(entry.unwrap_or_default());
+        Ok(Recorded { member: Member { oid, name }, stand, entry, unpublished })
     });
     members.collect::<std::result::Result<_, _>>().map_err(failed)
 }

@@ -30,7 +30,7 @@ use crate::engine::apply::membership::{self, Place};
 use crate::engine::apply::standoff::Standoff;
 use crate::engine::apply::types::Types;
 use crate::engine::apply::{self, joiner::Joiner};
-use crate::engine::replicate::{columns as numbers, publication};
+use crate::engine::replicate::{columns as numbers, given, publication};
 use crate::pg::{Ident, Lsn, Oid, Sql};
 use crate::progress::{Reporter, Update, Warning};
 use crate::sql;
@@ -130,8 +130,15 @@ impl Join<'_> {
         let taking = snapshot::take(self.request, self.source, self.reporter, &self.making, &members);
         let mut source = Box::pin(taking).await?;
         let session = self.destination.connect(self.destination.grant.database()).await?;
-        for gone in members.iter().filter(|member| !source.tables.contains_key(&member.oid)) {
-            self.gone(session.client(), gone).await?;
+        let mut out = members.clone();
+        out.retain(|member| !source.tables.contains_key(&member.oid));
+        if !out.is_empty() {
+            members.retain(|member| source.tables.contains_key(&member.oid));
+            let mut gone = Vec::new();
+            for member in &out {
+                gone.extend((!source.has(member.oid).await?).then_some(member.oid));
+            }
+            self.let_go(session.client(), out, &gone).await?;
         }
         let mut joiner = Joiner::new(session, self.request.name.clone(), Arc::clone(&self.types)).await?;
         joiner.gently(turn.gently);
@@ -246,19 +253,24 @@ impl Join<'_> {
             .unwrap_or_default();
         let here = self.destination.connect(self.destination.grant.database()).await?;
         let asked: Vec<Oid> = members.iter().map(|member| member.oid).collect();
-        let (mut come, mut absent) = (Vec::new(), Vec::new());
+        let (mut come, mut absent, mut out) = (Vec::new(), Vec::new(), Vec::new());
         for member in members {
+            if !given.iter().any(|table| table.member.oid == member.oid) {
+                out.push(member);
+                continue;
+            }
             let place = membership::place(here.client(), &self.request.name, &member, false).await?;
             let has_place = match place {
                 Place::Ours | Place::Empty => true,
                 Place::OfAnother(oid) => asked.contains(&oid) || !publication::is_there(&there, oid).await?,
                 Place::Missing | Place::Taken => false,
             };
-            let is_given = given.iter().any(|table| table.member.oid == member.oid);
-            if !is_given && !publication::is_there(&there, member.oid).await? {
-                self.gone(here.client(), &member).await?;
-            }
-            if is_given && has_place { &mut come } else { &mut absent }.push(member);
+            if has_place { &mut come } else { &mut absent }.push(member);
+        }
+        if !out.is_empty() {
+            let gone = given::gone(&there, &out).await?;
+            let gone: Vec<Oid> = gone.iter().map(|member| member.oid).collect();
+            self.let_go(here.client(), out, &gone).await?;
         }
         there.close().await;
         here.close().await;
@@ -268,12 +280,25 @@ impl Join<'_> {
         Ok(come)
     }
 
-    /// The source has it no more.
-    async fn gone(&self, here: &Client, member: &Member) -> Result<()> {
-        membership::forget(here, &self.request.name, std::slice::from_ref(member)).await?;
-        let message = "the source has it no more; its rows on the destination stay as they are";
-        self.reporter.warn(Warning::new("mirror_table_gone", message).about(&member.name));
-        Ok(())
+    /// The publication does not give these: the source has those no more that are `gone`, somebody took others out of it, and the
+    /// rest waits for being put in.
+    async fn let_go(&self, here: &Client, out: Vec<Member>, gone: &[Oid]) -> Result<()> {
+        let name = &self.request.name;
+        let recorded = membership::read(here, name).await?;
+        let waits = |oid: Oid| recorded.iter().any(|one| one.member.oid == oid && one.unpublished);
+        let (gone, there): (Vec<Member>, Vec<Member>) =
+            out.iter().cloned().partition(|member| gone.contains(&member.oid));
+        let left: Vec<Member> = there.into_iter().filter(|member| !waits(member.oid)).collect();
+        membership::forget(here, name, &gone).await?;
+        membership::take_out(here, name, &left).await?;
+        for member in gone {
+            let message = "the source has it no more; its rows on the destination stay as they are";
+            self.reporter.warn(Warning::new("mirror_table_gone", message).about(&member.name));
+        }
+        for member in left {
+            self.reporter.warn(newcomers::taken_out(self.request).about(&member.name));
+        }
+        self.ask(Ask::Absent(out)).await
     }
 
     async fn ask(&self, ask: Ask) -> Result<()> {

@@ -108,6 +108,8 @@ impl Look<'_> {
             let Became { mut new, again, left } = became(&recorded, &published.tables);
             let mut lost = Vec::new();
             if self.request.publication.is_none() {
+                let given: Vec<Oid> = published.tables.iter().map(|one| one.member.oid).collect();
+                membership::published(here.client(), &self.request.name, &given).await?;
                 let tables = publication::tables(&there, &self.request.slot()).await?;
                 let chosen = publication::choose(&tables, |table| is_kept(self.request, table));
                 lost = self.without_identity(&there, &here, &tables, &chosen, &recorded).await?;
@@ -199,15 +201,18 @@ impl Look<'_> {
             self.say(table, why_not, looks_first && !says_all);
         }
         let is_given = |oid: Oid| published.tables.iter().any(|one| one.member.oid == oid);
-        // Those that wait for a place are on record, and not published yet.
-        let stays_out = |oid: Oid| {
-            recorded.iter().any(|one| one.member.oid == oid && one.stand != Stand::Aside) || is_given(oid)
-        };
+        let stays_out =
+            |oid: Oid| recorded.iter().any(|one| one.member.oid == oid && !one.unpublished) || is_given(oid);
         let new = chosen.followed.iter().filter(|member| !stays_out(member.oid)).cloned().collect();
         let Placed { has, leave } = self.those_with_a_place(there, here, new, recorded).await?;
+        let name = &self.request.name;
+        let waits: Vec<Member> = leave.iter().filter(|member| !has.contains(member)).cloned().collect();
+        membership::wait_for_publication(here.client(), name, &waits).await?;
         if !has.is_empty() {
             let names: Vec<QualifiedName> = has.iter().map(|member| member.name.clone()).collect();
             publication::add(there, &self.request.slot(), &names).await?;
+            let published: Vec<Oid> = has.iter().map(|member| member.oid).collect();
+            membership::published(here.client(), name, &published).await?;
         }
         Ok(leave)
     }
@@ -241,6 +246,7 @@ impl Look<'_> {
             let entries: Vec<_> = entries.map(|table| (table.member.oid, table.entry)).collect();
             membership::renew(here.client(), name, &entries).await?;
         }
+        membership::wait_for_publication(here.client(), name, &lost).await?;
         for member in &lost {
             let message = "it has lost what identified its rows. Published, the application's updates and deletes of it fail (\"cannot \
                 update table .. because it does not have a replica identity and publishes updates\"): it was taken out of the \
@@ -303,7 +309,7 @@ impl Look<'_> {
 }
 
 /// What is said of a table that somebody took out of the publication.
-fn taken_out(request: &Request) -> Warning {
+pub(super) fn taken_out(request: &Request) -> Warning {
     let name = for_people(request.publication().as_str());
     let message = format!(
         "publication {name} gives it no more: its rows on the destination stay as they are; once it is in the publication \

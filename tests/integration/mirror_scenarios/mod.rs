@@ -17,6 +17,7 @@ mod s012_keys;
 mod s013_partitions;
 mod s014_binary;
 mod s015_streams;
+mod s024_left_aside;
 mod s024_publications;
 mod s025_names;
 mod s026_stats;

@@ -16,7 +16,7 @@ const REWRITE: &str = "ALTER TABLE second ALTER v TYPE int USING v + 0";
 /// Tests of one server whose slots wait for the transactions of the others would wait for each other.
 static ALONE: [Mutex<()>; 2] = [Mutex::const_new(()), Mutex::const_new(())];
 
-async fn alone(mirror: &Mirror) -> MutexGuard<'static, ()> {
+pub(super) async fn alone(mirror: &Mirror) -> MutexGuard<'static, ()> {
     ALONE[usize::from(mirror.major() == 18)].lock().await
 }
 
@@ -49,7 +49,7 @@ impl Mirror {
     }
 
     /// Waits until the making of a slot in this database waits for a session.
-    async fn slot_waits_for(&mut self, session: &Session) {
+    pub(super) async fn slot_waits_for(&mut self, session: &Session) {
         let pid = session.query_text("SELECT pg_backend_pid()").await;
         let waits = format!(
             "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'walsender' AND datname = current_database() AND {pid} = ANY (pg_blocking_pids(pid))"
