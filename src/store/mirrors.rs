@@ -57,8 +57,8 @@ impl Records for Sqlite {
                 return Ok(false);
             }
             let statement = "INSERT OR REPLACE INTO mirror \
-                             (name, job, wanted, phase, definition, standing, created_ms, changed_ms) \
-                             VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+                             (name, job, wanted, phase, definition, standing, created_ms, changed_ms, still_by) \
+                             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, (SELECT still_by FROM mirror WHERE name = ?1))";
             transaction.execute(statement, values)?;
             tell_job(transaction, name)?;
             Ok(true)
@@ -78,16 +78,35 @@ impl Records for Sqlite {
         changed.map(|rows| rows == 1).map_err(failed(doing()))
     }
 
-    fn wish_instead(&self, name: &str, before: Wanted, wanted: Wanted) -> Result<bool, RegistryError> {
-        let doing = || format!("record what is wanted of mirror \"{name}\"");
-        let (before, wanted) = (word(&before, doing)?, word(&wanted, doing)?);
-        let statement = "UPDATE mirror SET wanted = ?3 WHERE name = ?1 AND wanted = ?2";
+    fn still(&self, name: &str, by: &JobId) -> Result<bool, RegistryError> {
+        let statement =
+            "UPDATE mirror SET wanted = 'still', still_by = ?2 WHERE name = ?1 AND wanted = 'run'";
         let changed = self.write(|transaction| {
-            let rows = transaction.execute(statement, params![name, before, wanted])?;
+            let rows = transaction.execute(statement, params![name, by.as_str()])?;
             tell_job(transaction, name)?;
             Ok(rows)
         });
-        changed.map(|rows| rows == 1).map_err(failed(doing()))
+        changed
+            .map(|rows| rows == 1)
+            .map_err(failed(format!("record that mirror \"{name}\" is to stand still")))
+    }
+
+    fn still_by(&self, name: &str) -> Result<Option<JobId>, RegistryError> {
+        let query =
+            "SELECT still_by FROM mirror WHERE name = ? AND wanted = 'still' AND still_by IS NOT NULL";
+        let by = |row: &Row<'_>| row.get::<_, String>(0)?.parse().map_err(|error| wrong(0, error));
+        self.read(|sqlite| sqlite.query_row(query, [name], by).optional())
+            .map_err(failed(format!("see for whom mirror \"{name}\" stands still")))
+    }
+
+    fn no_longer_still(&self, name: &str, by: Option<&JobId>) -> Result<(), RegistryError> {
+        let statement = "UPDATE mirror SET wanted = 'run', still_by = NULL \
+                         WHERE name = ?1 AND wanted = 'still' AND still_by IS ?2";
+        let changed = self.write(|transaction| {
+            transaction.execute(statement, params![name, by.map(JobId::as_str)])?;
+            tell_job(transaction, name)
+        });
+        changed.map_err(failed(format!("record that mirror \"{name}\" goes on")))
     }
 
     fn stand(

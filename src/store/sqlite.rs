@@ -12,13 +12,14 @@ use crate::id::JobId;
 use crate::job::StoreError;
 
 /// Migrations in order; `PRAGMA user_version` is how many of them a file has had.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../../sql/store/001_jobs.sql"),
     include_str!("../../sql/store/002_place_of_a_source.sql"),
     include_str!("../../sql/store/003_roles.sql"),
     include_str!("../../sql/store/004_mirrors.sql"),
     include_str!("../../sql/store/005_mirror_holds.sql"),
     include_str!("../../sql/store/006_mirror_still.sql"),
+    include_str!("../../sql/store/007_mirror_still_by.sql"),
 ];
 
 /// Longer than any transaction of ours, which write a row or two: another process is waited for, not failed on.

@@ -231,12 +231,20 @@ fn the_job_of_a_mirror_stands_as_that_does() {
     store.stand("app", &mirror.job, MirrorPhase::Paused, &Standing::default()).expect("stand");
     stands(Status::Paused);
     // The end of a moment takes back nothing but that.
-    assert!(!store.wish_instead("app", Wanted::Still, Wanted::Run).expect("wish"));
+    let wanted = || store.mirror("app").expect("read").map(|record| record.wanted);
+    let (by, another) = (JobId::generate(), JobId::generate());
+    assert!(!store.still("app", &by).expect("wish"));
+    store.no_longer_still("app", Some(&by)).expect("wish");
     stands(Status::Paused);
     store.wish("app", Wanted::Run).expect("wish");
-    assert!(store.wish_instead("app", Wanted::Run, Wanted::Still).expect("wish"));
-    assert_eq!(store.mirror("app").expect("read").map(|record| record.wanted), Some(Wanted::Still));
-    assert!(store.wish_instead("app", Wanted::Still, Wanted::Run).expect("wish"));
+    assert!(store.still("app", &by).expect("wish"));
+    assert!(!store.still("app", &another).expect("wish"));
+    assert_eq!((wanted(), store.still_by("app").expect("read")), (Some(Wanted::Still), Some(by.clone())));
+    store.no_longer_still("app", Some(&another)).expect("wish");
+    store.no_longer_still("app", None).expect("wish");
+    assert_eq!(wanted(), Some(Wanted::Still));
+    store.no_longer_still("app", Some(&by)).expect("wish");
+    assert_eq!((wanted(), store.still_by("app").expect("read")), (Some(Wanted::Run), None));
     store.stand("app", &mirror.job, MirrorPhase::CatchingUp, &Standing::default()).expect("stand");
     stands(Status::Running);
     let over = Record { status: Status::Cancelled, ..store.get(&mirror.job).expect("get") };

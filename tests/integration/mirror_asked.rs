@@ -69,3 +69,27 @@ async fn tables_that_are_marked_twice_at_one_moment_do_not_leave_the_mirror_paus
         pair.drop_mirror().await;
     }
 }
+
+#[tokio::test]
+async fn a_mirror_does_not_stand_still_for_a_process_that_is_gone() {
+    for major in [15, 18] {
+        let Some(pair) = Pair::prepare(major, "marks_killed", TABLE).await else { return };
+        let pair = pair.breaking();
+        let (mut running, look) = (pair.streaming().await, pair.to.session().await);
+        let waits = marking_waits(&pair).await;
+        let resync = pair.program.start(&["mirror", "resync", "m", "public.t"]);
+        marks(&look).await;
+        assert_eq!(pair.status().await["phase"], "paused");
+        resync.kill();
+        resync.finish().await;
+        waits.execute_all("COMMIT").await;
+        streams(&mut running).await;
+        pair.from.execute("INSERT INTO t VALUES (0, 'later')").await;
+        pair.same(&running).await;
+        // Nor does the next one wait for it.
+        pair.program.run(&["mirror", "resync", "m", "public.t"]).await.expect_code(0);
+        pair.same(&running).await;
+        stop(running).await.expect_code(0);
+        pair.drop_mirror().await;
+    }
+}

@@ -11,6 +11,7 @@ use super::show::said;
 use super::start;
 use crate::engine::stage::registry::Registry;
 use crate::failure::{Classify, Exit};
+use crate::id::JobId;
 use crate::pg::name::for_people;
 use crate::pg::{Lsn, QualifiedName};
 use crate::progress::MirrorPhase;
@@ -130,21 +131,20 @@ async fn mark(
         what,
     };
     let runs = store.is_held(&record.job)?;
+    // It stands still for as long as this process has that.
+    let by = JobId::generate();
+    let _held = store.hold(&by)?;
     let stands_still = async {
         let begun = Instant::now();
         let mut told = false;
         // One after the other: the first to end would let the mirror go on before the other has marked anything.
-        while runs && !store.wish_instead(name, Wanted::Run, Wanted::Still)? {
+        while runs && !store.still(name, &by)? {
             let record = find(&store, name)?;
             if record.wanted == Wanted::Pause || !store.is_held(&record.job)? {
                 break;
             }
             if begun.elapsed() >= SOON && !std::mem::replace(&mut told, true) {
-                let waits = format!(
-                    "another `mirror resync` or `mirror skip` is at it; where none runs any more, `mirror resume {}` takes its wish back",
-                    for_people(name)
-                );
-                said(context, &store, record, &waits)?;
+                said(context, &store, record, "stands still for another `mirror resync` or `mirror skip`")?;
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -167,7 +167,7 @@ async fn mark(
         }
     };
     // Whatever came of it, it goes on; but not where a pause was asked for meanwhile.
-    store.wish_instead(name, Wanted::Still, Wanted::Run)?;
+    store.no_longer_still(name, Some(&by))?;
     Ok(marked?.map(|marked| (marked, runs)))
 }
 

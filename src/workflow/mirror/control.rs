@@ -10,8 +10,8 @@ use super::diary::Diary;
 use super::error::Error;
 use super::hold::{self, Holds, Lease};
 use super::queue::Hold;
-use super::record::Wanted;
-use crate::engine::stage::registry::RegistryError;
+use super::record::{Record, Wanted};
+use crate::engine::stage::registry::{Registry, RegistryError};
 use crate::failure::chain;
 use crate::workflow::Result;
 
@@ -79,7 +79,7 @@ impl Control {
     ///
     /// # Errors
     /// The record is not this process's any more.
-    pub(super) async fn look(mut self, diary: &Diary) -> Result<()> {
+    pub(super) async fn look(mut self, diary: &Diary, registry: &dyn Registry) -> Result<()> {
         let mut troubled = false;
         loop {
             tokio::select! {
@@ -87,7 +87,11 @@ impl Control {
                 Ok(()) = self.reached.changed() => {}
             }
             let read = diary.records().mirror(diary.name());
-            let record = match read.and_then(|record| self.hold(diary).map(|()| record)) {
+            let taken = read.and_then(|record| {
+                self.hold(diary)?;
+                record.map(|record| stands_still(record, diary, registry)).transpose()
+            });
+            let record = match taken {
                 Ok(record) => record,
                 Err(error) => {
                     // The rows go on; whoever wants something sees the same error.
@@ -125,4 +129,25 @@ impl Control {
             None => Ok(()),
         }
     }
+}
+
+/// The record, in which it is taken back that the mirror is to stand still where the process is gone that wanted it.
+fn stands_still(
+    mut record: Record,
+    diary: &Diary,
+    registry: &dyn Registry,
+) -> std::result::Result<Record, RegistryError> {
+    if record.wanted != Wanted::Still {
+        return Ok(record);
+    }
+    let by = diary.records().still_by(diary.name())?;
+    let is_there = match &by {
+        Some(by) => registry.is_held(by)?,
+        None => false,
+    };
+    if !is_there {
+        diary.records().no_longer_still(diary.name(), by.as_ref())?;
+        record.wanted = Wanted::Run;
+    }
+    Ok(record)
 }

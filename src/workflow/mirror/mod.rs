@@ -127,7 +127,7 @@ async fn follow(
     };
     let ended = tokio::select! {
         governed = govern::govern(request, run, source, &destination, diary, &gauge, wishes) => governed,
-        looked = control.look(diary) => looked,
+        looked = control.look(diary, run.registry.as_ref()) => looked,
         sampled = sampler.run() => sampled,
         written = says_that_it_ends(diary, &run.stop) => written,
     };

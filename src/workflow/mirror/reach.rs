@@ -24,7 +24,7 @@ pub(super) async fn reach(request: &Request, context: &Context) -> Result<Option
     let reached = tokio::select! {
         biased;
         reached = again(request, context, &stood, &diary, wishes, error) => reached,
-        looked = control.look(&diary) => looked.map(|()| None),
+        looked = control.look(&diary, context.run.registry.as_ref()) => looked.map(|()| None),
     };
     match &reached {
         // As it stood, where it was not paused meanwhile: it has not run.

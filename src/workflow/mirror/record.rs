@@ -47,8 +47,8 @@ impl Record {
 pub enum Wanted {
     Run,
     Pause,
-    /// To run, but for the moment in which something is marked on the destination. Who asks for a pause meanwhile gets it: the
-    /// end of the moment takes back nothing but this.
+    /// To run, but for the moment in which something is marked on the destination, for as long as the process is there that does
+    /// it. Who asks for a pause meanwhile gets it: the end of the moment takes back nothing but this.
     Still,
 }
 
@@ -163,11 +163,24 @@ pub trait Records: Send + Sync {
     /// The store failed.
     fn wish(&self, name: &str, wanted: Wanted) -> Result<bool, RegistryError>;
 
-    /// The same, where `before` is wanted until then. False where it is not.
+    /// Says that it is to stand still for a moment, for whoever holds `by`. False where it is not to run, or stands still for
+    /// somebody already.
     ///
     /// # Errors
     /// The store failed.
-    fn wish_instead(&self, name: &str, before: Wanted, wanted: Wanted) -> Result<bool, RegistryError>;
+    fn still(&self, name: &str, by: &JobId) -> Result<bool, RegistryError>;
+
+    /// For whom it stands still.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn still_by(&self, name: &str) -> Result<Option<JobId>, RegistryError>;
+
+    /// It is not to stand still for that one any more, and runs; nothing where something else is wanted by now.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn no_longer_still(&self, name: &str, by: Option<&JobId>) -> Result<(), RegistryError>;
 
     /// Writes down where it stands, for the job that runs it. False where it is not this job's any more.
     ///
