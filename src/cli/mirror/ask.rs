@@ -168,7 +168,16 @@ async fn mark(
     };
     // Whatever came of it, it goes on; but not where a pause was asked for meanwhile.
     store.no_longer_still(name, Some(&by))?;
-    Ok(marked?.map(|marked| (marked, runs)))
+    let marked = marked?;
+    if let Some(names) = marked.as_ref().filter(|_| !runs) {
+        // Whoever runs it next says so itself.
+        let Record { job, phase, mut standing, .. } = find(&store, name)?;
+        standing.aside.extend(names.iter().map(ToString::to_string));
+        standing.aside.sort();
+        standing.aside.dedup();
+        store.stand(name, &job, phase, &standing)?;
+    }
+    Ok(marked.map(|marked| (marked, runs)))
 }
 
 /// The record of a mirror of this data directory.

@@ -110,7 +110,8 @@ fn value(shown: &Shown) -> Value {
         "own_publication": of.own_publication, "wal_budget_bytes": of.wal_budget, "begun": standing.begun,
         "lag": standing.lag, "wal": standing.wal, "source_lsn": standing.source_lsn,
         "applied_lsn": standing.applied_lsn, "confirmed_lsn": standing.confirmed_lsn,
-        "counters": standing.counters, "waits": standing.waits, "ends": standing.ends && shown.runs, "error": standing.error,
+        "counters": standing.counters, "aside": standing.aside, "waits": standing.waits_for(), "ends": standing.ends && shown.runs,
+        "error": standing.error,
         "created": timestamp(*created_ms), "changed": timestamp(*changed_ms),
     })
 }
@@ -175,7 +176,10 @@ fn lines(shown: &Shown) -> Vec<(&'static str, String)> {
             human::count(counters.errors)
         ),
     ));
-    lines.extend(standing.waits.iter().map(|waits| ("waits", human::safe(waits))));
+    if !standing.aside.is_empty() {
+        lines.push(("copies", human::safe(&standing.aside.join(", "))));
+    }
+    lines.extend(standing.waits_for().map(|waits| ("waits", human::safe(waits))));
     if let Some(error) = &standing.error {
         lines.push(("error", human::safe(&format!("{} ({})", error.message, error.code))));
         lines.extend(error.hint.iter().map(|hint| ("hint", human::safe(hint))));

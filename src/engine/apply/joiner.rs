@@ -13,7 +13,7 @@ use super::pairing::Pairing;
 use super::session::{Session, failed};
 use super::table;
 use super::types::Types;
-use super::{Error, OnConflict, Result, columns, membership};
+use super::{Error, OnConflict, Result, columns, membership, removal};
 use crate::change::columns::Columns;
 use crate::change::given::Entry;
 use crate::change::members::Member;
@@ -51,7 +51,11 @@ impl Joiner {
 
     /// Whose the table of the destination is that a table's copy would go into.
     pub async fn place(&self, member: &Member) -> Result<Place> {
-        membership::place(self.session.client(), &self.mirror, member, true).await
+        // Who has written to a table that nobody gave to the mirror is not waited for, for the sake of those who would wait behind us.
+        self.session.execute("SET LOCAL lock_timeout = '800ms'").await?;
+        let place = membership::place(self.session.client(), &self.mirror, member, true).await?;
+        self.session.execute("SET LOCAL lock_timeout = 0").await?;
+        Ok(place)
     }
 
     /// Looks whether what the source computes is computed here too: no copy brings it.
@@ -92,27 +96,15 @@ impl Joiner {
         Ok(taken.map(|here| here.name.clone()).collect())
     }
 
-    /// Removes the old rows of the tables: by TRUNCATE, but where a foreign key points at one of them, or others are to
-    /// read it meanwhile, by DELETE.
+    /// Removes the old rows of the tables.
+    ///
+    /// # Errors
+    /// [`Error::Locked`]: somebody has a lock that keeps us from it. No lock of ours is kept then, and it can be tried again.
     pub async fn empty(&self, tables: &[&QualifiedName]) -> Result<()> {
-        let failed = |source| Error::Destination { doing: "removing the old rows", source };
         let client = self.session.client();
-        for table in tables {
-            let pointed = "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint AS c \
-                            WHERE c.contype = 'f' AND c.confrelid = pg_catalog.to_regclass($1) AND c.conrelid <> c.confrelid)";
-            let row = client.query_one(pointed, &[&table.quoted()]).await.map_err(failed)?;
-            let Some(here) = table::read(client, table).await? else {
-                return Err(Error::TableMissing { table: (*table).clone(), id: 0 });
-            };
-            // Tables that inherit from it have rows of their own.
-            let only = Sql::fixed(if here.partitioned { "" } else { "ONLY " });
-            let remove = match self.gently || row.try_get(0).map_err(failed)? {
-                true => sql!("DELETE FROM {o}{t}", o = only, t = **table),
-                false => sql!("TRUNCATE {o}{t}", o = only, t = **table),
-            };
-            client.batch_execute(remove.as_str()).await.map_err(failed)?;
-        }
-        Ok(())
+        let removals = removal::removals(client, tables, self.gently).await?;
+        removal::lock(client, &removals, self.gently).await?;
+        removal::remove(client, &removals).await
     }
 
     /// Begins to take rows in, as the text format of COPY.
@@ -135,7 +127,9 @@ impl Joiner {
                     }
                     let names: Vec<&QualifiedName> =
                         relations.iter().map(|relation| &relation.name).collect();
-                    self.empty(&names).await?;
+                    let client = self.session.client();
+                    let removals = removal::removals(client, &names, self.gently).await?;
+                    removal::remove(client, &removals).await?;
                 }
                 change => rows.push(change),
             }

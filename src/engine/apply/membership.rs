@@ -7,7 +7,7 @@ use super::table::{self, Here};
 use super::{Error, Result};
 use crate::change::given::{Entry, Recorded};
 use crate::change::members::{Member, Stand};
-use crate::pg::{Oid, QualifiedName, Sql};
+use crate::pg::{Oid, QualifiedName, Sql, sqlstate};
 use crate::sql;
 
 /// Records that tables follow from now on, as what they are in the publication, in whatever transaction is open.
@@ -164,7 +164,12 @@ pub async fn place(client: &Client, mirror: &str, member: &Member, lock: bool) -
     let only = Sql::fixed(if partitioned { "" } else { "ONLY " });
     if lock {
         let lock = sql!("LOCK TABLE {o}{t} IN SHARE ROW EXCLUSIVE MODE", o = only, t = member.name);
-        client.batch_execute(lock.as_str()).await.map_err(failed)?;
+        client.batch_execute(lock.as_str()).await.map_err(|source| {
+            match source.code().is_some_and(|code| code.code() == sqlstate::LOCK_NOT_AVAILABLE) {
+                true => Error::Locked { by: format!("a session that writes to {}", member.name) },
+                false => failed(source),
+            }
+        })?;
     }
     let rows = sql!("SELECT EXISTS (SELECT FROM {o}{t})", o = only, t = member.name);
     let row = client.query_one(rows.as_str(), &[]).await.map_err(failed)?;

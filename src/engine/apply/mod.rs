@@ -22,6 +22,7 @@ pub mod net;
 mod one_by_one;
 pub mod order;
 mod pairing;
+pub mod removal;
 mod rows;
 mod session;
 pub mod shape;
@@ -111,6 +112,9 @@ pub enum Error {
     /// Another session applies it.
     #[error("mirror \"{mirror}\" is applied by another session on the destination")]
     AppliedElsewhere { mirror: String },
+    /// Somebody has a lock that keeps a copy from coming in.
+    #[error("tables that are to be copied again are locked on the destination by {by}")]
+    Locked { by: String },
     /// The checkpoint is not where this process left it.
     #[error(
         "the checkpoint of mirror \"{mirror}\" on the destination is not the one that this process wrote last ({expected}): \
@@ -137,6 +141,7 @@ impl Classify for Error {
             }
             Self::Connect(error) => error.classify(),
             Self::NotInBinary { .. } => Failure::retry("mirror_needs_text"),
+            Self::Locked { .. } => Failure::retry("mirror_copies_later"),
             Self::TypeUnknown { .. } => Failure::retry("mirror_needs_types"),
             Self::TableMissing { .. } => Failure::operator("mirror_table_missing", Exit::Failed)
                 .hint("create the table on the destination as `multiboard-sync diff` shows, then start the mirror again"),

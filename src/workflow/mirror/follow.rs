@@ -226,7 +226,7 @@ async fn once(with: &With<'_>, binary: bool, made: &[Oid], silences: u32) -> Res
     };
     let joining = async {
         let (asks, reporter, making) = (asks.clone(), &context.reporter, Making::default());
-        let join = Join { request, source, destination, types, asks, reporter, making };
+        let join = Join { request, source, destination, types, asks, reporter, diary, making };
         // Before the others: what is written may wait for what is copied.
         let joined = join.follow(joins, &stopping).await;
         if joined.is_err() {

@@ -11,7 +11,7 @@ mod turns;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use tokio::sync::{mpsc, oneshot};
@@ -19,6 +19,7 @@ use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
 use super::Request;
+use super::diary::Diary;
 use super::feed::Ask;
 use super::newcomers;
 use super::snapshot::{self, Making, Snapshot};
@@ -27,11 +28,10 @@ use crate::change::given::{Entry, Given};
 use crate::change::members::Member;
 use crate::connect::{self, Settings};
 use crate::engine::apply::membership::{self, Place};
-use crate::engine::apply::standoff::Standoff;
 use crate::engine::apply::types::Types;
-use crate::engine::apply::{self, joiner::Joiner};
+use crate::engine::apply::{self, joiner::Joiner, removal};
 use crate::engine::replicate::{columns as numbers, given, publication};
-use crate::pg::{Ident, Lsn, Oid, Sql};
+use crate::pg::{Ident, Lsn, Oid, QualifiedName, Sql};
 use crate::progress::{Reporter, Update, Warning};
 use crate::sql;
 use crate::workflow::party::{Destination, Source};
@@ -42,6 +42,12 @@ use turns::{Turn, Turns};
 /// Bytes of rows that are sent on at once.
 const PACK_BYTES: usize = 64 * 1024;
 
+/// Locks are asked for in turns of less than a second, for the sake of those who wait behind us; this is between two of them.
+const REST: Duration = Duration::from_secs(1);
+
+/// So long a snapshot is kept on the source for locks that cannot be had here. Then it is begun anew, when they can.
+const LOCKED: Duration = Duration::from_secs(30);
+
 /// What brings tables in.
 pub(super) struct Join<'a> {
     pub(super) request: &'a Request,
@@ -51,6 +57,7 @@ pub(super) struct Join<'a> {
     pub(super) types: Arc<Types>,
     pub(super) asks: mpsc::Sender<Ask>,
     pub(super) reporter: &'a Reporter,
+    pub(super) diary: &'a Diary,
     pub(super) making: Making,
 }
 
@@ -83,16 +90,21 @@ impl Join<'_> {
                 tokio::select! {
                     biased;
                     more = left.recv() => match more {
-                        Some(members) => turns.add(members, Instant::now()),
+                        Some(members) => {
+                            turns.add(members, Instant::now());
+                            self.tell(&[], &turns);
+                        }
                         None => return Ok(()),
                     },
                     () = due => if let Some(turn) = turns.take() {
+                        self.tell(&turn.members, &turns);
                         self.bring(turn, &mut turns).await?;
+                        self.tell(&[], &turns);
                     },
                 }
             }
         };
-        tokio::select! {
+        let brought = tokio::select! {
             biased;
             () = ends.cancelled() => {
                 self.making.give_up().await;
@@ -102,7 +114,9 @@ impl Join<'_> {
                 Err(Error::Interrupted(_)) => Ok(()),
                 brought => brought,
             },
-        }
+        };
+        self.waits(None);
+        brought
     }
 
     /// Brings them in, or has them try again later.
@@ -110,6 +124,10 @@ impl Join<'_> {
         let came = match Box::pin(self.run(&turn)).await {
             Err(Error::Apply(apply::Error::Misnamed { table, .. })) => {
                 tracing::info!(%table, "got another name while it was copied: it is copied anew");
+                Came::Not { gently: false }
+            }
+            Err(Error::Apply(locked @ apply::Error::Locked { .. })) => {
+                self.comes_later(&turn, &format!("{locked}: it is tried again until that goes"));
                 Came::Not { gently: false }
             }
             came => came?,
@@ -122,13 +140,40 @@ impl Join<'_> {
         Ok(())
     }
 
+    /// These tables stand aside.
+    fn tell(&self, now: &[Member], turns: &Turns) {
+        let names = now.iter().chain(turns.members()).map(|member| member.name.to_string()).collect();
+        self.diary.change(|standing| standing.aside = names);
+        if now.is_empty() && turns.due().is_none() {
+            self.waits(None);
+        }
+    }
+
+    /// What those that are to come in wait for.
+    fn waits(&self, why: Option<String>) {
+        self.diary.change(|standing| standing.copies_wait = why);
+    }
+
+    /// Says why a copy does not come in now; at first also to those who watch.
+    fn comes_later(&self, turn: &Turn, why: &str) {
+        let names: Vec<String> = turn.members.iter().map(|member| member.name.to_string()).collect();
+        let message = format!("{} not copied now: {why}", names.join(", "));
+        self.waits(Some(message.clone()));
+        match turn.tries < 2 {
+            true => self.reporter.warn(Warning::new("mirror_copies_later", message)),
+            false => tracing::warn!("{message}"),
+        }
+    }
+
     async fn run(&self, turn: &Turn) -> Result<Came> {
-        let mut members = self.those_that_can_come(turn.members.clone()).await?;
+        let mut members = self.those_that_can_come(turn).await?;
         if members.is_empty() {
             return Ok(Came::In);
         }
-        let taking = snapshot::take(self.request, self.source, self.reporter, &self.making, &members);
+        let taking = snapshot::take(self.request, self.source, self.diary, &self.making, &members);
+        self.reporter.operation("waiting for the transactions that run on the source".to_owned());
         let mut source = Box::pin(taking).await?;
+        self.waits(None);
         let session = self.destination.connect(self.destination.grant.database()).await?;
         let mut out = members.clone();
         out.retain(|member| !source.tables.contains_key(&member.oid));
@@ -184,7 +229,11 @@ impl Join<'_> {
         let (position, tables) = tokio::select! {
             biased;
             standoff = standoff::watch(self.destination, &self.request.name) => {
-                self.stands_in_the_way(turn, &standoff);
+                let again = match turn.gently {
+                    false => "it is begun anew, with the old rows removed by DELETE: others can read the table meanwhile",
+                    true => "it is begun anew later. A trigger of the destination that writes what is copied keeps it out: disable that",
+                };
+                self.comes_later(turn, &format!("{standoff}. So {again}"));
                 return Ok(Came::Not { gently: true });
             }
             filled = self.fill(source, &mut joiner, &members, &columns) => filled?,
@@ -207,7 +256,7 @@ impl Join<'_> {
         members: &[Member],
         columns: &BTreeMap<Oid, Vec<Ident>>,
     ) -> Result<(Lsn, BTreeMap<Oid, Given>)> {
-        joiner.empty(&source.tables.values().map(|table| &table.member.name).collect::<Vec<_>>()).await?;
+        self.empty(joiner, &source.tables).await?;
         while source.is_locked() {
             self.copy(&mut source, joiner, columns).await?;
             source.let_go().await?;
@@ -224,28 +273,28 @@ impl Join<'_> {
         Ok((position, tables))
     }
 
-    /// What the mirror writes waits for a lock that the copy has, and the copy will wait for what it writes.
-    fn stands_in_the_way(&self, turn: &Turn, standoff: &Standoff) {
-        let names: Vec<String> = turn.members.iter().map(|member| member.name.to_string()).collect();
-        let names = names.join(", ");
-        let again = match turn.gently {
-            false => {
-                "it is begun anew, with the old rows removed by DELETE: others can read the table meanwhile"
+    /// Removes the old rows, as soon as nobody keeps us from it; for so long the source keeps what the snapshot sees.
+    async fn empty(&self, joiner: &Joiner, tables: &BTreeMap<Oid, Given>) -> Result<()> {
+        let names: Vec<&QualifiedName> = tables.values().map(|table| &table.member.name).collect();
+        let began = Instant::now();
+        loop {
+            match joiner.empty(&names).await {
+                Err(locked @ apply::Error::Locked { .. }) if began.elapsed() < LOCKED => {
+                    self.waits(Some(locked.to_string()));
+                    tokio::time::sleep(REST).await;
+                }
+                emptied => {
+                    self.waits(None);
+                    return Ok(emptied?);
+                }
             }
-            true => {
-                "it is begun anew later. A trigger of the destination that writes what is copied keeps it out: disable that"
-            }
-        };
-        let message = format!("the copy of {names} was given up: {standoff}. So {again}");
-        match turn.tries < 2 {
-            true => self.reporter.warn(Warning::new("mirror_copies_later", message)),
-            false => tracing::warn!("{message}"),
         }
     }
 
     /// Those that the publication gives out and that have a place here. Of the others, no slot is made for whose sake, who looks
     /// for new tables says why, and finds them when that is otherwise.
-    async fn those_that_can_come(&self, members: Vec<Member>) -> Result<Vec<Member>> {
+    async fn those_that_can_come(&self, turn: &Turn) -> Result<Vec<Member>> {
+        let members = turn.members.clone();
         let there = connect::source(&self.source.party.options, &Settings::default()).await?;
         let given = newcomers::kept(self.request, &there)
             .await?
@@ -271,6 +320,11 @@ impl Join<'_> {
             let gone = given::gone(&there, &out).await?;
             let gone: Vec<Oid> = gone.iter().map(|member| member.oid).collect();
             self.let_go(here.client(), out, &gone).await?;
+        }
+        if turn.tries > 0 && !come.is_empty() {
+            // Before the source keeps anything for it.
+            let names: Vec<&QualifiedName> = come.iter().map(|member| &member.name).collect();
+            removal::try_locks(here.client(), &names, turn.gently).await?;
         }
         there.close().await;
         here.close().await;

@@ -98,6 +98,9 @@ pub struct Standing {
     pub waits: Option<String>,
     /// Its process was told to end, and does.
     pub ends: bool,
+    /// Tables that stand aside until a copy of them is in, and what that waits for.
+    pub aside: Vec<String>,
+    pub copies_wait: Option<String>,
     /// Flushed on the source.
     pub source_lsn: Option<Lsn>,
     /// Everything of the source before it is on the destination.
@@ -107,6 +110,13 @@ pub struct Standing {
     pub lag: Option<Lag>,
     pub wal: Option<Wal>,
     pub counters: Counters,
+}
+
+impl Standing {
+    /// What it waits for, or what the tables do that are to be copied again.
+    pub fn waits_for(&self) -> Option<&str> {
+        self.waits.as_deref().or(self.copies_wait.as_deref())
+    }
 }
 
 /// What was counted since it began.

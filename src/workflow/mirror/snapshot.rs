@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::diary::Diary;
 use super::newcomers::kept;
 use super::{Request, waits};
 use crate::change::given::Given;
@@ -19,7 +20,7 @@ use crate::engine::replicate::slot::{self, Created, Life};
 use crate::failure::chain;
 use crate::id;
 use crate::pg::{Ident, Lsn, Oid, QualifiedName, Sql, sqlstate};
-use crate::progress::{Reporter, Warning};
+use crate::progress::Warning;
 use crate::sql;
 use crate::workflow::Result;
 use crate::workflow::party::Source;
@@ -74,13 +75,13 @@ impl Making {
 pub(super) async fn take(
     request: &Request,
     source: &Source,
-    reporter: &Reporter,
+    diary: &Diary,
     making: &Making,
     members: &[Member],
 ) -> Result<Snapshot> {
     let mut told = false;
     loop {
-        let (mut session, position, mut given) = Box::pin(import(request, source, reporter, making)).await?;
+        let (mut session, position, mut given) = Box::pin(import(request, source, diary, making)).await?;
         given.retain(|table| members.iter().any(|member| member.oid == table.member.oid));
         // A table is copied before its partitions' locks are let go.
         let with_parts = given.iter().flat_map(|table| {
@@ -112,7 +113,8 @@ pub(super) async fn take(
         session.close().await;
         if !std::mem::replace(&mut told, true) {
             let message = format!("{why} when it was to be copied: trying again until that goes");
-            reporter.warn(Warning::new("mirror_copies_later", message));
+            diary.change(|standing| standing.copies_wait = Some(message.clone()));
+            diary.warn(Warning::new("mirror_copies_later", message));
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -152,7 +154,7 @@ impl Snapshot {
 async fn import(
     request: &Request,
     source: &Source,
-    reporter: &Reporter,
+    diary: &Diary,
     making: &Making,
 ) -> Result<(RawConnection, Lsn, Vec<Given>)> {
     let beside = connect::source(&source.party.options, &Settings::default()).await?;
@@ -163,14 +165,17 @@ async fn import(
     let mut options = source.party.options.clone();
     options.application_name = name.as_str().to_owned();
     let mut walsender = RawConnection::replication(&options, &Settings::default()).await?;
-    reporter.operation("waiting for the transactions that run on the source".to_owned());
     making.set(Some(walsender.cancel_handle()));
+    let say = |warning: Warning| {
+        diary.change(|standing| standing.copies_wait = Some(warning.message.clone()));
+        diary.warn(warning);
+    };
     let created = {
         let creating = slot::create(&mut walsender, &name, Life::Temporary);
         let mut creating = std::pin::pin!(creating);
         tokio::select! {
             created = &mut creating => created,
-            never = waits::tell(&beside, name.as_str(), |warning| reporter.warn(warning)) => match never {},
+            never = waits::tell(&beside, name.as_str(), say) => match never {},
         }
     };
     making.set(None);

@@ -9,6 +9,7 @@ mod related;
 mod s001_changes;
 mod s002_types;
 mod s004_joins;
+mod s004_locked;
 mod s004_standoff;
 mod s004_sync;
 mod s006_schema_changes;

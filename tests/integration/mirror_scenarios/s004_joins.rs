@@ -29,6 +29,7 @@ impl Mirror {
     /// Has both tables copied again, and lets the copies wait before their first row until this session ends its transaction.
     async fn copies_wait(&self) -> Session {
         let (here, look) = (self.to.session().await, self.to.session().await);
+        self.to.announce("canceling statement due to lock timeout");
         here.execute_all("BEGIN; LOCK TABLE first, second IN SHARE MODE").await;
         self.resync(&["public.first", "public.second"]).await;
         eventually("tables that are to be emptied", async || {

@@ -48,6 +48,11 @@ impl Turns {
         }
     }
 
+    /// The tables of all of them.
+    pub(super) fn members(&self) -> impl Iterator<Item = &Member> {
+        self.0.iter().flat_map(|turn| &turn.members)
+    }
+
     /// When the next one is due.
     pub(super) fn due(&self) -> Option<Instant> {
         self.0.iter().map(|turn| turn.due).min()
@@ -96,6 +101,7 @@ mod tests {
         assert_eq!((oids(&second), second.gently, second.tries), (vec![1, 2], true, 1));
         turns.again(second, false, after(10));
         assert_eq!(turns.due(), Some(after(12)));
+        assert_eq!(turns.members().map(|member| member.oid).collect::<Vec<_>>(), [1, 2]);
         let alone = [turns.take().unwrap(), turns.take().unwrap()];
         assert_eq!(alone.clone().map(|turn| oids(&turn)), [vec![1], vec![2]]);
         assert!(alone.iter().all(|turn| turn.gently && turn.tries == 2));
