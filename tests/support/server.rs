@@ -89,7 +89,8 @@ enum Place {
 
 const START: &str = r#"
 if [ -n "$COPY" ]; then
-    "$COPIER" --dbname="$COPY" --pgdata=data --checkpoint=fast --no-sync $STANDBY
+    "$COPIER" --dbname="$COPY" --pgdata=data --checkpoint=fast --no-sync &&
+    if [ -n "$STANDBY" ]; then touch data/standby.signal; fi
 else
     "$BIN/initdb" --pgdata=data --username=postgres --pwfile=password --auth=trust --encoding=UTF8 \
         --locale=C.UTF-8 --lc-messages=C --no-sync --no-instructions $INITDB
@@ -341,7 +342,10 @@ fn start(bin: &Path, copier: Option<&Path>, settings: &Settings) -> Result<(Keep
     let port = free_port();
     let sockets = folder.path().to_str().unwrap().to_owned();
     let mut lines = String::new();
-    let own = [("port", port.to_string()), ("unix_socket_directories", sockets)];
+    let mut own = vec![("port", port.to_string()), ("unix_socket_directories", sockets)];
+    let follows = settings.copied.as_ref().filter(|copied| copied.standby);
+    // In words that servers of each version know: a newer copier writes its own.
+    own.extend(follows.map(|copied| ("primary_conninfo", copied.from.clone())));
     let common = COMMON.iter().map(|(name, value)| (*name, *value));
     let own = own.iter().map(|(name, value)| (*name, value.as_str()));
     let extra = settings.lines.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -364,10 +368,7 @@ fn start(bin: &Path, copier: Option<&Path>, settings: &Settings) -> Result<(Keep
         ("COPIER", copier.as_ref().map_or(OsStr::new(""), |copier| copier.as_os_str())),
         ("INITDB", OsStr::new(&initdb)),
         ("COPY", OsStr::new(copy.map_or("", |copy| &copy.from))),
-        (
-            "STANDBY",
-            OsStr::new(if copy.is_some_and(|copy| copy.standby) { "--write-recovery-conf" } else { "" }),
-        ),
+        ("STANDBY", OsStr::new(if follows.is_some() { "yes" } else { "" })),
     ];
     let keeper = Keeper::start(folder, START, STOP, &variables)?;
     Ok((keeper, bin, port))

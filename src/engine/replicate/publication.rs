@@ -250,8 +250,13 @@ pub async fn create(connection: &Connection, name: &Ident, tables: &[QualifiedNa
     Err(Error::Source { doing, source })
 }
 
-/// Drops it, if it is there.
+/// Drops it, if it is there: where nothing can be written, on a standby, none of ours is.
 pub async fn drop(connection: &Connection, name: &Ident) -> Result<()> {
+    let query = Sql::fixed("SELECT FROM pg_catalog.pg_publication WHERE pubname = $1");
+    let found = connection.query_opt(&query, &[&name.as_str()]).await;
+    if found.map_err(|source| Error::Source { doing: "looking for the publication", source })?.is_none() {
+        return Ok(());
+    }
     let statement = sql!(
         "BEGIN READ WRITE; SET LOCAL lock_timeout = '5s'; DROP PUBLICATION IF EXISTS {p}; COMMIT",
         p = name

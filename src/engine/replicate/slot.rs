@@ -114,6 +114,13 @@ pub async fn waits_for(connection: &Connection, application: &str) -> Result<Vec
     words.collect::<std::result::Result<_, _>>().map_err(|error| failed(connection.error(error)))
 }
 
+/// Whether a slot here is a standby's: it begins when the primary has logged which transactions run there.
+pub async fn is_on_standby(connection: &Connection) -> Result<bool> {
+    let failed = |source| Error::Source { doing: "looking at what the slot waits for", source };
+    let row = connection.query_one(&Sql::fixed("SELECT pg_catalog.pg_is_in_recovery()"), &[]).await;
+    row.map_err(failed)?.try_get(0).map_err(|error| failed(connection.error(error)))
+}
+
 fn unexpected(doing: &'static str, answers: &[Answer]) -> Error {
     Error::Answer { doing, answer: format!("{answers:?}") }
 }

@@ -38,6 +38,7 @@ mod sampler;
 mod sequences;
 mod skips;
 mod snapshot;
+mod standby;
 mod start;
 mod waits;
 mod write;
@@ -265,7 +266,7 @@ async fn publish_and_clone(
     let stopped = "nothing was begun";
     stoppable(&context.run.stop, stopped, async {
         let destination = follower(request, &context.run, source).await?;
-        start::fit_to_begin(request, source, &destination).await
+        start::fit_to_begin(request, &context.run, source, &destination).await
     })
     .await?;
     // Waited for in any case: a statement given up half-way may make the publication after it was looked for.

@@ -1,6 +1,6 @@
 //! Before a mirror: whether it has been there, whether the source gives changes out, and what it is to publish.
 
-use super::{Error, Request};
+use super::{Error, Request, standby};
 use crate::connect::{self, Settings};
 use crate::engine::apply::checkpoint::{self, Checkpoint};
 use crate::engine::preflight::{self, check};
@@ -120,12 +120,13 @@ pub(super) fn is_kept(request: &Request, table: &QualifiedName) -> bool {
 /// Whether a mirror can begin at all, found out before anything is made on the source.
 pub(super) async fn fit_to_begin(
     request: &Request,
+    context: &clone::Context,
     source: &Source,
     destination: &Destination,
 ) -> Result<()> {
     may_apply(destination).await?;
     let session = connect::source(&source.party.options, &Settings::default()).await?;
-    fit(request, &session).await?;
+    fit(request, context, &session).await?;
     names_are_free(request, &session).await?;
     session.close().await;
     Ok(())
@@ -179,7 +180,7 @@ async fn may_apply(destination: &Destination) -> Result<()> {
 }
 
 /// Whether changes can be had from this source at all.
-async fn fit(request: &Request, session: &connect::Connection) -> Result<()> {
+async fn fit(request: &Request, context: &clone::Context, session: &connect::Connection) -> Result<()> {
     let query = Sql::fixed(include_str!("../../../sql/source/replication_facts.sql"));
     let row = session.query_one(&query, &[]).await?;
     let read = |error| session.error(error);
@@ -189,7 +190,15 @@ async fn fit(request: &Request, session: &connect::Connection) -> Result<()> {
     let role: String = row.try_get("role").map_err(read)?;
     let database: String = row.try_get("database").map_err(read)?;
     let unbounded: bool = row.try_get("unbounded").map_err(read)?;
+    let standby: bool = row.try_get("standby").map_err(read)?;
+    let feedback: bool = row.try_get("feedback").map_err(read)?;
     let mut findings = Vec::new();
+    if standby {
+        findings.extend(standby::fit(session.version(), request.publication.is_some()));
+        if !feedback {
+            context.reporter.warn(standby::keeps_no_rows());
+        }
+    }
     if unbounded && !request.accept_unbounded_wal && !is_loopback(session.dialed()) {
         findings.push(check::Finding {
             code: "unbounded_wal",

@@ -5,6 +5,7 @@
 
 mod r010_failover;
 mod r019_lost_slots;
+mod r035_standby;
 mod related;
 mod s001_changes;
 mod s002_types;
