@@ -229,8 +229,10 @@ impl Writer {
         let mut conflict = None;
         for transaction in batch {
             self.session.execute("SAVEPOINT one").await?;
+            let decided = self.session.conflicts;
             if let Err(found) = self.one(transaction).await? {
                 self.session.execute("ROLLBACK TO SAVEPOINT one").await?;
+                self.session.conflicts = decided;
                 conflict = Some(Error::Conflict { conflict: Box::new(found), lsn: transaction.commit_lsn });
                 break;
             }

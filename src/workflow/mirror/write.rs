@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::queue::Work;
+use crate::change::Transaction;
 use crate::change::members::Member;
 use crate::engine::apply::writer::Writer;
 use crate::engine::apply::{Conflicts, Log};
@@ -61,9 +62,18 @@ pub(super) async fn write(
         let Some(next) = next else { return Ok(()) };
         let (log, transactions, rows) = match next {
             Work::Batch(batch) => {
-                let transactions = batch.len() as u64;
-                let rows = batch.iter().map(|transaction| transaction.changes.len() as u64).sum();
-                (writer.write(batch).await?, transactions, rows)
+                let sizes: Vec<(Lsn, u64)> = batch.iter().map(size).collect();
+                let done = writer.write(batch).await;
+                let (transactions, rows) = up_to(writer.at(), &sizes);
+                match done {
+                    Ok(log) => (log, transactions, rows),
+                    // Those before the one that does not go are written, and how far that is on disk nobody has heard.
+                    Err(error) => {
+                        let conflicts = writer.take_conflicts();
+                        tell(&written, Written { transactions, rows, conflicts, ..Written::default() });
+                        return Err(error.into());
+                    }
+                }
             }
             Work::Begin(head) => {
                 writer.begin(head).await?;
@@ -102,6 +112,17 @@ pub(super) async fn write(
         let checkpoint = Some(writer.at());
         tell(&written, Written { checkpoint, transactions, rows, conflicts, log, ..Written::default() });
     }
+}
+
+/// Where a transaction ends, and how many rows are in it.
+fn size(transaction: &Transaction) -> (Lsn, u64) {
+    (transaction.end_lsn, transaction.changes.len() as u64)
+}
+
+/// How many transactions of a batch the checkpoint is past, and how many rows were in them.
+fn up_to(checkpoint: Lsn, sizes: &[(Lsn, u64)]) -> (u64, u64) {
+    let written = sizes.iter().filter(|(end_lsn, _)| *end_lsn <= checkpoint);
+    written.fold((0, 0), |(transactions, all), (_, rows)| (transactions + 1, all + rows))
 }
 
 /// Whoever does not listen any more has ended, and this ends with the channel of work.

@@ -24,6 +24,10 @@ impl Mirror {
         .await
     }
 
+    async fn asked(&self, word: &str) {
+        self.program.run(&["mirror", word, "m"]).await.expect_code(0);
+    }
+
     async fn streams(&mut self, mut running: Running) {
         running.event("that it streams", |line| line["data"]["phase"] == "streaming").await;
         self.running = Some(running);
@@ -65,10 +69,12 @@ async fn s026_stats_count_on_over_errors_and_restarts() {
         let status = mirror.counted(15).await;
         assert_eq!(status["counters"]["reconnects"], 1, "{status}");
 
-        // An error; what was applied in the moment before it is counted, and what was not is not.
+        // An error; what was applied in the moment before it is counted, and what was not is not. They come together.
+        mirror.asked("pause").await;
         mirror.source("INSERT INTO t VALUES (22, 'v')").await;
         mirror.source("ALTER TABLE t ADD n int").await;
         mirror.source("UPDATE t SET n = 1 WHERE id = 11").await;
+        mirror.asked("resume").await;
         let outcome = Outcome::of(mirror.running().finish().await).expect_code(1);
         let status = mirror.status().await;
         assert_eq!((&status["phase"], &status["status"]), (&json!("error"), &json!("failed")), "{status}");
@@ -107,6 +113,46 @@ async fn s026_stats_count_on_over_errors_and_restarts() {
         let counters = json!({"transactions": 0, "rows": 0, "conflicts": none, "reconnects": 0, "errors": 0});
         assert_eq!(mirror.status().await["counters"], counters);
         mirror.same().await;
+    })
+    .await;
+}
+
+/// What was decided about a transaction that is not here in the end was not done.
+#[tokio::test]
+async fn s026_stats_of_what_was_rolled_back_are_not_counted() {
+    let tables = "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT g, 'v' FROM generate_series(1, 5) AS g";
+    on_both("stats_back", tables, async |mirror| {
+        let running = mirror.begin(&["--on-conflict", "skip"]);
+        mirror.streams(running).await;
+        mirror.to.announce("violates check constraint");
+        mirror.to.announce("current transaction is aborted");
+        mirror
+            .destination("DELETE FROM t WHERE id = 1; ALTER TABLE t ADD CONSTRAINT good CHECK (v <> 'bad')")
+            .await;
+        mirror.asked("pause").await;
+        mirror.source("UPDATE t SET v = 'w' WHERE id = 1").await;
+        mirror
+            .source("BEGIN; UPDATE t SET v = 'x' WHERE id < 5; UPDATE t SET v = 'bad' WHERE id = 5; COMMIT")
+            .await;
+        mirror.asked("resume").await;
+        let outcome = Outcome::of(mirror.running().finish().await).expect_code(1);
+        outcome.expect_error(&["mirror_conflict", "id = 5", "good"]);
+        let missing = |status: &Value| status["counters"]["conflicts"]["update_missing"].as_u64();
+        for errors in [1, 2] {
+            let status = mirror.status().await;
+            let counters = &status["counters"];
+            assert_eq!((missing(&status), &counters["rows"]), (Some(1), &json!(1)), "{status}");
+            assert_eq!(counters["errors"], errors, "{status}");
+            if errors == 1 {
+                mirror.program.run(&["mirror", "resume", "m"]).await.expect_code(1);
+            }
+        }
+        mirror.destination("ALTER TABLE t DROP CONSTRAINT good").await;
+        let running = mirror.program.start(&["mirror", "resume", "m", "--json"]);
+        mirror.streams(running).await;
+        let status = mirror.counted(6).await;
+        assert_eq!(missing(&status), Some(2), "{status}");
+        assert_eq!(mirror.here("SELECT string_agg(v, ',' ORDER BY id) FROM t").await, "x,x,x,bad");
     })
     .await;
 }
