@@ -76,6 +76,7 @@ mod harness;
 mod interrupts;
 mod mirror;
 mod mirror_asked;
+mod mirror_blocked;
 mod mirror_earlier;
 mod mirror_early;
 mod mirror_faults;

@@ -9,6 +9,7 @@ use multiboard_sync::engine::replicate::silence::Patience;
 use multiboard_sync::engine::replicate::slot::{self, Life};
 use multiboard_sync::engine::replicate::stream::{Received, Wanted, stream};
 use multiboard_sync::pg::{Ident, Lsn};
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -105,4 +106,52 @@ async fn connections_that_are_lost_without_a_word_are_made_again() {
         pair.drop_mirror().await;
     };
     tokio::join!(on(15), on(18));
+}
+
+#[tokio::test]
+async fn past_its_budget_it_connects_again_before_its_slot_goes() {
+    let Some(server) = Server::with(15, Settings::new().set("wal_sender_timeout", "30s")) else { return };
+    let server: &'static Server = Box::leak(Box::new(server));
+    let Some(pair) = Pair::prepare_on(server, "lost_budget", TABLE).await else { return };
+    let pair = pair.breaking();
+    pair.from.announce("terminating walsender process");
+    let near = FaultProxy::start(pair.from.server());
+    let from = near.url(pair.from.name());
+    let mut running = pair.start_between(&from, &pair.to.url(), &["--wal-budget", "16MB"]);
+    streams(&mut running).await;
+    near.stall_open();
+    pair.from.execute("INSERT INTO t VALUES (1, 'one')").await;
+    let noise = "SELECT count(pg_logical_emit_message(false, 'noise', repeat('x', 1 << 20))) FROM generate_series(1, 48)";
+    pair.from.execute(noise).await;
+    running
+        .event("that it connects again", |line| {
+            line["data"]["message"].as_str().is_some_and(|message| message.contains("said nothing for 30"))
+        })
+        .await;
+    pair.same(&running).await;
+    assert_eq!(pair.from.query_text(SLOTS).await, "1");
+    stop(running).await.expect_code(0);
+    near.resume();
+    pair.drop_mirror().await;
+}
+
+#[tokio::test]
+async fn a_source_that_cannot_be_looked_at_is_not_said_to_be_followed_closely() {
+    let Some(pair) = Pair::prepare(18, "unseen", TABLE).await else { return };
+    let pair = pair.breaking();
+    let near = FaultProxy::start(pair.from.server());
+    let mut running = pair.start_between(&near.url(pair.from.name()), &pair.to.url(), &[]);
+    streams(&mut running).await;
+    near.stall();
+    let unseen = pair
+        .wait_for("that it is not known how far it is behind", |status| {
+            status["waits"].as_str().is_some_and(|waits| waits.contains("the source cannot be looked at"))
+        })
+        .await;
+    assert_eq!((&unseen["lag"], &unseen["phase"]), (&Value::Null, &"streaming".into()), "{unseen}");
+    near.resume();
+    pair.wait_for("how far it is behind", |status| status["waits"].is_null() && status["lag"]["bytes"] == 0)
+        .await;
+    stop(running).await.expect_code(0);
+    pair.drop_mirror().await;
 }

@@ -10,6 +10,7 @@
 //! and a conflict is known by its transaction, table and key.
 
 mod array;
+pub mod busy;
 pub mod checkpoint;
 pub mod columns;
 mod conflict;
@@ -132,7 +133,7 @@ impl Classify for Error {
             Self::Destination { source, .. } => {
                 let code = source.code().map(|code| code.code().to_owned());
                 match code {
-                    Some(code) if !sqlstate::is_transient(&code) => {
+                    Some(code) if !sqlstate::is_transient(&code) && code != sqlstate::QUERY_CANCELED => {
                         Failure::operator("destination_statement_failed", Exit::Failed)
                             .hint("mend what the server says and resume the mirror")
                     }

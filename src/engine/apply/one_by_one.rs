@@ -8,7 +8,7 @@ use super::conflict::{self, Conflict, OnConflict};
 use super::net::RowChange;
 use super::order::Change;
 use super::rows;
-use super::session::{BY_INDEX, Session, WHOLE, failed, is_over};
+use super::session::{BY_INDEX, Session, WHOLE, failed, is_of_the_changes};
 use super::step::{Refused, Step, delete_all, truncate};
 use super::table::{self, Table};
 use crate::pg::pgoutput::Old;
@@ -217,12 +217,10 @@ fn unique_index(source: &tokio_postgres::Error) -> Option<QualifiedName> {
 /// What a failed statement says of its row; an error where it is not about the row: the connection, a deadlock.
 fn reason(source: tokio_postgres::Error) -> Result<String> {
     match source.as_db_error() {
-        Some(server) if !sqlstate::is_transient(server.code().code()) && !is_over(server) => {
-            Ok(match server.detail() {
-                Some(detail) => format!("{} ({detail})", server.message()),
-                None => server.message().to_owned(),
-            })
-        }
+        Some(server) if is_of_the_changes(server) => Ok(match server.detail() {
+            Some(detail) => format!("{} ({detail})", server.message()),
+            None => server.message().to_owned(),
+        }),
         _ => Err(failed(source)),
     }
 }

@@ -290,9 +290,16 @@ fn positions(answers: &[SimpleQueryMessage]) -> Log {
     Log { written: lsn(0).unwrap_or(Lsn::from_u64(u64::MAX)), flushed: lsn(1).unwrap_or(Lsn::ZERO) }
 }
 
-pub(super) fn is_over(server: &tokio_postgres::error::DbError) -> bool {
+fn is_over(server: &tokio_postgres::error::DbError) -> bool {
     use tokio_postgres::error::Severity;
     matches!(server.parsed_severity(), Some(Severity::Fatal | Severity::Panic))
+}
+
+/// Whether an error may be one of the rows that are written: not where the server, or whoever interrupts us, has something else
+/// in mind.
+pub(super) fn is_of_the_changes(server: &tokio_postgres::error::DbError) -> bool {
+    let code = server.code().code();
+    !sqlstate::is_transient(code) && code != sqlstate::QUERY_CANCELED && !is_over(server)
 }
 
 fn refused(refused: Refused) -> Again {
@@ -304,7 +311,7 @@ fn refused(refused: Refused) -> Again {
 
 pub(super) fn again(source: tokio_postgres::Error) -> Again {
     match source.as_db_error() {
-        Some(server) if !sqlstate::is_transient(server.code().code()) && !is_over(server) => Again::Slowly,
+        Some(server) if is_of_the_changes(server) => Again::Slowly,
         _ => Again::Failed(failed(source)),
     }
 }

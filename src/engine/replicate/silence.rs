@@ -10,6 +10,9 @@
 
 use std::time::{Duration, Instant};
 
+/// Whoever is silent is asked no later than this: the answer costs little, and shows that it lives.
+const ASKS: Duration = Duration::from_secs(10);
+
 /// What is waited where the server says that it waits for ever itself.
 const USUALLY: Duration = Duration::from_secs(60);
 
@@ -32,7 +35,7 @@ impl Patience {
     /// With a server that gives a silent receiver up after so long; `None`: never.
     pub fn with(wal_sender_timeout: Option<Duration>) -> Self {
         let end = wal_sender_timeout.unwrap_or(USUALLY).max(AT_LEAST);
-        Self { ask: end / 6, end }
+        Self { ask: (end / 6).min(ASKS), end }
     }
 
     /// With one that was silent to the end of it so many times, one after the other.

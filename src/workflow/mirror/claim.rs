@@ -152,7 +152,8 @@ fn renewed(request: &Request, known: Option<&Record>, of: Definition, entry: Ent
     let counters = known.map_or(Counters::default(), |record| record.standing.counters);
     let standing = match known {
         Some(record) if follows => {
-            Standing { begun: true, error: None, waits: None, ends: false, ..record.standing.clone() }
+            let standing = record.standing.clone();
+            Standing { begun: true, error: None, waits: None, hindered: None, ends: false, ..standing }
         }
         _ => Standing { begun: follows, counters, ..Standing::default() },
     };

@@ -19,6 +19,8 @@ pub(in crate::workflow) struct Diary {
     now: Mutex<(MirrorPhase, Standing)>,
     /// It was said once that connections are made again.
     warned: AtomicBool,
+    /// The last attempt to write it down failed.
+    troubled: AtomicBool,
     /// It was said once which tables are not followed.
     left_out_told: AtomicBool,
 }
@@ -39,8 +41,9 @@ impl Diary {
         now: (MirrorPhase, Standing),
     ) -> Self {
         reporter.report(Update::Event(Event::MirrorPhase { phase: now.0, error: None }));
-        let (warned, left_out_told) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { records, reporter, name, job, now: Mutex::new(now), warned, left_out_told }
+        let told = || AtomicBool::new(false);
+        let (warned, troubled, left_out_told) = (told(), told(), told());
+        Self { records, reporter, name, job, now: Mutex::new(now), warned, troubled, left_out_told }
     }
 
     /// Whose mirror it is.
@@ -72,7 +75,7 @@ impl Diary {
         if let Some(status) = status {
             self.reporter.report(Update::Event(Event::JobStatus { status, error: None }));
         }
-        self.write()
+        self.note()
     }
 
     /// In what phase it is.
@@ -92,7 +95,7 @@ impl Diary {
             true => self.reporter.warn(Warning::new("mirror_reconnects", message)),
             false => self.reporter.log(Level::Warn, message),
         }
-        self.write()
+        self.note()
     }
 
     /// Whether it is still to be said which tables are not followed. It will have been said: a process says it once.
@@ -108,6 +111,26 @@ impl Diary {
     /// Changes where it stands, in memory; the next write carries it.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut Standing) -> T) -> T {
         change(&mut self.lock().1)
+    }
+
+    /// Writes down where it stands, if that can be done: a store that others keep busy, or whose disk is full, does not end a
+    /// mirror, which goes on from its checkpoint whatever is on record. It is a line of the log, and written the next time.
+    ///
+    /// # Errors
+    /// The record is not this process's any more.
+    pub(super) fn note(&self) -> Result<()> {
+        match self.write() {
+            Err(error @ workflow::Error::Registry(_)) => {
+                if !self.troubled.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(error = %chain(&error), "cannot write down where the mirror stands");
+                }
+                Ok(())
+            }
+            written => {
+                self.troubled.store(false, Ordering::Relaxed);
+                written
+            }
+        }
     }
 
     /// Writes down where it stands.
@@ -130,12 +153,12 @@ impl Diary {
         {
             let mut now = self.lock();
             now.0 = phase;
-            now.1.waits = None;
+            (now.1.waits, now.1.hindered) = (None, None);
             now.1.counters.errors += 1;
             now.1.error = Some(problem.clone());
         }
         self.reporter.report(Update::Event(Event::MirrorPhase { phase, error: Some(problem) }));
-        self.write()
+        self.note()
     }
 
     fn lock(&self) -> MutexGuard<'_, (MirrorPhase, Standing)> {

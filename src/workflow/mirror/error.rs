@@ -47,7 +47,10 @@ pub enum Error {
         .retained >> 20, .budget >> 20
     )]
     BudgetPassed { name: String, retained: u64, budget: u64, why: &'static str },
-    /// The same, of an earlier time.
+    /// It did not get on, and connects anew before its slot goes for that.
+    #[error("the mirror does not get on, and keeps more of its source's log than its budget")]
+    Rests,
+    /// Its slot went at an earlier time.
     #[error("{said}")]
     GivenUp { said: String },
     /// Somebody else compares its sides.
@@ -114,6 +117,7 @@ impl Classify for Error {
                 )
             }
             Self::HeldBy { .. } => Failure::retry("mirror_held"),
+            Self::Rests => Failure::retry("mirror_rests"),
             Self::Ended { name, .. } | Self::NotBegun { name } => Failure::operator("mirror_does_not_run", Exit::Failed)
                 .hint(format!("`multiboard-sync mirror status {name}` says where it stands")),
             Self::StandsStill { name, .. } => Failure::operator("mirror_stands_still", Exit::Failed).hint(format!(

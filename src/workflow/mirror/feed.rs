@@ -54,6 +54,8 @@ pub(super) struct Feed {
     joining: Joining,
     settling: Settling,
     early: Early,
+    /// How often something came.
+    heard: u64,
 }
 
 /// The way to the destination and back.
@@ -80,9 +82,9 @@ impl Feed {
         hold: watch::Receiver<Hold>,
         standing: watch::Sender<Standing>,
     ) -> Self {
-        let begins =
-            Standing { received: at, applied: at, confirmed: at, settled: at, ..Standing::default() };
-        standing.send_replace(begins);
+        standing.send_modify(|standing| {
+            *standing = Standing { received: at, applied: at, confirmed: at, settled: at, ..*standing };
+        });
         let assembler = Assembler::new(
             at,
             Dialect::default(),
@@ -105,6 +107,7 @@ impl Feed {
             joining,
             settling,
             early: Early::default(),
+            heard: 0,
         }
     }
 
@@ -157,6 +160,7 @@ impl Feed {
         written: &mut mpsc::UnboundedReceiver<Written>,
         stop: &CancellationToken,
     ) -> Result<Then> {
+        self.heard += 1;
         let (mut next, mut taken) = (Some(first), 0);
         while let Some(received) = next {
             taken += 1;
@@ -338,6 +342,10 @@ impl Feed {
                     self.queue.is_held() || (self.is_between() && positions.keepalive_lsn() >= position)
                 }
             };
+        let busy = self.queue.has_next()
+            || self.queue.is_within()
+            || !self.has_written_all()
+            || !self.early.is_written();
         let settled = match waits && self.is_between() {
             true => applied.max(positions.keepalive_lsn()),
             false => applied,
@@ -351,6 +359,8 @@ impl Feed {
                 settled,
                 oldest: self.unwritten.front().map(|(_, committed_at)| *committed_at),
                 in_progress: self.assembler.in_progress(),
+                busy,
+                heard: self.heard,
                 ..*standing
             };
             let changed = new != *standing;

@@ -12,6 +12,7 @@ use super::feed::{self, Feed, Standing};
 use super::gauge::Gauge;
 use super::hold::Holds;
 use super::join::Join;
+use super::leave::{Left, leave};
 use super::skips::Skips;
 use super::snapshot::Making;
 use super::{Request, newcomers, replaced, sequences, write};
@@ -154,6 +155,7 @@ async fn once(with: &With<'_>, binary: bool, made: &[Oid], silences: u32) -> Res
     let stopped = "the mirror stopped where its checkpoint stands";
     let connecting = async {
         let session = destination.connect(destination.grant.database()).await?;
+        let backend = (session.backend_pid(), session.cancel_handle());
         checkpoint::lock(session.client(), &request.name).await?;
         let found = checkpoint::read(session.client(), &request.name).await?;
         let from = found.ok_or(Reason::NoCheckpoint)?;
@@ -181,9 +183,9 @@ async fn once(with: &With<'_>, binary: bool, made: &[Oid], silences: u32) -> Res
         let on_conflict = request.on_conflict.unwrap_or_default();
         let writer =
             Writer::new(session, request.name.clone(), from.lsn, on_conflict, Arc::clone(&types)).await?;
-        Ok((writer, (walsender, patience, binary, types), spill, (members, aside, skips)))
+        Ok(((writer, backend), (walsender, patience, binary, types), spill, (members, aside, skips)))
     };
-    let (writer, (walsender, patience, binary, types), spill, (members, aside, skips)) =
+    let ((writer, (backend, writing)), (walsender, patience, binary, types), spill, (members, aside, skips)) =
         match stoppable(&context.stop, stopped, connecting).await {
             Err(Error::Interrupted(_)) => return Ok(()),
             connected => connected?,
@@ -203,7 +205,7 @@ async fn once(with: &With<'_>, binary: bool, made: &[Oid], silences: u32) -> Res
     let (done, written) = mpsc::unbounded_channel();
     tasks.spawn("write", write::write(writer, to_do, done));
     let (stop, stopping) = (tasks.stop(), tasks.stop());
-    let (standing, stands) = watch::channel(Standing::default());
+    let (standing, stands) = watch::channel(Standing { backend: Some(backend), ..Standing::default() });
     let (asks, asked) = mpsc::channel(1);
     let (left, joins) = mpsc::unbounded_channel();
     let stands_aside = members.iter().filter(|one| one.stand == Stand::Aside);
@@ -218,9 +220,9 @@ async fn once(with: &With<'_>, binary: bool, made: &[Oid], silences: u32) -> Res
         stop.cancel();
         fed
     });
-    let over = CancellationToken::new();
+    let (over, broken_off) = (CancellationToken::new(), gauge.broken_off());
     let streaming = async {
-        let ended = tasks.join().await;
+        let ended = leave(tasks.join(), broken_off, &stopping, &writing).await;
         over.cancel();
         ended
     };
@@ -258,9 +260,11 @@ async fn once(with: &With<'_>, binary: bool, made: &[Oid], silences: u32) -> Res
         connected
     );
     match ended {
-        Ok(_) => joined.and(looked),
-        Err(Ended::Failed(error)) => Err(error),
-        Err(Ended::Panicked(text)) => Err(Error::Defect(text)),
+        Left::Ended(Ok(_)) => joined.and(looked),
+        Left::Ended(Err(Ended::Failed(error))) => Err(error),
+        Left::Ended(Err(Ended::Panicked(text))) => Err(Error::Defect(text)),
+        Left::BrokenOff if context.stop.is_cancelled() => Ok(()),
+        Left::BrokenOff => Err(super::Error::Rests.into()),
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
+use super::budget::Turn;
 use super::feed::Standing;
 use crate::change::assemble::InProgress;
 use crate::engine::apply::Conflicts;
@@ -18,6 +19,8 @@ pub(super) struct Gauge {
     now: watch::Sender<Now>,
     /// The source takes no new sessions.
     leaves: watch::Sender<bool>,
+    /// How often a session was to be broken off.
+    broken_off: watch::Sender<u64>,
 }
 
 /// How far this process's sessions have come.
@@ -27,6 +30,8 @@ pub(super) struct Now {
     pub(super) session: Standing,
     /// A session is at work, and its server streams.
     pub(super) streams: bool,
+    /// The furthest that was settled by the sessions before.
+    furthest: Lsn,
     /// Transactions and rows of the sessions before.
     transactions_before: u64,
     rows_before: u64,
@@ -40,9 +45,29 @@ impl Now {
     }
 
     /// What moves while a mirror gets on: what is settled, what the destination takes, and what is gathered of transactions that
-    /// are in progress. How far the log was read moves also while the destination takes nothing.
-    pub(super) fn progress(&self) -> (Lsn, u64, InProgress) {
-        (self.session.settled, self.session.handed, self.session.in_progress)
+    /// are in progress. While the destination has nothing to do it is enough that the source says something: it may read old
+    /// log, of which we have everything, for as long as it takes.
+    pub(super) fn progress(&self) -> (Lsn, u64, InProgress, Option<u64>) {
+        let Standing { settled, handed, in_progress, heard, .. } = self.session;
+        (settled, handed, in_progress, (self.turn() == Turn::Source).then_some(heard))
+    }
+
+    /// What has moved where a mirror has got on, over all its sessions: each of them hands work on anew.
+    pub(super) fn done(&self) -> (Lsn, u64) {
+        (self.furthest.max(self.session.settled), self.transactions())
+    }
+
+    /// What was handed to the destination, and what it has done of that.
+    pub(super) fn handed_and_done(&self) -> (u64, Lsn, u64) {
+        (self.session.handed, self.session.applied, self.transactions())
+    }
+
+    /// Whose turn it is. Where no session is at work that is not the source's: it is to be connected to.
+    pub(super) fn turn(&self) -> Turn {
+        match self.streams && !self.session.busy && self.session.held.is_none() {
+            true => Turn::Source,
+            false => Turn::Destination,
+        }
     }
 
     /// When the oldest transaction was committed that was received and is not on the destination, by the source's clock.
@@ -91,6 +116,16 @@ impl Gauge {
         self.leaves.subscribe()
     }
 
+    /// The session is to end without waiting for what is being written; the next one takes it up.
+    pub(super) fn break_off(&self) {
+        self.broken_off.send_modify(|times| *times += 1);
+    }
+
+    /// The same for the session: it changes when that is so.
+    pub(super) fn broken_off(&self) -> watch::Receiver<u64> {
+        self.broken_off.subscribe()
+    }
+
     /// Follows one session to its end.
     pub(super) async fn follow(&self, mut session: watch::Receiver<Standing>) {
         loop {
@@ -104,12 +139,13 @@ impl Gauge {
         }
         self.now.send_modify(|now| {
             now.streams = false;
+            now.furthest = now.furthest.max(now.session.settled);
             now.transactions_before += std::mem::take(&mut now.session.transactions);
             now.rows_before += std::mem::take(&mut now.session.rows);
             let decided = std::mem::take(&mut now.session.conflicts);
             now.conflicts_before.add(decided);
             // It comes again with the next session.
-            now.session.oldest = None;
+            (now.session.oldest, now.session.busy) = (None, false);
         });
     }
 }
@@ -119,7 +155,8 @@ mod tests {
     use tokio::sync::watch;
 
     use super::super::feed::Standing;
-    use super::Gauge;
+    use super::super::queue::Hold;
+    use super::{Gauge, Now};
     use crate::pg::Lsn;
 
     #[tokio::test]
@@ -144,5 +181,18 @@ mod tests {
         }
         let now = gauge.now();
         assert_eq!((now.transactions(), now.rows(), now.settled()), (4, 6, Lsn::from_u64(20)));
+        assert_eq!(now.done(), (Lsn::from_u64(20), 4));
+    }
+
+    /// After a reconnect the server reads what it has sent before, and sends nothing of it.
+    #[test]
+    fn a_source_that_reads_old_log_gets_on_and_a_destination_that_takes_nothing_does_not() {
+        let progress = |busy, held: bool, heard| {
+            let session = Standing { busy, heard, held: held.then_some(Hold::Now), ..Standing::default() };
+            Now { session, streams: true, ..Now::default() }.progress()
+        };
+        for (busy, held, moves) in [(false, false, true), (true, false, false), (false, true, false)] {
+            assert_eq!(progress(busy, held, 1) != progress(busy, held, 2), moves, "{busy} {held}");
+        }
     }
 }

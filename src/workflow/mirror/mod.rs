@@ -9,6 +9,7 @@
 
 mod aside;
 mod beginning;
+mod beside;
 mod budget;
 mod claim;
 pub mod control;
@@ -24,6 +25,7 @@ mod grace;
 mod hold;
 mod join;
 mod lag;
+mod leave;
 pub mod mark;
 mod mend;
 mod newcomers;
@@ -120,6 +122,7 @@ async fn follow(
     let sampler = sampler::Sampler {
         source: &source.party,
         slot: slot.as_str(),
+        destination: &destination,
         wal_budget,
         diary,
         gauge: &gauge,
@@ -133,6 +136,7 @@ async fn follow(
         written = says_that_it_ends(diary, &run.stop) => written,
     };
     sampler::count(diary, before, gauge.now());
+    diary.change(|standing| standing.hindered = None);
     if let Err(WorkflowError::Mirror(passed @ Error::BudgetPassed { .. })) = ended {
         // Whoever used the slot has been dropped above.
         return Err(give_up(&source.party, slot.as_str(), passed).await);
@@ -144,7 +148,7 @@ async fn follow(
 async fn says_that_it_ends(diary: &Diary, stop: &CancellationToken) -> Result<()> {
     stop.cancelled().await;
     diary.change(|standing| standing.ends = true);
-    diary.write()?;
+    diary.note()?;
     std::future::pending().await
 }
 

@@ -101,6 +101,8 @@ pub struct Standing {
     /// Tables that stand aside until a copy of them is in, and what that waits for.
     pub aside: Vec<String>,
     pub copies_wait: Option<String>,
+    /// What keeps it from getting on though it runs, or from knowing how far it is behind, for people.
+    pub hindered: Option<String>,
     /// Flushed on the source.
     pub source_lsn: Option<Lsn>,
     /// Everything of the source before it is on the destination.
@@ -113,9 +115,9 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// What it waits for, or what the tables do that are to be copied again.
+    /// What it waits for, by itself or as the one who looks beside it sees, or what the tables do that are to be copied again.
     pub fn waits_for(&self) -> Option<&str> {
-        self.waits.as_deref().or(self.copies_wait.as_deref())
+        self.waits.as_deref().or(self.hindered.as_deref()).or(self.copies_wait.as_deref())
     }
 }
 

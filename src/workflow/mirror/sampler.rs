@@ -1,9 +1,11 @@
 //! Looks at the source once a second beside a mirror that follows or is paused: how far it is behind, what its slot keeps
-//! there, and whether that is more than it may. Writes it into the record, and tells it.
+//! there, and whether that is more than it may; and at the destination, where that has not got on for a moment. Writes it
+//! into the record, and tells it.
 
 use std::time::{Duration, Instant};
 
-use super::budget::{self, Movement};
+use super::beside::Beside;
+use super::budget::{self, Movement, Moves};
 use super::diary::Diary;
 use super::error::Error;
 use super::gauge::{Gauge, Now};
@@ -16,7 +18,7 @@ use crate::failure::chain;
 use crate::pg::sqlstate;
 use crate::progress::{Event, Lag, MirrorPhase, Reporter, Update, Wal, Warning};
 use crate::workflow::Result;
-use crate::workflow::party::Party;
+use crate::workflow::party::{Destination, Party};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -31,6 +33,7 @@ const ALIVE: Duration = Duration::from_secs(5);
 pub(super) struct Sampler<'a> {
     pub(super) source: &'a Party,
     pub(super) slot: &'a str,
+    pub(super) destination: &'a Destination,
     /// Bytes of log, as asked for.
     pub(super) wal_budget: u64,
     pub(super) diary: &'a Diary,
@@ -48,23 +51,44 @@ impl Sampler<'_> {
     pub(super) async fn run(self) -> Result<()> {
         let began = Instant::now();
         let mut looks = Looks::default();
-        let mut movement = Movement::new(self.gauge.now().progress());
+        let begins = self.gauge.now();
+        // Beside what moves, how often the destination was seen at work.
+        let mut works = 0_u64;
+        let mut movement = Movement::new((begins.progress(), works), begins.done());
         let mut session: Option<Connection> = None;
+        let mut beside = Beside::new(begins);
         let mut told: Option<(Lag, Instant)> = None;
         let mut written: Option<Instant> = None;
         let mut warned = false;
         loop {
-            let found = self.look(&mut session).await;
+            let looked = self.look(&mut session).await;
+            let busy = beside.look(self.destination, self.gauge.now()).await;
+            works += u64::from(busy.works);
+            let unseen = looked.as_ref().err().map(|why| {
+                format!("how far it is behind is not known: the source cannot be looked at: {why}")
+            });
+            let found = looked.ok().flatten();
             let now = self.gauge.now();
             count(self.diary, self.before, now);
+            self.diary.change(|standing| {
+                if unseen.is_some() {
+                    standing.lag = None;
+                }
+                standing.hindered = busy.waits.or(unseen);
+            });
             if let Some(found) = &found {
                 let lag = self.take(&mut looks, found, now);
                 let is_close = now.streams && lag::is_close(lag);
                 if is_close && self.diary.is_in() == MirrorPhase::CatchingUp {
                     self.diary.phase(MirrorPhase::Streaming)?;
                 }
-                let stuck = movement.is_stuck(now.progress(), began.elapsed()) && lag.bytes > 0;
-                self.judge(found, stuck)?;
+                self.is_there(found)?;
+                let (is_past, is_behind) = (self.is_past(found), lag.bytes > 0);
+                let (stands, may_try) = ((now.progress(), works), is_past && is_behind);
+                let moves = movement.is(stands, now.done(), now.turn(), began.elapsed(), may_try);
+                if is_past {
+                    self.judge(found, if is_behind { moves } else { Moves::On })?;
+                }
                 if is_at_risk(found) && !std::mem::replace(&mut warned, true) {
                     self.diary.warn(at_risk(self.slot));
                 }
@@ -83,7 +107,7 @@ impl Sampler<'_> {
             }
             let wait = if found.is_some() { EVERY } else { ALIVE };
             if written.is_none_or(|written| written.elapsed() >= wait) {
-                self.diary.write()?;
+                self.diary.note()?;
                 written = Some(Instant::now());
             }
             let catches_up = self.diary.is_in() == MirrorPhase::CatchingUp;
@@ -91,8 +115,11 @@ impl Sampler<'_> {
         }
     }
 
-    /// The slot as the source shows it; `None` where it cannot be asked, or has no such slot: whoever streams says so.
-    async fn look(&self, session: &mut Option<Connection>) -> Option<Standing> {
+    /// The slot as the source shows it; `None` where it has no such slot: whoever streams says so.
+    ///
+    /// # Errors
+    /// Why it cannot be asked, for people.
+    async fn look(&self, session: &mut Option<Connection>) -> std::result::Result<Option<Standing>, String> {
         let asking = async {
             let open = match session.take() {
                 Some(open) if !open.is_closed() => open,
@@ -103,12 +130,9 @@ impl Sampler<'_> {
             Result::Ok(found)
         };
         match tokio::time::timeout(PATIENCE, asking).await {
-            Ok(Ok(found)) => found,
-            Ok(Err(error)) => {
-                tracing::debug!(error = %chain(&error), "the source cannot be looked at");
-                None
-            }
-            Err(_) => None,
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(error)) => Err(chain(&error)),
+            Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
         }
     }
 
@@ -135,19 +159,34 @@ impl Sampler<'_> {
         lag
     }
 
-    fn judge(&self, found: &Standing, stuck: bool) -> Result<()> {
+    /// Fails where a paused mirror's slot is lost: one that follows hears it from its walsender, and looks for itself.
+    fn is_there(&self, found: &Standing) -> Result<()> {
+        match found.slot.invalidated().filter(|_| self.diary.is_in() == MirrorPhase::Paused) {
+            Some(why) => Err(Reason::SlotLost { slot: self.slot.to_owned(), why }.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether more of the log is kept than may be.
+    fn is_past(&self, found: &Standing) -> bool {
+        retained(found) > budget::budget(self.wal_budget, found.kept_for_slots)
+    }
+
+    /// Of a mirror that is past its budget.
+    fn judge(&self, found: &Standing, moves: Moves) -> Result<()> {
         let paused = self.diary.is_in() == MirrorPhase::Paused;
-        // One that follows hears it from its walsender, and looks for itself.
-        if paused && let Some(why) = found.slot.invalidated() {
-            return Err(Reason::SlotLost { slot: self.slot.to_owned(), why }.into());
-        }
+        let why = match moves {
+            _ if paused => "while it was paused",
+            Moves::Stuck => "without getting on",
+            Moves::Rests => {
+                self.gauge.break_off();
+                return Ok(());
+            }
+            Moves::On => return Ok(()),
+        };
+        let (name, retained) = (self.diary.name().to_owned(), retained(found));
         let budget = budget::budget(self.wal_budget, found.kept_for_slots);
-        if (paused || stuck) && retained(found) > budget {
-            let (name, retained) = (self.diary.name().to_owned(), retained(found));
-            let why = if paused { "while it was paused" } else { "without getting on" };
-            return Err(Error::BudgetPassed { name, retained, budget, why }.into());
-        }
-        Ok(())
+        Err(Error::BudgetPassed { name, retained, budget, why }.into())
     }
 }
 

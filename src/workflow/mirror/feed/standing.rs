@@ -27,6 +27,12 @@ pub(in crate::workflow::mirror) struct Standing {
     pub(in crate::workflow::mirror) rows: u64,
     /// Pieces of work that the destination has taken: it grows while a large transaction is being written.
     pub(in crate::workflow::mirror) handed: u64,
+    /// The destination's process that applies.
+    pub(in crate::workflow::mirror) backend: Option<i32>,
+    /// The destination has something to do.
+    pub(in crate::workflow::mirror) busy: bool,
+    /// How often the source has said something.
+    pub(in crate::workflow::mirror) heard: u64,
     /// Conflicts that it decided about.
     pub(in crate::workflow::mirror) conflicts: Conflicts,
     /// Transactions that are not committed on the source yet.
