@@ -14,7 +14,7 @@ use crate::sql;
 impl Table {
     /// Deletes one row that is like the old one. `null` says of each column sent whether it is in an index and NULL.
     pub(super) fn delete_full(&self, null: &[bool]) -> Statement {
-        let delete = sql!("DELETE FROM {t} AS t WHERE {w}", t = self.name, w = self.one_like(null, &[]));
+        let delete = sql!("DELETE FROM {t} AS t WHERE {w}", t = self.alone(), w = self.one_like(null, &[]));
         Statement { sql: delete, parameters: self.old_parameters() }
     }
 
@@ -29,7 +29,7 @@ impl Table {
         let values = columns.iter().enumerate().map(|(at, column)| value(column, "v", at));
         let update = sql!(
             "UPDATE {t} AS t SET ({c}) = (SELECT {v} FROM {u}) WHERE {w}",
-            t = self.name,
+            t = self.alone(),
             c = names,
             v = Sql::join(values, ", "),
             u = unnest(&self.all(), &columns),
@@ -87,13 +87,13 @@ impl Table {
         if self.sent.is_empty() {
             return sql!(
                 "(t.tableoid, t.ctid) = (SELECT s.tableoid, s.ctid FROM {t} AS s LIMIT 1)",
-                t = self.name
+                t = self.alone()
             );
         }
         // A partitioned table's rows are told apart by their partition too.
         sql!(
             "(t.tableoid, t.ctid) = (SELECT s.tableoid, s.ctid FROM {t} AS s, {u} WHERE {a} LIMIT 1)",
-            t = self.name,
+            t = self.alone(),
             u = unnest(&self.all(), new),
             a = Sql::join(alike, " AND ")
         )

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! INSERT INTO s.t (a, b) SELECT u.v0, u.v1::pg_catalog._int4 FROM ROWS FROM (unnest($1::pg_catalog.int4[]), unnest($2::pg_catalog.text[])) AS u (v0, v1)
-//! UPDATE s.t AS t SET b = u.v0 FROM ROWS FROM (unnest($1 ..), unnest($2 ..)) AS u (k0, v0) WHERE t.a OPERATOR(pg_catalog.=) u.k0
+//! UPDATE ONLY s.t AS t SET b = u.v0 FROM ROWS FROM (unnest($1 ..), unnest($2 ..)) AS u (k0, v0) WHERE t.a OPERATOR(pg_catalog.=) u.k0
 //! COPY s.t (a, b) FROM STDIN, where there are more than some
-//! DELETE FROM s.t AS t USING ROWS FROM (unnest($1 ..)) AS u (k0) WHERE t.a OPERATOR(pg_catalog.=) u.k0
+//! DELETE FROM ONLY s.t AS t USING ROWS FROM (unnest($1 ..)) AS u (k0) WHERE t.a OPERATOR(pg_catalog.=) u.k0
 //! ```
 //!
 //! Values are read by the input function of the column's own type, as on the source: a cast from text would be another
@@ -64,6 +64,14 @@ pub struct Statement {
 }
 
 impl Table {
+    /// The table without those that inherit from it, which have rows of their own; a partitioned one has rows in these only.
+    pub(super) fn alone(&self) -> Sql {
+        match self.partitioned {
+            true => sql!("{t}", t = self.name),
+            false => sql!("ONLY {t}", t = self.name),
+        }
+    }
+
     /// The columns that an update of a row to `new` sets: those with a value, but for identity columns that are always
     /// generated, which are what they were, and for what is computed here.
     pub fn set_by(&self, is_unchanged: impl Fn(usize) -> bool) -> Vec<usize> {
@@ -129,7 +137,7 @@ impl Table {
             .map(|(at, column)| sql!("{n} = {v}", n = column.name, v = value(column, "v", at)));
         let update = sql!(
             "UPDATE {t} AS t SET {a} FROM {u} WHERE {k}",
-            t = self.name,
+            t = self.alone(),
             a = Sql::join(assignments, ", "),
             u = unnest(&self.key_columns(), &columns),
             k = self.is_row()
@@ -142,7 +150,7 @@ impl Table {
     fn delete(&self) -> Statement {
         let delete = sql!(
             "DELETE FROM {t} AS t USING {u} WHERE {k}",
-            t = self.name,
+            t = self.alone(),
             u = unnest(&self.key_columns(), &[]),
             k = self.is_row()
         );

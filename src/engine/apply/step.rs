@@ -111,25 +111,20 @@ pub(super) async fn in_order<T>(futures: Vec<Pin<Box<dyn Future<Output = T> + Se
 
 /// What TRUNCATE does to these tables, where that cannot be said.
 pub(super) fn delete_all(tables: &[Arc<Table>]) -> Sql {
-    Sql::join(tables.iter().map(|table| sql!("DELETE FROM {t}", t = one(table))), "; ")
+    Sql::join(tables.iter().map(|table| sql!("DELETE FROM {t}", t = table.alone())), "; ")
 }
 
 /// TRUNCATE of exactly these tables: those that CASCADE reached on the source are among them.
 pub(super) fn truncate(tables: &[Arc<Table>], restart_identity: bool) -> Sql {
-    let names = tables.iter().map(|table| one(table));
+    let names = tables.iter().map(|table| table.alone());
     let restart = if restart_identity { " RESTART IDENTITY" } else { "" };
     sql!("TRUNCATE {n}{r}", n = Sql::join(names, ", "), r = Sql::fixed(restart))
 }
 
 /// Takes the lock on these tables that their rows are written under.
 pub(super) fn lock(tables: &[Arc<Table>]) -> Sql {
-    sql!("LOCK TABLE {t} IN ROW EXCLUSIVE MODE", t = Sql::join(tables.iter().map(|table| one(table)), ", "))
-}
-
-/// A table without those that inherit from it; a partitioned one has rows in these only.
-fn one(table: &Table) -> Sql {
-    match table.partitioned {
-        true => sql!("{t}", t = table.name),
-        false => sql!("ONLY {t}", t = table.name),
-    }
+    sql!(
+        "LOCK TABLE {t} IN ROW EXCLUSIVE MODE",
+        t = Sql::join(tables.iter().map(|table| table.alone()), ", ")
+    )
 }

@@ -32,6 +32,7 @@ mod s035_conflicts;
 mod s036_sequences;
 mod s038_shutdown;
 mod s100_bugs;
+mod s100_rows;
 mod values_kept;
 
 use crate::support::binary::Running;

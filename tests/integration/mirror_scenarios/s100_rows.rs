@@ -1,0 +1,43 @@
+//! Rows that a statement could take for others: those of tables that inherit.
+
+use super::scenario;
+
+#[tokio::test]
+async fn s100_rows_of_a_parent_are_not_those_of_its_children() {
+    let schema = "CREATE TABLE parent (id int PRIMARY KEY, v text); CREATE TABLE child (extra int, PRIMARY KEY (id)) INHERITS (parent);
+        INSERT INTO parent VALUES (1, 'p'), (2, 'p'), (3, 'p'); INSERT INTO child VALUES (2, 'c'), (3, 'c'), (4, 'c');
+        CREATE TABLE f (a int, v text); CREATE TABLE f_child () INHERITS (f); ALTER TABLE f REPLICA IDENTITY FULL; ALTER TABLE f_child REPLICA IDENTITY FULL;
+        INSERT INTO f VALUES (1, 'x'), (2, 'x'), (2, 'x'); INSERT INTO f_child VALUES (1, 'x'), (2, 'x')";
+    scenario("inherits", schema, async |mirror| {
+        mirror.source("UPDATE ONLY parent SET v = 'only' WHERE id = 2; UPDATE parent SET v = v || '!' WHERE id = 3").await;
+        mirror.source("UPDATE child SET extra = 1; DELETE FROM ONLY parent WHERE id = 2").await;
+        // As old rows are put away.
+        mirror.source("BEGIN; INSERT INTO child SELECT * FROM ONLY parent WHERE id = 1; DELETE FROM ONLY parent WHERE id = 1; COMMIT").await;
+        mirror.source("UPDATE f_child SET v = 'y' WHERE a = 2; DELETE FROM ONLY f WHERE a = 1; UPDATE f SET v = 'z' WHERE a = 2").await;
+        mirror.same().await;
+        mirror.source("INSERT INTO parent SELECT g, 'new' FROM generate_series(11, 14) g; TRUNCATE ONLY parent; TRUNCATE ONLY f").await;
+        mirror.same().await;
+        assert_eq!(mirror.here("SELECT (SELECT count(*) FROM child) || ' ' || (SELECT count(*) FROM f_child)").await, "4 2");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s100_rows_that_a_parent_lacks_are_not_taken_from_its_children() {
+    let schema = "CREATE TABLE parent (id int PRIMARY KEY, v text); CREATE TABLE child (PRIMARY KEY (id)) INHERITS (parent);
+        CREATE TABLE f (a int, v text); CREATE TABLE f_child () INHERITS (f); ALTER TABLE f REPLICA IDENTITY FULL; ALTER TABLE f_child REPLICA IDENTITY FULL;
+        INSERT INTO parent VALUES (1, 'x'); INSERT INTO child VALUES (1, 'x'); INSERT INTO f VALUES (1, 'x'); INSERT INTO f_child VALUES (1, 'x')";
+    scenario("inherits_gone", schema, async |mirror| {
+        mirror.destination("DELETE FROM ONLY parent; DELETE FROM ONLY f").await;
+        mirror.source("UPDATE ONLY parent SET v = 'y'").await;
+        mirror.fails(&["UPDATE of public.parent", "no such row"]).await;
+        mirror.destination("INSERT INTO parent VALUES (1, 'x')").await;
+        mirror.start().await;
+        mirror.source("UPDATE ONLY f SET v = 'y'").await;
+        mirror.fails(&["UPDATE of public.f", "no such row"]).await;
+        mirror.destination("INSERT INTO f VALUES (1, 'x')").await;
+        mirror.start().await;
+        mirror.same().await;
+    })
+    .await;
+}
