@@ -3,7 +3,7 @@
 -- The equality operator is that of a valid unique index over whole columns that has the column as a key; `search_path` is
 -- empty, so operators of extensions have to be named. NULL where no such index has it. A key WITHOUT OVERLAPS is a GiST
 -- index, in which the numbers of a family's operators mean what each family likes (3 is && of ranges): there it is the one
--- named =.
+-- named =. Beside it the index's collation, where that is not the column's. Of several indexes that of the identity is asked.
 SELECT c.relkind::pg_catalog.text AS kind,
        a.attname::pg_catalog.text AS name,
        pg_catalog.quote_ident(tn.nspname) || '.' || pg_catalog.quote_ident(t.typname) AS type,
@@ -19,26 +19,33 @@ SELECT c.relkind::pg_catalog.text AS kind,
        a.atttypmod AS modifier,
        a.attgenerated <> '' AS generated,
        a.attidentity = 'a' AS always_identity,
-       (SELECT pg_catalog.quote_ident(o_n.nspname) || '.' || o.oprname
-          FROM pg_catalog.pg_index AS i
-         CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(i.indkey::pg_catalog.int2[]), pg_catalog.unnest(i.indclass::pg_catalog.oid[]))
-               WITH ORDINALITY AS k (attnum, class, at)
-          JOIN pg_catalog.pg_opclass AS oc ON oc.oid = k.class
-          JOIN pg_catalog.pg_am AS am ON am.oid = oc.opcmethod
-          JOIN pg_catalog.pg_amop AS ao ON ao.amopfamily = oc.opcfamily AND ao.amoppurpose = 's'
-                                       AND ao.amoplefttype = oc.opcintype AND ao.amoprighttype = oc.opcintype
-          JOIN pg_catalog.pg_operator AS o ON o.oid = ao.amopopr
-                                          AND CASE am.amname WHEN 'btree' THEN ao.amopstrategy = 3 ELSE o.oprname = '=' END
-          JOIN pg_catalog.pg_namespace AS o_n ON o_n.oid = o.oprnamespace
-         WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
-           AND k.at <= i.indnkeyatts AND k.attnum = a.attnum
-         ORDER BY i.indisprimary DESC, i.indexrelid
-         LIMIT 1) AS equality
+       e.operator AS equality,
+       e.collation
   FROM pg_catalog.pg_class AS c
   JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
   LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
   LEFT JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
   LEFT JOIN pg_catalog.pg_namespace AS tn ON tn.oid = t.typnamespace
+  LEFT JOIN LATERAL (
+       SELECT pg_catalog.quote_ident(o_n.nspname) || '.' || o.oprname AS operator,
+              pg_catalog.quote_ident(l_n.nspname) || '.' || pg_catalog.quote_ident(l.collname) AS collation
+         FROM pg_catalog.pg_index AS i
+         CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(i.indkey::pg_catalog.int2[]), pg_catalog.unnest(i.indclass::pg_catalog.oid[]),
+                                       pg_catalog.unnest(i.indcollation::pg_catalog.oid[]))
+              WITH ORDINALITY AS k (attnum, class, coll, at)
+         JOIN pg_catalog.pg_opclass AS oc ON oc.oid = k.class
+         JOIN pg_catalog.pg_am AS am ON am.oid = oc.opcmethod
+         JOIN pg_catalog.pg_amop AS ao ON ao.amopfamily = oc.opcfamily AND ao.amoppurpose = 's'
+                                      AND ao.amoplefttype = oc.opcintype AND ao.amoprighttype = oc.opcintype
+         JOIN pg_catalog.pg_operator AS o ON o.oid = ao.amopopr
+                                         AND CASE am.amname WHEN 'btree' THEN ao.amopstrategy = 3 ELSE o.oprname = '=' END
+         JOIN pg_catalog.pg_namespace AS o_n ON o_n.oid = o.oprnamespace
+         LEFT JOIN pg_catalog.pg_collation AS l ON l.oid = k.coll AND l.oid <> a.attcollation
+         LEFT JOIN pg_catalog.pg_namespace AS l_n ON l_n.oid = l.collnamespace
+        WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+          AND k.at <= i.indnkeyatts AND k.attnum = a.attnum
+        ORDER BY i.indisreplident DESC, i.indisprimary DESC, i.indexrelid
+        LIMIT 1) AS e ON true
   -- What a domain is made of in the end.
   LEFT JOIN LATERAL (
        WITH RECURSIVE made_of AS (

@@ -1,10 +1,11 @@
 //! Changes of rows that nothing but all of their columns identifies (`REPLICA IDENTITY FULL`): one row of those that are
 //! alike is found and changed, as many times as the source says so.
 //!
-//! Columns are compared by their text, for not every type has an equality; numbers that may be printed otherwise here by their
-//! value. Where a unique index here has a column, its own equality is asked as well, so that the row is found by the index; only
-//! there the statement says which values are NULL: one for each set of columns that are NULL would be many.
+//! Columns are compared by their text to the last byte, for not every type has an equality; numbers that may be printed otherwise
+//! here by their value. Where a unique index here has a column, its own equality is asked as well, so that the row is found by the
+//! index; only there the statement says which values are NULL: one for each set of columns that are NULL would be many.
 
+use super::equality::exactly;
 use super::statement::{Statement, Takes, unnest, value};
 use super::table::{Column, Sent, Table};
 use super::unlike::Prints;
@@ -40,15 +41,15 @@ impl Table {
         Some(Statement { sql: update, parameters })
     }
 
-    fn all(&self) -> Vec<&Column> {
+    pub(super) fn all(&self) -> Vec<&Column> {
         self.sent.iter().map(|sent| &sent.column).collect()
     }
 
-    fn old_parameters(&self) -> Vec<Takes> {
+    pub(super) fn old_parameters(&self) -> Vec<Takes> {
         self.sent.iter().map(|sent| Takes::Old(sent.at)).collect()
     }
 
-    fn one_like(&self, null: &[bool], new: &[&Column]) -> Sql {
+    pub(super) fn one_like(&self, null: &[bool], new: &[&Column]) -> Sql {
         let alike = self.sent.iter().enumerate().map(|(at, Sent { column, from, .. })| {
             let old = value(column, "k", at);
             if column.equality.is_some() && null.get(at).copied().unwrap_or(true) {
@@ -68,18 +69,11 @@ impl Table {
                     );
                 }
             }
-            let (mine, its) =
-                (sql!("s.{c}::pg_catalog.text", c = column.name), sql!("({o})::pg_catalog.text", o = old));
+            let is = sql!("s.{c}", c = column.name);
+            let (mine, its) = (exactly(column, &is), exactly(column, &old));
             match &column.equality {
-                Some(operator) => {
-                    sql!(
-                        "s.{c} OPERATOR({p}) {o} AND {m} = {t}",
-                        c = column.name,
-                        p = operator,
-                        o = old,
-                        m = mine,
-                        t = its
-                    )
+                Some(equality) => {
+                    sql!("{e} AND {m} = {t}", e = equality.of(&is, &old), m = mine, t = its)
                 }
                 None => sql!("{m} IS NOT DISTINCT FROM {t}", m = mine, t = its),
             }

@@ -14,6 +14,7 @@ pub mod busy;
 pub mod checkpoint;
 pub mod columns;
 mod conflict;
+mod equality;
 mod form;
 mod full;
 pub mod joiner;

@@ -10,6 +10,7 @@
 //! Values are read by the input function of the column's own type, as on the source: a cast from text would be another
 //! function for some types. `ROWS FROM` puts the elements of several arrays side by side (manual, "Table Functions").
 
+use super::equality::exactly;
 use super::table::{Column, Sent, Table};
 use crate::pg::{Ident, Sql};
 use crate::sql;
@@ -157,22 +158,22 @@ impl Table {
         Statement { sql: delete, parameters: self.key_parameters() }
     }
 
-    fn key_columns(&self) -> Vec<&Column> {
+    pub(super) fn key_columns(&self) -> Vec<&Column> {
         self.key.iter().filter_map(|position| self.sent.get(*position)).map(|sent| &sent.column).collect()
     }
 
-    fn key_parameters(&self) -> Vec<Takes> {
+    pub(super) fn key_parameters(&self) -> Vec<Takes> {
         (0..self.key.len()).map(Takes::Key).collect()
     }
 
     /// The columns of the identity compared, by their index's own equality or, where no unique index here has the
     /// column, by their text.
-    fn is_row(&self) -> Sql {
+    pub(super) fn is_row(&self) -> Sql {
         let equal = self.key_columns().into_iter().enumerate().map(|(at, column)| {
-            let key = value(column, "k", at);
+            let (mine, key) = (sql!("t.{c}", c = column.name), value(column, "k", at));
             match &column.equality {
-                Some(operator) => sql!("t.{c} OPERATOR({o}) {k}", c = column.name, o = operator, k = key),
-                None => sql!("t.{c}::pg_catalog.text = ({k})::pg_catalog.text", c = column.name, k = key),
+                Some(equality) => equality.of(&mine, &key),
+                None => sql!("{m} = {k}", m = exactly(column, &mine), k = exactly(column, &key)),
             }
         });
         Sql::join(equal, " AND ")

@@ -2,6 +2,7 @@
 
 use tokio_postgres::{Client, Row, Statement};
 
+use super::equality::Equality;
 use super::form::Form;
 use super::types::Types;
 use super::unlike::{Type, Unlike};
@@ -31,7 +32,7 @@ pub struct Column {
     /// `GENERATED ALWAYS AS IDENTITY`: no UPDATE may set it, not even to what it is.
     pub always_identity: bool,
     /// The equality of the unique index that has it.
-    pub equality: Option<Sql>,
+    pub equality: Option<Equality>,
 }
 
 /// A column of the destination that the source sends values for.
@@ -115,7 +116,13 @@ async fn here(client: &Client, rows: &[Row]) -> Result<Option<Here>> {
             required: row.try_get("required")?,
             generated: row.try_get("generated")?,
             always_identity: row.try_get("always_identity")?,
-            equality: row.try_get::<_, Option<String>>("equality")?.map(Sql::printed_by_server),
+            equality: match row.try_get::<_, Option<String>>("equality")? {
+                Some(operator) => Some(Equality {
+                    operator: Sql::printed_by_server(operator),
+                    collation: row.try_get::<_, Option<String>>("collation")?.map(Sql::printed_by_server),
+                }),
+                None => None,
+            },
         })
     };
     // A table without columns is one row of nothing else.
