@@ -25,6 +25,7 @@ mod one_by_one;
 pub mod order;
 mod pairing;
 pub mod removal;
+mod renumber;
 mod rows;
 mod session;
 pub mod shape;

@@ -81,25 +81,24 @@ fn of_outcomes(table: &Arc<Table>, outcomes: &Outcomes<'_>) -> Vec<Rows> {
         outcomes.deletes.iter().for_each(|key| rows.push(Row { key: Some(key), ..Row::default() }));
         all.push(rows);
     }
-    let mut by_set: HashMap<Vec<usize>, Option<usize>> = HashMap::new();
+    let mut by_kind: HashMap<Kind, Option<usize>> = HashMap::new();
     // Most updates leave no long value unchanged.
     let mut sets_all = None;
     for (key, new) in &outcomes.updates {
-        let is_unchanged = |at: usize| new.0.get(at) == Some(&Value::Unchanged);
         let whole = !new.0.contains(&Value::Unchanged);
         let at = match sets_all {
             Some(at) if whole => at,
             _ => {
-                let set = table.set_by(is_unchanged);
-                let at = match by_set.get(&set) {
+                let kind = table.update_to(new, None);
+                let at = match by_kind.get(&kind) {
                     Some(at) => *at,
                     None => {
-                        let rows = Rows::new(table, Kind::Update { set: set.clone() });
+                        let rows = Rows::new(table, kind.clone());
                         let at = rows.map(|rows| {
                             all.push(rows);
                             all.len() - 1
                         });
-                        by_set.insert(set, at);
+                        by_kind.insert(kind, at);
                         at
                     }
                 };
@@ -133,20 +132,19 @@ pub(super) fn of_one(table: &Arc<Table>, change: &RowChange) -> Option<Rows> {
         let is_null = |at: usize| matches!(old.0.get(at), None | Some(Value::Null));
         table.sent.iter().map(|sent| sent.column.equality.is_some() && is_null(sent.at)).collect()
     };
-    let set = |new: &Tuple| table.set_by(|at| new.0.get(at) == Some(&Value::Unchanged));
     let (kind, found_by, old, new) = match change {
         RowChange::Insert { new } => (Kind::Insert, None, None, Some(new)),
         RowChange::Delete { old: Old::Full(old) } => {
             (Kind::DeleteFull { null: null(old) }, None, Some(old), None)
         }
         RowChange::Update { old: Some(Old::Full(old)), new } => {
-            (Kind::UpdateFull { null: null(old), set: set(new) }, None, Some(old), Some(new))
+            (table.update_full_to(new, old, null(old)), None, Some(old), Some(new))
         }
         RowChange::Delete { old: Old::Key(old) } => (Kind::Delete, Some(old), None, None),
         RowChange::Update { old: Some(Old::Key(old)), new } => {
-            (Kind::Update { set: set(new) }, Some(old), None, Some(new))
+            (table.update_to(new, Some(old)), Some(old), None, Some(new))
         }
-        RowChange::Update { old: None, new } => (Kind::Update { set: set(new) }, Some(new), None, Some(new)),
+        RowChange::Update { old: None, new } => (table.update_to(new, None), Some(new), None, Some(new)),
     };
     let key = found_by.and_then(|tuple| Key::of(tuple, &table.identity));
     let mut rows = Rows::new(table, kind)?;

@@ -27,6 +27,10 @@ pub enum Kind {
     Update {
         set: Vec<usize>,
     },
+    /// Sets the columns at these positions, and among them those whose values are always generated, which no UPDATE can.
+    Renumber {
+        set: Vec<usize>,
+    },
     Delete,
     /// Deletes one row that is like the old one; whether each of its values is in a unique index, and NULL.
     DeleteFull {
@@ -37,12 +41,17 @@ pub enum Kind {
         null: Vec<bool>,
         set: Vec<usize>,
     },
+    /// Updates one such row, as [`Kind::Renumber`].
+    RenumberFull {
+        null: Vec<bool>,
+        set: Vec<usize>,
+    },
 }
 
 impl Kind {
     /// Whether it finds one row by all of its columns.
     pub fn is_full(&self) -> bool {
-        matches!(self, Self::DeleteFull { .. } | Self::UpdateFull { .. })
+        matches!(self, Self::DeleteFull { .. } | Self::UpdateFull { .. } | Self::RenumberFull { .. })
     }
 }
 
@@ -74,7 +83,7 @@ impl Table {
     }
 
     /// The columns that an update of a row to `new` sets: those with a value, but for identity columns that are always
-    /// generated, which are what they were, and for what is computed here.
+    /// generated, which no UPDATE can set, and for what is computed here.
     pub fn set_by(&self, is_unchanged: impl Fn(usize) -> bool) -> Vec<usize> {
         let sets =
             |sent: &Sent| !sent.column.always_identity && !sent.column.generated && !is_unchanged(sent.at);
@@ -90,6 +99,8 @@ impl Table {
             Kind::Delete => Some(self.delete()),
             Kind::DeleteFull { null } => Some(self.delete_full(null)),
             Kind::UpdateFull { null, set } => self.update_full(null, set),
+            Kind::Renumber { set } => Some(self.renumber(set)),
+            Kind::RenumberFull { null, set } => Some(self.renumber_full(null, set)),
         }
     }
 

@@ -59,6 +59,8 @@ pub struct Table {
     pub identity: Vec<usize>,
     /// All columns identify a row.
     pub full: bool,
+    /// Columns that only the destination has, and does not compute.
+    pub own: Vec<Ident>,
     /// The first of those that are written whose values mean something else here in binary form, if there is one.
     pub text_only: Option<Ident>,
 }
@@ -222,5 +224,9 @@ pub fn pair(relation: &Relation, here: Option<&Here>, types: &Types) -> Result<T
         let from = form(&name, column, types)?.built_in().unwrap_or(column.type_id);
         sent.push(Sent { at, from, column: here.clone() });
     }
-    Ok(Table { name, partitioned: here.partitioned, sent, key, identity, full, text_only })
+    let is_own = |here: &&Column| {
+        !here.generated && relation.columns.iter().all(|column| column.name != here.name.as_str())
+    };
+    let own = here.columns.iter().filter(is_own).map(|here| here.name.clone()).collect();
+    Ok(Table { name, partitioned: here.partitioned, sent, key, identity, full, own, text_only })
 }

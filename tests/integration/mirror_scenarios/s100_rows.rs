@@ -1,4 +1,5 @@
-//! Rows that a statement could take for others: those of tables that inherit, and those that are equal and not the same.
+//! Rows that a statement could take for others: those of tables that inherit, those that are equal and not the same, and
+//! those that get another number.
 
 use super::scenario;
 
@@ -54,6 +55,35 @@ async fn s100_rows_that_are_equal_and_not_the_same() {
         // One statement each: a second one may undo what the first one did to the wrong row.
         mirror.source("DELETE FROM deleted WHERE a::text COLLATE \"C\" = 'X'; UPDATE updated SET v = 2 WHERE ctid = '(0,2)'").await;
         mirror.source("DELETE FROM indexed WHERE ctid = '(0,2)'; DELETE FROM blanks WHERE ctid = '(0,2)'; DELETE FROM padded WHERE a = 'b'").await;
+        mirror.same().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s100_rows_that_get_another_number() {
+    let schema = "CREATE TABLE k (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, v text, big text); ALTER TABLE k ALTER big SET STORAGE EXTERNAL;
+        CREATE TABLE n (id int PRIMARY KEY, n bigint GENERATED ALWAYS AS IDENTITY, v text, twice int GENERATED ALWAYS AS (id * 2) STORED);
+        CREATE TABLE only_n (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY);
+        CREATE TABLE f (n int GENERATED ALWAYS AS IDENTITY, v text); ALTER TABLE f REPLICA IDENTITY FULL;
+        INSERT INTO k (v, big) SELECT 'v' || g, repeat('big', 3000) FROM generate_series(1, 3) g; INSERT INTO n (id, v) SELECT g, 'v' FROM generate_series(1, 300) g;
+        INSERT INTO only_n DEFAULT VALUES; INSERT INTO f (v) VALUES ('a'), ('a'), ('b')";
+    scenario("numbers", schema, async |mirror| {
+        mirror.destination("ALTER TABLE k ADD mine text; UPDATE k SET mine = 'mine'").await;
+        mirror.source("UPDATE k SET id = DEFAULT, v = 'one!' WHERE id = 1; UPDATE only_n SET id = DEFAULT; UPDATE f SET n = DEFAULT WHERE n = 2").await;
+        // Some get another and some do not, all at once.
+        mirror.source("BEGIN; UPDATE n SET n = DEFAULT WHERE id % 3 = 0; UPDATE n SET v = 'w' WHERE id % 2 = 0; COMMIT; UPDATE n SET id = 1000 WHERE id = 1").await;
+        mirror.source("UPDATE k SET v = 'next' WHERE id = 4; UPDATE f SET v = 'c' WHERE n = 4; DELETE FROM k WHERE id = 3").await;
+        mirror.caught_up().await;
+        assert_eq!(mirror.here("SELECT string_agg(mine, ',') FROM k").await, "mine,mine");
+        mirror.destination("ALTER TABLE k DROP mine").await;
+        mirror.same().await;
+        // A row that is not there is missed as ever.
+        mirror.destination("DELETE FROM n WHERE id = 7").await;
+        mirror.source("UPDATE n SET n = DEFAULT WHERE id = 7").await;
+        mirror.fails(&["UPDATE of public.n", "id = 7", "no such row"]).await;
+        mirror.destination("INSERT INTO n (id, v) VALUES (7, 'v')").await;
+        mirror.start().await;
         mirror.same().await;
     })
     .await;
