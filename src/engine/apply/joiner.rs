@@ -87,7 +87,7 @@ impl Joiner {
         let Some(here) = table::read(self.session.client(), table).await? else {
             return Err(Error::TableMissing { table: table.clone(), id });
         };
-        let unlike = table::unlike(table, source, &here, self.session.types())?;
+        let unlike = table::unlike(table, id, source, &here, self.session.types())?;
         if !unlike.is_empty() {
             return Err(Error::Unlike { table: table.clone(), id, unlike: Box::new(unlike) });
         }

@@ -155,12 +155,13 @@ pub(super) async fn index_columns(client: &Client, index: &QualifiedName) -> Res
     names.collect::<std::result::Result<_, _>>().map_err(failed)
 }
 
-/// What of a table here is not as columns of the source need it.
+/// What of a table here is not as columns of the source need it, whose table has the number `id` there.
 ///
 /// # Errors
 /// A type of the source is not known.
 pub(super) fn unlike(
     table: &QualifiedName,
+    id: Oid,
     there: &[change::Column],
     here: &Here,
     types: &Types,
@@ -171,7 +172,12 @@ pub(super) fn unlike(
             unlike.missing.push(column.clone());
             continue;
         };
-        // What is computed here is not written; a row is found by it all the same.
+        // What is computed here takes no value of the source's, and needs none that is computed there.
+        if here.generated && !types.computes(id, &column.name) {
+            unlike.computed.push(here.name.clone());
+            continue;
+        }
+        // It is not written; a row is found by it all the same.
         if here.generated && !column.key {
             continue;
         }
@@ -200,7 +206,7 @@ pub fn pair(relation: &Relation, here: Option<&Here>, types: &Types) -> Result<T
     let Some(here) = here else {
         return Err(Error::TableMissing { table: name, id });
     };
-    let unlike = unlike(&name, &relation.columns, here, types)?;
+    let unlike = unlike(&name, id, &relation.columns, here, types)?;
     if !unlike.is_empty() {
         return Err(Error::Unlike { table: name, id, unlike: Box::new(unlike) });
     }

@@ -1,6 +1,6 @@
 //! Types as a server's catalog has them: what a column's type is made of is found out here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tokio_postgres::{Client, Row};
 
@@ -14,6 +14,8 @@ const DEPTH: u8 = 64;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Types {
     known: HashMap<Oid, Known>,
+    /// Columns, by table and name, that are computed there and are sent all the same.
+    computed: HashSet<(Oid, String)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +52,18 @@ impl Types {
         let query = include_str!("../../../sql/catalog/made_of.sql");
         let rows = client.query(query, &[&asked, &all]).await?;
         let known = rows.iter().map(|row| Ok((row.try_get("oid")?, Known::read(row)?)));
-        Ok(Self { known: known.collect::<Result<_, tokio_postgres::Error>>()? })
+        Ok(Self { known: known.collect::<Result<_, tokio_postgres::Error>>()?, computed: HashSet::new() })
+    }
+
+    /// With the columns that are sent though their server computes them.
+    #[must_use]
+    pub fn with_computed(self, computed: HashSet<(Oid, String)>) -> Self {
+        Self { computed, ..self }
+    }
+
+    /// Whether a column that is sent is one that its server computes.
+    pub(super) fn computes(&self, table: Oid, column: &str) -> bool {
+        !self.computed.is_empty() && self.computed.contains(&(table, column.to_owned()))
     }
 
     /// What a type is made of, with the modifier that a column gives it; `None` where it is not known here.
@@ -120,7 +133,7 @@ mod tests {
             (20_003, Known::Composite(vec![(1231, 9), (20_002, -1)])),
             (20_004, Known::Array(30_000)),
         ];
-        let types = Types { known: known.into_iter().collect() };
+        let types = Types { known: known.into_iter().collect(), ..Types::default() };
         let numeric = |modifier| Form::BuiltIn { oid: 1700, modifier };
         let array = |of: Form| Form::Array(Box::new(of));
         assert_eq!(types.form(1231, 9), Some(array(numeric(9))));

@@ -48,12 +48,15 @@ pub struct Unlike {
     pub types: Vec<(change::Column, String)>,
     /// Columns that are not sent, take no NULL and have no default.
     pub required: Vec<Ident>,
+    /// Columns that are computed here alone.
+    pub computed: Vec<Ident>,
 }
 
 impl Unlike {
     /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
-        self.missing.is_empty() && self.types.is_empty() && self.required.is_empty()
+        let Self { missing, types, required, computed } = self;
+        missing.is_empty() && types.is_empty() && required.is_empty() && computed.is_empty()
     }
 }
 
@@ -73,6 +76,12 @@ impl fmt::Display for Unlike {
                 for_people(column.as_str())
             )
         });
-        f.write_str(&missing.chain(types).chain(required).collect::<Vec<_>>().join("; "))
+        let computed = self.computed.iter().map(|column| {
+            format!(
+                "column {} is computed there, and takes no value of the source's",
+                for_people(column.as_str())
+            )
+        });
+        f.write_str(&missing.chain(types).chain(required).chain(computed).collect::<Vec<_>>().join("; "))
     }
 }

@@ -26,7 +26,7 @@ use crate::engine::apply::writer::Writer;
 use crate::engine::apply::{self, membership, shape, skips};
 use crate::engine::replicate::given::Published;
 use crate::engine::replicate::silence::Patience;
-use crate::engine::replicate::{self, publication, slot, stream};
+use crate::engine::replicate::{self, columns, publication, slot, stream};
 use crate::engine::spill::Spill;
 use crate::failure::{Classify, Next, chain};
 use crate::pg::Oid;
@@ -309,6 +309,7 @@ async fn walsender(request: &Request, source: &Source, from: &Checkpoint, made: 
     let tables = published.as_ref().map_or(&[][..], |published| &published.tables);
     let binary = publication::goes_in_binary(&session, tables).await?;
     let types = Types::of_all_tables(session.client(), made).await.map_err(|error| session.error(error))?;
+    let types = types.with_computed(columns::computed(&session, tables).await?);
     session.close().await;
     if !free {
         let who = whose.unwrap_or_default();

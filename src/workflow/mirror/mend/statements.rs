@@ -85,6 +85,9 @@ pub(super) fn columns(table: &QualifiedName, unlike: &Unlike, there: &[Definitio
             ));
         }
     }
+    for column in &unlike.computed {
+        actions.push(sql!("ALTER COLUMN {c} DROP EXPRESSION", c = column));
+    }
     for actions in [actions, later].into_iter().filter(|actions| !actions.is_empty()) {
         mend.statements.push(sql!("ALTER TABLE {t} {a}", t = *table, a = Sql::join(actions, ", ")));
     }
@@ -276,6 +279,7 @@ mod tests {
         let unlike = Unlike {
             types: vec![(sent("a"), "smallint".to_owned())],
             required: vec![Ident::new("r")],
+            computed: vec![Ident::new("c")],
             ..Unlike::default()
         };
         check(
@@ -283,7 +287,7 @@ mod tests {
             &[definition("a", "numeric(5,2)")],
             &["a", "r"],
             "ALTER TABLE \"s\".\"t\" ALTER COLUMN \"a\" TYPE numeric(5,2) USING \"a\"::numeric(5,2), ALTER COLUMN \"r\" DROP NOT \
-             NULL; (where the source changed the column with an expression of its own, USING needs that one) (the source has \
+             NULL, ALTER COLUMN \"c\" DROP EXPRESSION; (where the source changed the column with an expression of its own, USING needs that one) (the source has \
              no column \"r\" any more: DROP COLUMN would do too) ",
         );
     }

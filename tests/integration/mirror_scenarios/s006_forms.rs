@@ -1,0 +1,32 @@
+//! 006_rewrite, 008_diff_schema: what changes on the source without any change of a row or of a column's name and type. The mirror
+//! stops before, or soon after, rows are not what they are there.
+
+use super::{Mirror, scenario};
+
+#[tokio::test]
+async fn s006_rewrite_a_column_that_is_computed_no_more() {
+    let schema = "CREATE TABLE t (a int PRIMARY KEY, b int GENERATED ALWAYS AS (a * 2) STORED); INSERT INTO t VALUES (1), (2)";
+    scenario("computed_no_more", schema, async |mirror| {
+        mirror.source("ALTER TABLE t ALTER b DROP EXPRESSION; UPDATE t SET b = 77 WHERE a = 1; INSERT INTO t VALUES (3, 99)").await;
+        let words = ["mirror_table_differs", "public.t", "column b is computed there", "DROP EXPRESSION"];
+        mirror.stops_and_is_mended(&words).await;
+        mirror.source("UPDATE t SET b = b + 1").await;
+        mirror.same().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn s011_generated_columns_that_are_sent() {
+    let schema = "CREATE TABLE t (a int PRIMARY KEY, b int GENERATED ALWAYS AS (a * 2) STORED); INSERT INTO t VALUES (1);
+        CREATE PUBLICATION p FOR TABLE fence, t WITH (publish_generated_columns = stored)";
+    let on = async |major| {
+        let Some(mut mirror) = Mirror::prepare(major, "computed_sent", schema).await else { return };
+        mirror.follow_p().await;
+        mirror.source("INSERT INTO t VALUES (3); UPDATE t SET a = 4 WHERE a = 1").await;
+        mirror.same().await;
+        mirror.end().await;
+    };
+    // The first version that sends them.
+    on(18).await;
+}
