@@ -75,6 +75,11 @@ pub enum Error {
         id: Oid,
         here: QualifiedName,
     },
+    /// The table here that was copied is gone, and another has its name since.
+    #[error(
+        "table {table} on the destination is not the one that was copied: that was dropped, and its rows are gone with it"
+    )]
+    MadeAnew { table: QualifiedName },
     /// Columns of the source have the names of others that were copied.
     #[error(
         "table {table} of the source has other columns than those that were copied under the names of {}: what is here in the rows \
@@ -154,6 +159,9 @@ impl Classify for Error {
                 "give the destination's tables the names that they have on the source, or copy them again with `mirror resync`, \
                  then start the mirror again",
             ),
+            Self::MadeAnew { table } => Failure::operator("mirror_table_missing", Exit::Failed).hint(format!(
+                "`multiboard-sync mirror resync NAME {table}`, then start the mirror again: the table is copied again"
+            )),
             Self::Replaced { table, .. } => Failure::operator("mirror_table_differs", Exit::Failed).hint(format!(
                 "`multiboard-sync mirror resync NAME {table}`, then start the mirror again: the table is copied again"
             )),

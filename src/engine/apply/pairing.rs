@@ -25,6 +25,8 @@ struct Recorded {
     name: QualifiedName,
     /// What the table here is called by now that its copy went into; nothing where that is not known, or gone.
     here: Option<QualifiedName>,
+    /// It is known which one that was, and it is gone with its rows.
+    gone: bool,
 }
 
 impl Pairing {
@@ -36,7 +38,7 @@ impl Pairing {
     /// Holds the name by which changes come against what is known, and records one that both sides have by now.
     ///
     /// # Errors
-    /// The destination's table of that name is another one.
+    /// The destination's table of that name is another one, or was made after the copy had gone.
     pub(super) async fn check(&self, client: &Client, relation: &Relation) -> Result<()> {
         let misnamed = |here: QualifiedName| {
             Err(Error::Misnamed { table: relation.name.clone(), id: relation.id, here })
@@ -48,7 +50,8 @@ impl Pairing {
             },
             Self::Recorded(mirror) => match read(client, mirror, relation.id).await? {
                 Some(Recorded { here: Some(here), .. }) if here != relation.name => misnamed(here),
-                Some(Recorded { here: None, name }) if name != relation.name => misnamed(name),
+                Some(Recorded { here: None, name, .. }) if name != relation.name => misnamed(name),
+                Some(Recorded { gone: true, .. }) => Err(Error::MadeAnew { table: relation.name.clone() }),
                 Some(Recorded { name, .. }) if name != relation.name => {
                     rename(client, mirror, relation).await
                 }
@@ -61,7 +64,8 @@ impl Pairing {
 async fn read(client: &Client, mirror: &str, id: Oid) -> Result<Option<Recorded>> {
     let failed =
         |source| Error::Destination { doing: "reading which table a table of the source is", source };
-    let query = "SELECT m.schema_name, m.table_name, n.nspname::pg_catalog.text, c.relname::pg_catalog.text \
+    let query = "SELECT m.schema_name, m.table_name, n.nspname::pg_catalog.text, c.relname::pg_catalog.text, \
+               m.destination_oid IS NOT NULL AND c.oid IS NULL \
           FROM multiboard_sync.member AS m \
           LEFT JOIN pg_catalog.pg_class AS c ON c.oid = m.destination_oid AND c.relkind IN ('r', 'p') \
           LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
@@ -72,6 +76,7 @@ async fn read(client: &Client, mirror: &str, id: Oid) -> Result<Option<Recorded>
         Ok(Recorded {
             name: QualifiedName::new(row.try_get::<_, &str>(0)?, row.try_get::<_, &str>(1)?),
             here: here.map(|(schema, name)| QualifiedName::new(schema, name)),
+            gone: row.try_get(4)?,
         })
     };
     row.map(read).transpose().map_err(failed)

@@ -171,7 +171,9 @@ async fn for_table(request: &Request, table: &QualifiedName, id: Oid) -> Result<
     let steps = found.plan.steps.into_iter().filter(|step| is_of(&step.object));
     Ok(Mend {
         statements: steps.flat_map(|step| step.sql).collect(),
-        remarks: vec!["rows that it had before it came to the mirror are not sent: copy those".to_owned()],
+        remarks: vec![
+            "rows that it has there already are not sent: let `mirror resync` copy them".to_owned(),
+        ],
     })
 }
 
