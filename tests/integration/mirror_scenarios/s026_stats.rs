@@ -85,7 +85,7 @@ async fn s026_stats_count_on_over_errors_and_restarts() {
         assert_eq!(status["counters"], counters, "{status}");
         let page = mirror.program.run(&["mirror", "status", "m"]).await.expect_code(0).stdout.clone();
         let message = error["message"].as_str().unwrap();
-        for part in [message, "ALTER TABLE", "8 transactions, 16 rows, 4 conflicts; 1 reconnects, 1 errors"] {
+        for part in [message, "ALTER TABLE", "8 transactions, 16 rows, 4 conflicts (insert_exists 1, update_missing 2, delete_missing 1); 1 reconnects, 1 errors"] {
             assert!(page.contains(part), "{part} in {page}");
         }
 
