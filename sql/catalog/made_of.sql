@@ -32,6 +32,8 @@ SELECT t.oid,
        t.typtypmod AS modifier,
        t.typname::pg_catalog.text AS name,
        t.typcategory = 'S' AS is_text,
+       ARRAY(SELECT a.attname::pg_catalog.text FROM pg_catalog.pg_attribute AS a
+              WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) AS names,
        ARRAY(SELECT a.atttypid FROM pg_catalog.pg_attribute AS a
               WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) AS attributes,
        ARRAY(SELECT a.atttypmod FROM pg_catalog.pg_attribute AS a

@@ -37,8 +37,8 @@ pub enum Form {
     Range(Box<Self>),
     /// By its range.
     Multirange(Box<Self>),
-    /// By its attributes, in their order.
-    Composite(Vec<Self>),
+    /// By its attributes, in their order, with their names.
+    Composite(Vec<(String, Self)>),
     /// A label is taken as it is, or refused.
     Enum,
     /// One that an extension brought, or a user: what its values are only its own functions know.
@@ -70,7 +70,10 @@ impl Form {
             | (Self::Range(here), Self::Range(there))
             | (Self::Multirange(here), Self::Multirange(there)) => here.holds(there),
             (Self::Composite(here), Self::Composite(there)) => {
-                here.len() == there.len() && here.iter().zip(there).all(|(here, there)| here.holds(there))
+                let mut pairs = here.iter().zip(there);
+                here.len() == there.len()
+                    && pairs.all(|((_, here), (_, there))| here.holds(there))
+                    && !moved(here, there)
             }
             (
                 Self::Other { name, modifier, .. },
@@ -87,6 +90,13 @@ impl Form {
             _ => None,
         }
     }
+}
+
+/// Whether an attribute of the one stands at another place in the other. Values are written by places: names may be others, as
+/// long as none is that of another one.
+fn moved(here: &[(String, Form)], there: &[(String, Form)]) -> bool {
+    let place = |name: &str| here.iter().position(|(here, _)| here == name);
+    there.iter().enumerate().any(|(at, (name, _))| place(name).is_some_and(|place| place != at))
 }
 
 /// The types that have every value of one, printed alike.
@@ -183,7 +193,10 @@ mod tests {
         let other = |name: &str, modifier, is_text| Form::Other { name: name.to_owned(), modifier, is_text };
         let (int, long, text) = (built_in((23, -1)), built_in((20, -1)), built_in((TEXT, -1)));
         let range = |of: &Form| Form::Range(Box::new(of.clone()));
-        let pair = |a: &Form, b: &Form| Form::Composite(vec![a.clone(), b.clone()]);
+        let named = |attributes: &[(&str, &Form)]| {
+            Form::Composite(attributes.iter().map(|(name, of)| ((*name).to_owned(), (*of).clone())).collect())
+        };
+        let pair = |a: &Form, b: &Form| named(&[("a", a), ("b", b)]);
         let cases = [
             (Form::Enum, Form::Enum, true),
             (Form::Enum, text.clone(), false),
@@ -200,7 +213,11 @@ mod tests {
             (range(&int), int.clone(), false),
             (pair(&long, &text), pair(&int, &Form::Enum), true),
             (pair(&int, &text), pair(&long, &text), false),
-            (Form::Composite(vec![int.clone()]), pair(&int, &int), false),
+            (named(&[("a", &int)]), pair(&int, &int), false),
+            // Other names, and names that have changed places.
+            (named(&[("x", &int), ("b", &int)]), pair(&int, &int), true),
+            (named(&[("b", &int), ("a", &int)]), pair(&int, &int), false),
+            (named(&[("b", &int), ("c", &int)]), pair(&int, &int), false),
             (text.clone(), Form::Gone, true),
             (int.clone(), Form::Gone, false),
         ];

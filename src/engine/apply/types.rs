@@ -24,7 +24,7 @@ enum Known {
     Array(Oid),
     Range(Oid),
     Multirange(Oid),
-    Composite(Vec<(Oid, i32)>),
+    Composite(Vec<(String, Oid, i32)>),
     Enum,
     Base { name: String, is_text: bool },
     Gone,
@@ -86,7 +86,7 @@ impl Types {
             Some(Known::Composite(attributes)) => Form::Composite(
                 attributes
                     .iter()
-                    .map(|(of, modifier)| self.within(*of, *modifier, depth))
+                    .map(|(name, of, modifier)| Some((name.clone(), self.within(*of, *modifier, depth)?)))
                     .collect::<Option<_>>()?,
             ),
             Some(Known::Enum) => Form::Enum,
@@ -108,9 +108,10 @@ impl Known {
             "r" => Self::Range(of),
             "m" => Self::Multirange(of),
             "c" => {
-                let (attributes, modifiers): (Vec<Oid>, Vec<i32>) =
-                    (row.try_get("attributes")?, row.try_get("modifiers")?);
-                Self::Composite(attributes.into_iter().zip(modifiers).collect())
+                let (names, attributes, modifiers): (Vec<String>, Vec<Oid>, Vec<i32>) =
+                    (row.try_get("names")?, row.try_get("attributes")?, row.try_get("modifiers")?);
+                let attributes = names.into_iter().zip(attributes).zip(modifiers);
+                Self::Composite(attributes.map(|((name, of), modifier)| (name, of, modifier)).collect())
             }
             "e" => Self::Enum,
             _ => Self::Base { name: row.try_get("name")?, is_text: row.try_get("is_text")? },
@@ -130,7 +131,7 @@ mod tests {
             (20_000, Known::Domain { of: 1700, modifier: 7 }),
             (20_001, Known::Domain { of: 20_000, modifier: -1 }),
             (20_002, Known::Array(20_001)),
-            (20_003, Known::Composite(vec![(1231, 9), (20_002, -1)])),
+            (20_003, Known::Composite(vec![("a".to_owned(), 1231, 9), ("b".to_owned(), 20_002, -1)])),
             (20_004, Known::Array(30_000)),
         ];
         let types = Types { known: known.into_iter().collect(), ..Types::default() };
@@ -138,7 +139,7 @@ mod tests {
         let array = |of: Form| Form::Array(Box::new(of));
         assert_eq!(types.form(1231, 9), Some(array(numeric(9))));
         assert_eq!(types.form(20_001, -1), Some(numeric(7)));
-        let pair = vec![array(numeric(9)), array(numeric(7))];
+        let pair = vec![("a".to_owned(), array(numeric(9))), ("b".to_owned(), array(numeric(7)))];
         assert_eq!(types.form(20_003, -1), Some(Form::Composite(pair)));
         // What only its number says, and what nobody knows.
         assert_eq!(types.form(23, -1), Some(Form::BuiltIn { oid: 23, modifier: -1 }));

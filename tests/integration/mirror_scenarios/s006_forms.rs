@@ -30,3 +30,19 @@ async fn s011_generated_columns_that_are_sent() {
     // The first version that sends them.
     on(18).await;
 }
+
+#[tokio::test]
+async fn s008_diff_schema_attributes_of_a_composite_that_change_places() {
+    let schema = "CREATE TYPE pt AS (a int, b int); CREATE TABLE t (id int PRIMARY KEY, p pt); INSERT INTO t VALUES (1, ROW(1, 2))";
+    scenario("attributes", schema, async |mirror| {
+        mirror.stop().await;
+        let anew = "ALTER TYPE pt DROP ATTRIBUTE a; ALTER TYPE pt ADD ATTRIBUTE a int";
+        mirror.source(&format!("{anew}; UPDATE t SET p = ROW(20, 10)")).await;
+        mirror.running = Some(mirror.begin(&[]));
+        mirror.ends(&["mirror_table_differs", "public.t", "column p is public.pt there"]).await;
+        mirror.destination(anew).await;
+        mirror.start().await;
+        mirror.same().await;
+    })
+    .await;
+}

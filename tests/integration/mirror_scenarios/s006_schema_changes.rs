@@ -14,7 +14,7 @@ pub(super) fn statements(outcome: &Outcome) -> String {
 
 impl Mirror {
     /// Waits for its end in an error that says all of these words; until then it may go on.
-    async fn ends(&mut self, words: &[&str]) {
+    pub(super) async fn ends(&mut self, words: &[&str]) {
         let outcome = Outcome::of(self.running().finish().await).expect_code(1);
         outcome.expect_error(words);
     }

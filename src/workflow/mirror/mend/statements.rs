@@ -69,7 +69,13 @@ pub(super) fn columns(table: &QualifiedName, unlike: &Unlike, there: &[Definitio
         later.extend(then);
         mend.remarks.extend(remark);
     }
-    for column in unlike.types.iter().filter_map(|(column, _)| known(&column.name)) {
+    for (column, here) in unlike.types.iter().filter_map(|(column, here)| Some((known(&column.name)?, here)))
+    {
+        if column.kind.as_str() == here {
+            mend.remarks
+                .push(format!("{here} itself is another on each side: ALTER TYPE on the destination"));
+            continue;
+        }
         actions.push(column.change());
         mend.remarks.push(
             "where the source changed the column with an expression of its own, USING needs that one"
