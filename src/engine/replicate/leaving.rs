@@ -6,10 +6,10 @@
 
 use std::time::{Duration, Instant};
 
-/// So long the source waits without anything being confirmed. What is not confirmed is sent again when it is back.
+/// So long the source waits without anything getting on. What is not confirmed is sent again when it is back.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Whether the source shuts down, and since when nothing was confirmed.
+/// Whether the source shuts down, and since when nothing has got on.
 #[derive(Debug, Default)]
 pub(super) struct Leaving(Option<Instant>);
 
@@ -19,8 +19,9 @@ impl Leaving {
         self.0 = leaves.then(|| self.0.unwrap_or(now));
     }
 
-    /// Something was confirmed.
-    pub(super) fn confirmed(&mut self, now: Instant) {
+    /// Something was confirmed or taken, or there is nothing to confirm: then the server ends the stream when it likes, and until
+    /// then it may have clients whose changes come.
+    pub(super) fn gets_on(&mut self, now: Instant) {
         self.0 = self.0.map(|_| now);
     }
 
@@ -37,11 +38,11 @@ mod tests {
     use super::{Leaving, PATIENCE};
 
     #[test]
-    fn a_source_that_leaves_waits_for_as_long_as_something_is_confirmed() {
+    fn a_source_that_leaves_waits_for_as_long_as_something_gets_on() {
         let (mut leaving, start) = (Leaving::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        // One that lives is not left, however little is confirmed.
-        leaving.confirmed(at(0));
+        // One that lives is not left, however little gets on.
+        leaving.gets_on(at(0));
         leaving.says(false, at(1));
         assert_eq!(leaving.deadline(), None);
         leaving.says(true, at(2));
@@ -49,7 +50,7 @@ mod tests {
         // To hear it again is no reason to wait longer.
         leaving.says(true, at(3));
         assert_eq!(leaving.deadline(), Some(at(2) + PATIENCE));
-        leaving.confirmed(at(4));
+        leaving.gets_on(at(4));
         assert_eq!(leaving.deadline(), Some(at(4) + PATIENCE));
         leaving.says(false, at(5));
         assert_eq!(leaving.deadline(), None);

@@ -72,6 +72,7 @@ pub struct Wanted<'a> {
 pub struct Stream {
     taking: Taking,
     confirmed: watch::Sender<Lsn>,
+    leaves: watch::Receiver<bool>,
 }
 
 /// The task's end.
@@ -121,7 +122,7 @@ pub fn stream(
     let (filling, taking) = ahead();
     let (confirmed, watched) = watch::channel(from);
     (
-        Stream { taking, confirmed },
+        Stream { taking, confirmed, leaves: leaves.clone() },
         Reading {
             walsender,
             start,
@@ -153,12 +154,17 @@ impl Stream {
         self.taking.hungry(hungry);
     }
 
+    /// Whether the source shuts down, and waits for what is confirmed.
+    pub fn source_leaves(&self) -> bool {
+        *self.leaves.borrow()
+    }
+
     /// One in which all of this has come already, and nothing more does.
     #[cfg(test)]
     pub fn of(received: impl IntoIterator<Item = Received>) -> Self {
         let (filling, taking) = ahead();
         filling.put(received);
-        Self { taking, confirmed: watch::channel(Lsn::ZERO).0 }
+        Self { taking, confirmed: watch::channel(Lsn::ZERO).0, leaves: watch::channel(false).1 }
     }
 
     /// Everything up to here is durable on the destination, rows and checkpoint.
@@ -200,6 +206,9 @@ impl Reading {
                 // What it says waits in the socket.
                 silence.broken(Instant::now());
             }
+            if read.reached <= *confirmed.borrow() {
+                leaving.gets_on(Instant::now());
+            }
             let (deadline, silent) = (leaving.deadline(), silence.deadline());
             tokio::select! {
                 biased;
@@ -209,7 +218,7 @@ impl Reading {
                         break Ok(());
                     }
                     let durable = *confirmed.borrow_and_update();
-                    leaving.confirmed(Instant::now());
+                    leaving.gets_on(Instant::now());
                     pauses = false;
                     copy.unquieten().map_err(failed)?;
                     tell(&mut copy, read.reached, durable, false).await.map_err(failed)?;
@@ -227,7 +236,7 @@ impl Reading {
                 }
                 Ok(()) = leaves.changed() => leaving.says(*leaves.borrow_and_update(), Instant::now()),
                 () = until(deadline) => break Err(Error::ShutsDown { confirmed: *confirmed.borrow() }),
-                () = filling.has_room(), if filling.is_full() => {}
+                () = filling.has_room(), if filling.is_full() => leaving.gets_on(Instant::now()),
                 () = pace.pause(), if pauses => {
                     pauses = false;
                     copy.unquieten().map_err(failed)?;

@@ -308,7 +308,9 @@ impl Feed {
             return;
         }
         let between = self.is_between() && !self.queue.is_early();
-        let moved = self.positions.move_checkpoint(between, self.began.elapsed(), stopping);
+        // A source that shuts down waits for it.
+        let due = stopping || self.stream.source_leaves();
+        let moved = self.positions.move_checkpoint(between, self.began.elapsed(), due);
         // At a clean stop what is written is made durable too.
         let to = moved.or_else(|| (stopping && between).then(|| self.positions.applied_lsn()));
         if let Some(to) = to {

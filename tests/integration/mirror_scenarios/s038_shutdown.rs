@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::task::JoinHandle;
+
 use super::Mirror;
 use crate::support::{Session, Settings, eventually};
 
@@ -9,7 +11,7 @@ const SCHEMA: &str = "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t
     CREATE PROCEDURE many() LANGUAGE plpgsql AS $$ BEGIN FOR n IN 1..400 LOOP
         INSERT INTO t SELECT n * 1000 + g, repeat('x', 1000) FROM generate_series(1, 100) g; COMMIT; END LOOP; END $$";
 
-/// Long enough for a machine under load, and no third of what pg_ctl waits.
+/// Long enough for a machine under load, and a third of what pg_ctl waits.
 const BOUND: Duration = Duration::from_secs(20);
 
 /// Locks the table on the destination, commits `change` on the source, and waits until the mirror stands before the lock.
@@ -26,11 +28,13 @@ async fn blocked(mirror: &Mirror, change: &str) -> Session {
     blocks
 }
 
-/// Shuts the source down, beside everything else; how long that took.
-async fn shut_down(mirror: &Mirror) -> Duration {
+/// Shuts the source down, beside everything else; how long that takes.
+fn shut_down(mirror: &Mirror, how: &'static str) -> JoinHandle<Duration> {
     let (server, began) = (mirror.from.server(), Instant::now());
-    tokio::task::spawn_blocking(move || server.stop("fast")).await.unwrap();
-    began.elapsed()
+    tokio::task::spawn_blocking(move || {
+        server.stop(how);
+        began.elapsed()
+    })
 }
 
 #[tokio::test]
@@ -48,13 +52,69 @@ async fn s038_walsnd_shutdown_while_the_destination_is_blocked() {
             ["INSERT INTO t VALUES (1, 'one'); UPDATE t SET v = 'again' WHERE id = 0", "CALL many()"]
         {
             let lock = blocked(&mirror, change).await;
-            let took = shut_down(&mirror).await;
+            let took = shut_down(&mirror, "fast").await.unwrap();
             assert!(took < BOUND, "{major}: the source's shutdown took {took:?}");
             mirror.from.server().start();
             // While the lock is held still.
             mirror
                 .source("DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (2, 'b') ON CONFLICT DO NOTHING")
                 .await;
+            lock.execute_all("COMMIT").await;
+            mirror.same().await;
+        }
+        mirror.end().await;
+    };
+    tokio::join!(on(15), on(18));
+}
+
+/// While it gets on it is waited for, and what it has to do is all that there was.
+#[tokio::test]
+async fn s038_walsnd_shutdown_finds_everything_on_the_destination() {
+    let on = async |major| {
+        let Some(mut mirror) = Mirror::prepare_alone(major, Settings::new(), "planned", SCHEMA).await else {
+            return;
+        };
+        for text in ["terminating", "the database system is"] {
+            mirror.from.announce(text);
+        }
+        mirror.start().await;
+        mirror.source("CALL many()").await;
+        mirror.source("UPDATE t SET v = 'last' WHERE id = 0").await;
+        shut_down(&mirror, "fast").await.unwrap();
+        // It is away.
+        let rows = "SELECT count(*) || (SELECT v FROM t WHERE id = 0) FROM t";
+        assert_eq!(mirror.here(rows).await, "40001last");
+        mirror.from.server().start();
+        mirror.same().await;
+        mirror.end().await;
+    };
+    tokio::join!(on(15), on(18));
+}
+
+/// One that asks for a sign of life soon asks as one does that shuts down; and is given it while nothing of it is read.
+#[tokio::test]
+async fn s038_walsnd_shutdown_is_not_what_a_short_wal_sender_timeout_looks_like() {
+    let on = async |major| {
+        let settings = Settings::new().set("wal_sender_timeout", "3s");
+        let Some(mut mirror) = Mirror::prepare_alone(major, settings, "patience", SCHEMA).await else {
+            return;
+        };
+        mirror.start().await;
+        for change in ["UPDATE t SET v = 'again' WHERE id = 0", "CALL many()"] {
+            let lock = blocked(&mirror, change).await;
+            let session = mirror.from.session().await;
+            let walsender = session.query_text("SELECT pid FROM pg_stat_replication").await;
+            let begun = session.query_text("SELECT clock_timestamp()").await;
+            let later = format!(
+                "SELECT pid, reply_time > timestamptz '{begun}' + interval '9 s' FROM pg_stat_replication"
+            );
+            eventually("walsender that is three times its patience old", async || {
+                let seen = session.query_rows(&later).await;
+                let [pid, is_later] = seen.first().expect("a walsender").as_slice() else { unreachable!() };
+                assert_eq!(pid.as_deref(), Some(walsender.as_str()), "{major}: another one");
+                if is_later.as_deref() == Some("t") { Ok(()) } else { Err(format!("{seen:?}")) }
+            })
+            .await;
             lock.execute_all("COMMIT").await;
             mirror.same().await;
         }
