@@ -13,6 +13,13 @@ async fn marking_waits(pair: &Pair) -> Session {
     session
 }
 
+/// A copy that begins meanwhile is given up with its slot, when the mirror is to stand still or to end.
+fn a_copy_may_be_given_up(pair: &Pair) {
+    for text in ["canceling statement due to user request", "connection to client lost"] {
+        pair.from.announce(text);
+    }
+}
+
 async fn marks(look: &Session) {
     let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' \
         AND query ~ 'INSERT INTO multiboard_sync.member'";
@@ -52,6 +59,7 @@ async fn a_pause_that_is_asked_for_while_tables_are_marked_stays() {
 async fn tables_that_are_marked_twice_at_one_moment_do_not_leave_the_mirror_paused() {
     for major in [15, 18] {
         let Some(pair) = Pair::prepare(major, "marks_twice", TABLE).await else { return };
+        a_copy_may_be_given_up(&pair);
         let (mut running, look) = (pair.streaming().await, pair.to.session().await);
         let waits = marking_waits(&pair).await;
         let first = pair.program.start(&["mirror", "resync", "m", "public.t"]);
@@ -74,6 +82,7 @@ async fn tables_that_are_marked_twice_at_one_moment_do_not_leave_the_mirror_paus
 async fn a_mirror_does_not_stand_still_for_a_process_that_is_gone() {
     for major in [15, 18] {
         let Some(pair) = Pair::prepare(major, "marks_killed", TABLE).await else { return };
+        a_copy_may_be_given_up(&pair);
         let pair = pair.breaking();
         let (mut running, look) = (pair.streaming().await, pair.to.session().await);
         let waits = marking_waits(&pair).await;
