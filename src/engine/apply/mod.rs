@@ -36,6 +36,7 @@ mod statements;
 mod step;
 pub mod table;
 mod tables;
+mod truncate;
 pub mod types;
 pub mod unlike;
 pub mod writer;

@@ -9,7 +9,7 @@ use super::net::RowChange;
 use super::order::Change;
 use super::rows;
 use super::session::{BY_INDEX, Session, WHOLE, failed, is_of_the_changes};
-use super::step::{Refused, Step, delete_all, truncate};
+use super::step::{Refused, Step};
 use super::table::{self, Table};
 use crate::pg::pgoutput::Old;
 use crate::pg::{Ident, QualifiedName, sqlstate};
@@ -155,36 +155,6 @@ impl Session {
         Ok(Err(Conflict { what, table: table.name.clone(), key, why, kind, index }))
     }
 
-    /// Whether a foreign key points at one of the tables from one that stands aside: the source emptied that too, and PostgreSQL
-    /// truncates none without the other.
-    async fn is_pointed_at_by_a_table_aside(&self, tables: &[Arc<Table>]) -> Result<bool> {
-        let names: Vec<String> = tables.iter().map(|table| table.name.quoted()).collect();
-        let query = "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint AS c \
-              JOIN pg_catalog.pg_class AS r ON r.oid = c.conrelid JOIN pg_catalog.pg_namespace AS n ON n.oid = r.relnamespace \
-              JOIN multiboard_sync.member AS m ON m.schema_name = n.nspname AND m.table_name = r.relname AND NOT m.follows \
-             WHERE c.contype = 'f' AND c.confrelid IN (SELECT pg_catalog.to_regclass(u.name) FROM pg_catalog.unnest($1::pg_catalog.text[]) AS u (name)))";
-        let row = self.client().query_one(query, &[&names]).await.map_err(failed)?;
-        row.try_get(0).map_err(failed)
-    }
-
-    async fn truncate_one(
-        &mut self,
-        tables: &[Arc<Table>],
-        restart_identity: bool,
-    ) -> Result<std::result::Result<(), Conflict>> {
-        let truncate = match self.is_pointed_at_by_a_table_aside(tables).await? {
-            true => delete_all(tables),
-            false => truncate(tables, restart_identity),
-        };
-        let Err(source) = self.client().batch_execute(truncate.as_str()).await else {
-            return Ok(Ok(()));
-        };
-        let Some(table) = tables.first() else { return Ok(Ok(())) };
-        let why = reason(source)?;
-        let (what, key) = ("TRUNCATE of", "all".to_owned());
-        Ok(Err(Conflict { what, table: table.name.clone(), key, why, kind: None, index: None }))
-    }
-
     /// Lets the deferred triggers of the changes so far fire, as they would at the end of their transaction; `table` is the first
     /// that it changed.
     pub(super) async fn ends(
@@ -215,7 +185,7 @@ fn unique_index(source: &tokio_postgres::Error) -> Option<QualifiedName> {
 }
 
 /// What a failed statement says of its row; an error where it is not about the row: the connection, a deadlock.
-fn reason(source: tokio_postgres::Error) -> Result<String> {
+pub(super) fn reason(source: tokio_postgres::Error) -> Result<String> {
     match source.as_db_error() {
         Some(server) if is_of_the_changes(server) => Ok(match server.detail() {
             Some(detail) => format!("{} ({detail})", server.message()),

@@ -89,6 +89,34 @@ async fn s010_truncate_cascade_empties_exactly_what_the_source_emptied() {
     .await;
 }
 
+/// It was copied, and is not followed: what the source emptied by CASCADE stays here until a person says otherwise.
+#[tokio::test]
+async fn s010_truncate_cascade_that_reaches_a_table_that_is_not_followed() {
+    let schema = "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE log (a int REFERENCES a); INSERT INTO a VALUES (1), (2);
+        INSERT INTO log VALUES (1), (1)";
+    scenario("truncate_reaches", schema, async |mirror| {
+        mirror.to.announce("cannot truncate a table referenced in a foreign key constraint");
+        mirror.to.announce("current transaction is aborted");
+        mirror.source("TRUNCATE a CASCADE; INSERT INTO a VALUES (7)").await;
+        mirror
+            .fails(&[
+                "TRUNCATE of public.a",
+                "log has rows that refer to it and is not followed: empty it here",
+            ])
+            .await;
+        assert_eq!(mirror.here("SELECT count(*) FROM log").await, "2");
+        mirror.destination("DELETE FROM log").await;
+        mirror.start().await;
+        mirror.caught_up().await;
+        assert_eq!(mirror.here("SELECT string_agg(id::text, ',') FROM a").await, "7");
+        // And so it is from then on.
+        mirror.source("TRUNCATE a CASCADE; INSERT INTO a VALUES (8)").await;
+        mirror.caught_up().await;
+        assert_eq!(mirror.here("SELECT string_agg(id::text, ',') FROM a").await, "8");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn s010_truncate_of_partitions_and_of_their_root() {
     let schema = "CREATE TABLE p (id int, at int, PRIMARY KEY (id, at)) PARTITION BY LIST (at); CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1);
