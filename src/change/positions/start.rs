@@ -150,15 +150,21 @@ pub enum Reason {
     },
 }
 
+impl Reason {
+    /// What lets the next slot live longer, where that is known.
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::SlotLost { why, .. } => why.remedy(),
+            _ => None,
+        }
+    }
+}
+
 impl Classify for Reason {
     fn classify(&self) -> Failure {
         let anew =
             "what happened on the source since cannot be had any more: drop the mirror and set it up again";
-        let remedy = match self {
-            Self::SlotLost { why, .. } => why.remedy(),
-            _ => None,
-        };
-        let hint = remedy.map_or_else(|| anew.to_owned(), |remedy| format!("{anew}; {remedy}"));
+        let hint = self.remedy().map_or_else(|| anew.to_owned(), |remedy| format!("{anew}; {remedy}"));
         Failure::operator("resync_required", Exit::ResyncRequired).hint(hint)
     }
 }

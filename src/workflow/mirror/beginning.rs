@@ -3,24 +3,32 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 
 use super::diary::Diary;
 use super::{part, waits};
 use crate::change::columns::Columns;
-use crate::change::positions;
-use crate::connect::{Connection, DestinationConnection, Options, RawConnection, Settings};
+use crate::change::positions::{self, Reason};
+use crate::connect::{self, Connection, DestinationConnection, Options, RawConnection, Settings};
 use crate::engine::apply::checkpoint::{self, Checkpoint};
 use crate::engine::apply::columns;
 use crate::engine::replicate::given::{self, Published};
 use crate::engine::replicate::{self, slot};
+use crate::failure::chain;
 use crate::pg::name::for_people;
 use crate::pg::{Ident, Oid};
 use crate::progress::{MirrorPhase, Warning};
 use crate::schema::select::{Choice, Selection};
 use crate::workflow::clone::Parts;
+use crate::workflow::party::Party;
 use crate::workflow::{Error, Result};
+
+/// Between two looks at the slot while the clone is made.
+const EVERY: Duration = Duration::from_secs(5);
+/// A look that takes longer is given up.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Makes the slot, as often as the clone needs a new snapshot.
 #[derive(Debug)]
@@ -77,6 +85,37 @@ impl Beginning {
         let snapshot = created.snapshot.clone();
         *made = Some(Made { walsender, created, system });
         Ok(snapshot)
+    }
+
+    /// Waits until the slot is gone, or given up by the source, while the clone of its snapshot is made: that comes to nothing
+    /// then. Where the source cannot be asked nothing is said.
+    pub(super) async fn is_lost(&self, source: &Party) -> Reason {
+        loop {
+            tokio::time::sleep(EVERY).await;
+            match tokio::time::timeout(PATIENCE, self.look(source)).await {
+                Ok(Ok(Some(reason))) => return reason,
+                Ok(Ok(None)) => {}
+                Ok(Err(error)) => tracing::debug!(error = %chain(&error), "the new slot cannot be looked at"),
+                Err(_) => tracing::debug!("the new slot cannot be looked at: no answer"),
+            }
+        }
+    }
+
+    async fn look(&self, source: &Party) -> Result<Option<Reason>> {
+        let session = connect::source(&source.options, &Settings::default()).await?;
+        // It is neither being made nor dropped meanwhile.
+        let made = self.made.lock().await;
+        if made.is_none() {
+            return Ok(None);
+        }
+        let found = slot::look(&session, self.slot.as_str()).await?;
+        drop(made);
+        session.close().await;
+        let slot = self.slot.as_str().to_owned();
+        Ok(match found {
+            None => Some(Reason::NoSlot(slot)),
+            Some(found) => found.slot.invalidated().map(|why| Reason::SlotLost { slot, why }),
+        })
     }
 
     /// What the publication gives of the tables that the selection keeps, asked under the slot's snapshot: no row and no column

@@ -1,5 +1,6 @@
 //! Why a mirror is not run, or does not go on, beyond what its engines say.
 
+use crate::change::positions::Reason;
 use crate::failure::{Classify, Exit, Failure};
 use crate::id::JobId;
 use crate::progress::MirrorPhase;
@@ -53,6 +54,9 @@ pub enum Error {
     /// Its slot went at an earlier time.
     #[error("{said}")]
     GivenUp { said: String },
+    /// The first copy comes to nothing: nothing follows it.
+    #[error("{0}, before the first copy was done")]
+    LostInCopy(Reason),
     /// Somebody else compares its sides.
     #[error("job {job} holds mirror \"{name}\" back at this moment")]
     HeldBy { name: String, job: JobId },
@@ -115,6 +119,11 @@ impl Classify for Error {
                     "drop the mirror and set it up again; a larger --wal-budget lets it stand still for longer, if the \
                      source's disk has room for that",
                 )
+            }
+            Self::LostInCopy(lost) => {
+                let again = "nothing of the mirror is left: set it up again";
+                let hint = lost.remedy().map_or_else(|| again.to_owned(), |remedy| format!("{again}; {remedy}"));
+                Failure::operator("slot_lost_in_copy", Exit::Failed).hint(hint)
             }
             Self::HeldBy { .. } => Failure::retry("mirror_held"),
             Self::Rests => Failure::retry("mirror_rests"),

@@ -53,7 +53,7 @@ use super::party::{Destination, Source};
 use super::{Error as WorkflowError, Result, clone, stoppable};
 use crate::connect::{self, Settings};
 use crate::failure::{Classify, Exit, chain};
-use crate::progress::{Followed, Report};
+use crate::progress::{Followed, Level, Report};
 use claim::Entry;
 use diary::Diary;
 use record::Records;
@@ -280,6 +280,17 @@ async fn publish_and_clone(
     let walsender = request.walsender(&source.party);
     let publication = (request.publication(), request.publication.is_none());
     let beginning = Arc::new(Beginning::new(walsender, Arc::clone(diary), request.slot(), publication));
-    let context = clone::Context { beginning: Some(beginning), ..context.run.clone() };
-    clone::run(&request.clone, &context).await
+    let stop = context.run.stop.child_token();
+    let turn = clone::Context { beginning: Some(Arc::clone(&beginning)), stop, ..context.run.clone() };
+    let mut cloning = std::pin::pin!(clone::run(&request.clone, &turn));
+    let lost = tokio::select! {
+        cloned = &mut cloning => return cloned,
+        lost = beginning.is_lost(&source.party) => Error::LostInCopy(lost),
+    };
+    context.run.reporter.log(Level::Warn, format!("{lost}: the copy is given up"));
+    turn.stop.cancel();
+    match cloning.await {
+        Err(WorkflowError::Interrupted(_)) if !context.run.stop.is_cancelled() => Err(lost.into()),
+        cloned => cloned,
+    }
 }

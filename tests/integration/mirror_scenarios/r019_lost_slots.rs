@@ -205,3 +205,37 @@ async fn r044_invalidate_inactive_slots_but_not_one_that_has_nothing_to_send() {
     stop(running).await.expect_code(0);
     pair.drop_mirror().await;
 }
+
+/// The slot waits for the end of the first copy, and nobody uses it: that it is lost is not found out when hours of copying are
+/// over.
+#[tokio::test]
+async fn r019_a_slot_that_is_given_up_while_the_first_copy_runs() {
+    let on = async |pair: Option<Pair>, is_idle: bool| {
+        let Some(pair) = pair else { return };
+        pair.from.execute("INSERT INTO t VALUES (1)").await;
+        pair.to.announce("the source of the copy failed");
+        pair.to.announce("canceling statement");
+        let far = FaultProxy::start(pair.to.server());
+        let armed = far.arm(Fault::stall_before(Point::ClientSends(b"COPY".to_vec())));
+        let mut running = pair.start_between(&pair.from.url(), &far.url(pair.to.name()), &[]);
+        armed.fired().await;
+        let source = pair.from.session().await;
+        let said = if is_idle { TIME } else { LOG };
+        match is_idle {
+            true => lose_patience(&source).await,
+            false => lose_log(&source).await,
+        }
+        running
+            .event("that it is given up", |line| {
+                line["data"]["message"].as_str().is_some_and(|said| said.contains("the copy is given up"))
+            })
+            .await;
+        far.resume();
+        let outcome = Outcome::of(running.finish().await).expect_code(1);
+        outcome.expect_error(&["slot_lost_in_copy", "slot mbs_m_", said[0], said[1], "set it up again"]);
+        pair.nothing_on_the_source().await;
+        assert!(pair.to.related_databases().await.is_empty());
+        assert_eq!(pair.program.run(&["mirror", "list"]).await.expect_code(0).stdout, "no mirrors yet\n");
+    };
+    tokio::join!(on(of_little_log(15).await, false), on(that_waits_for_nobody().await, true),);
+}
