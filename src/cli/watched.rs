@@ -12,7 +12,7 @@ use super::{Outcome, complain, parties};
 use crate::engine::stage::registry::{Hold, Registry};
 use crate::engine::stage::swap::Sessions;
 use crate::failure::{Classify, Exit, chain};
-use crate::job::{Record, Store, UndoState};
+use crate::job::{Record, Recorder, Store, UndoState};
 use crate::progress::{Event, Problem, Report, Reporter, Status, Update};
 use crate::store::Sqlite;
 use crate::workflow::party::unix_ms;
@@ -58,7 +58,9 @@ impl Watched {
         };
         let shown =
             Shown::new(output::choose(look, Box::new(std::io::stdout()), Box::new(std::io::stderr())));
-        let subscribers: Vec<Box<dyn Subscriber>> = vec![Box::new(Asking { shown, question })];
+        let recorder = Recorder::new(record.id.clone(), store.clone());
+        let subscribers: Vec<Box<dyn Subscriber>> =
+            vec![Box::new(recorder), Box::new(Asking { shown, question })];
         let started = report::start(record.id.to_string(), 0, subscribers);
         let (reporter, reporting) =
             started.map_err(|source| super::NoStart { doing: "start the reporting thread", source })?;

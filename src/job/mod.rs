@@ -2,10 +2,12 @@
 //!
 //! Values and the trait of the place that keeps them; the place itself is `store`, doing the work is `workflow`.
 
+mod journal;
 mod record;
 mod settle;
 mod store;
 
+pub use journal::{Journal, Recorder};
 pub use record::{Kind, Record, UndoState};
 pub use settle::{SettleError, settle};
 pub use store::{Filter, Store, StoreError};

@@ -1,6 +1,6 @@
 //! Jobs in SQLite: the record as JSON, beside it the columns that are searched.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 use serde_json::Value;
 
 use super::sqlite::Sqlite;
@@ -17,10 +17,10 @@ impl Store for Sqlite {
                 "INSERT INTO job (id, kind, status, created_ms, undo, record) VALUES (?, ?, ?, ?, ?, ?)";
             let undo = undo_word(&record.undo);
             let status = status_word(record.status);
-            transaction.execute(
-                statement,
-                params![record.id.as_str(), record.kind.as_str(), status, record.created_ms, undo, json],
-            )
+            let values =
+                params![record.id.as_str(), record.kind.as_str(), status, record.created_ms, undo, json];
+            transaction.execute(statement, values)?;
+            forget_what_was_said(transaction)
         })
         .map_err(|source| self.failed(doing(), source))?;
         Ok(())
@@ -95,7 +95,7 @@ impl Sqlite {
         serde_json::to_string(record).map_err(|source| self.failed(doing(), source))
     }
 
-    fn failed(
+    pub(super) fn failed(
         &self,
         doing: String,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -106,6 +106,23 @@ impl Sqlite {
     fn no_such_job(&self, id: &JobId) -> StoreError {
         StoreError::NoSuchJob { id: id.clone(), place: self.place() }
     }
+}
+
+/// Jobs whose words are kept, the newest.
+const HEARD: u32 = 1_000;
+
+/// Forgets what jobs said that are over for long; the jobs themselves stay.
+fn forget_what_was_said(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    let [succeeded, failed, cancelled] = Status::OVER.map(status_word);
+    for statement in [
+        "DELETE FROM event WHERE job IN (SELECT id FROM job WHERE status IN (?1, ?2, ?3) \
+         ORDER BY created_ms DESC, id DESC LIMIT -1 OFFSET ?4)",
+        "DELETE FROM progress WHERE job IN (SELECT id FROM job WHERE status IN (?1, ?2, ?3) \
+         ORDER BY created_ms DESC, id DESC LIMIT -1 OFFSET ?4)",
+    ] {
+        transaction.execute(statement, params![succeeded, failed, cancelled, HEARD])?;
+    }
+    Ok(())
 }
 
 /// The status as its JSON word.

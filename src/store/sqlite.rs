@@ -12,7 +12,7 @@ use crate::id::JobId;
 use crate::job::StoreError;
 
 /// Migrations in order; `PRAGMA user_version` is how many of them a file has had.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("../../sql/store/001_jobs.sql"),
     include_str!("../../sql/store/002_place_of_a_source.sql"),
     include_str!("../../sql/store/003_roles.sql"),
@@ -20,6 +20,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("../../sql/store/005_mirror_holds.sql"),
     include_str!("../../sql/store/006_mirror_still.sql"),
     include_str!("../../sql/store/007_mirror_still_by.sql"),
+    include_str!("../../sql/store/008_journal.sql"),
 ];
 
 /// Longer than any transaction of ours, which write a row or two: another process is waited for, not failed on.
@@ -28,6 +29,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The job store of one `data_dir`. Calls are short and block; several processes may have one file open.
 pub struct Sqlite {
     connection: Mutex<Connection>,
+    /// For what jobs say: that outlives a process without waiting for the disk, and a machine's crash may take the last of it.
+    journal: Mutex<Connection>,
     path: PathBuf,
     installation: String,
 }
@@ -46,14 +49,16 @@ impl Sqlite {
         };
         make_private(&path).map_err(|error| failed(error.into()))?;
         let mut connection = Connection::open(&path).map_err(|error| failed(error.into()))?;
-        settle(&connection).map_err(|error| failed(error.into()))?;
+        settle(&connection, "FULL").map_err(|error| failed(error.into()))?;
         let version = migrate(&mut connection).map_err(|error| failed(error.into()))?;
         let known = known_version();
         if version > known {
             return Err(StoreError::TooNew { place: path.display().to_string(), found: version, known });
         }
         let installation = installation(&mut connection).map_err(|error| failed(error.into()))?;
-        Ok(Self { connection: Mutex::new(connection), path, installation })
+        let journal = Connection::open(&path).map_err(|error| failed(error.into()))?;
+        settle(&journal, "NORMAL").map_err(|error| failed(error.into()))?;
+        Ok(Self { connection: Mutex::new(connection), journal: Mutex::new(journal), path, installation })
     }
 
     /// Eight hex digits, made once for this `data_dir`: part of every name that we make on a source.
@@ -76,11 +81,15 @@ impl Sqlite {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
-        let mut connection = self.lock();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let value = work(&transaction)?;
-        transaction.commit()?;
-        Ok(value)
+        within(&mut lock(&self.connection), work)
+    }
+
+    /// The same for what a job says, which does not wait for the disk.
+    pub(super) fn say<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        within(&mut lock(&self.journal), work)
     }
 
     /// Runs a read.
@@ -88,13 +97,23 @@ impl Sqlite {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
-        work(&self.lock())
+        work(&lock(&self.connection))
     }
+}
 
-    /// A panic elsewhere while the lock was held leaves no half-done transaction: it was rolled back on drop.
-    fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// A panic elsewhere while the lock was held leaves no half-done transaction: it was rolled back on drop.
+fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn within<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let value = work(&transaction)?;
+    transaction.commit()?;
+    Ok(value)
 }
 
 /// Now, in milliseconds since 1970.
@@ -124,10 +143,10 @@ fn make_private(path: &Path) -> std::io::Result<()> {
 
 /// WAL lets `jobs list` read while a job writes; FULL keeps a commit through a power cut, which matters since an
 /// intent has to outlive us.
-fn settle(connection: &Connection) -> rusqlite::Result<()> {
+fn settle(connection: &Connection, synchronous: &str) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")
+    connection.pragma_update(None, "synchronous", synchronous)
 }
 
 fn known_version() -> i64 {

@@ -74,6 +74,7 @@ mod diff_statements;
 mod diff_withheld;
 mod harness;
 mod interrupts;
+mod jobs_journal;
 mod mirror;
 mod mirror_asked;
 mod mirror_blocked;
