@@ -31,9 +31,8 @@ impl Session {
         let referring = self.referring(tables).await?;
         let mut keep = Vec::new();
         for one in &referring {
-            if !one.aside && !(one.readable && self.is_empty(&one.table).await?) {
-                keep.push(one.table.to_string());
-            }
+            let loses_nothing = one.aside || one.readable && self.is_empty(&one.table).await?;
+            keep.extend((!loses_nothing).then(|| one.table.to_string()));
         }
         // Foreign keys are the source's affair, and where the other table is empty none is broken.
         let statement = match !referring.is_empty() && keep.is_empty() {
