@@ -36,7 +36,7 @@ pub(super) async fn follow(
     mut stands: watch::Receiver<Standing>,
     over: &CancellationToken,
 ) {
-    let (mut told, mut held) = (false, false);
+    let (mut told, mut held) = (Told::default(), false);
     loop {
         tokio::select! {
             () = over.cancelled() => break,
@@ -58,6 +58,24 @@ pub(super) async fn follow(
     }
 }
 
+/// What was said, so that it is said once.
+#[derive(Default)]
+struct Told {
+    /// They cannot be followed for now.
+    failed: bool,
+    /// Those that the destination has not.
+    missing: HashSet<QualifiedName>,
+}
+
+impl Told {
+    /// Those of `missing` that are to be told of now. One that was there meanwhile is told of again.
+    fn now(&mut self, missing: Vec<QualifiedName>) -> Vec<QualifiedName> {
+        let before = std::mem::take(&mut self.missing);
+        self.missing.extend(missing.iter().cloned());
+        missing.into_iter().filter(|name| !before.contains(name)).collect()
+    }
+}
+
 /// Waits until the mirror is held at a position, or no longer. Cancel-safe.
 async fn no_longer(held: bool, stands: &mut watch::Receiver<Standing>) {
     let is_held = |standing: &Standing| matches!(standing.held, Some(Hold::At(_)));
@@ -71,12 +89,19 @@ async fn look(
     context: &clone::Context,
     source: &Source,
     destination: &Destination,
-    told: &mut bool,
+    told: &mut Told,
 ) {
     match once(request, source, destination).await {
-        Ok(()) => *told = false,
-        Err(error) if !*told => {
-            *told = true;
+        Ok(missing) => {
+            told.failed = false;
+            for name in told.now(missing) {
+                let message = "the destination has no such sequence, so its value does not follow: make it there, or give the one \
+                               that it had there the same name";
+                context.reporter.warn(Warning::new("sequences_not_followed", message).about(&name));
+            }
+        }
+        Err(error) if !told.failed => {
+            told.failed = true;
             let message = format!("sequences of the destination stay as they are for now: {}", chain(&error));
             context.reporter.warn(Warning::new("sequences_not_followed", message));
         }
@@ -84,13 +109,21 @@ async fn look(
     }
 }
 
-async fn once(request: &Request, source: &Source, destination: &Destination) -> Result<()> {
+/// Gives the destination's sequences the source's values; those that it has not come back.
+async fn once(request: &Request, source: &Source, destination: &Destination) -> Result<Vec<QualifiedName>> {
     let there = connect::source(&source.party.options, &Settings::default()).await?;
     let here = destination.connect(destination.grant.database()).await?;
     let selection = &request.clone.selection;
-    let known: HashSet<QualifiedName> = names(&here, selection).await?.into_iter().collect();
-    let mut both = names(&there, selection).await?;
-    both.retain(|name| known.contains(name));
+    let known = followed(&here, selection).await?;
+    let owners: HashSet<&QualifiedName> = known.iter().filter_map(|one| one.of.as_ref()).collect();
+    let names: HashSet<&QualifiedName> = known.iter().map(|one| &one.name).collect();
+    let (both, missing): (Vec<Followed>, Vec<Followed>) =
+        followed(&there, selection).await?.into_iter().partition(|one| names.contains(&one.name));
+    // One of a table that is not here is that table's affair.
+    let missing =
+        missing.into_iter().filter(|one| one.of.as_ref().is_none_or(|table| owners.contains(table)));
+    let missing: Vec<QualifiedName> = missing.map(|one| one.name).collect();
+    let both: Vec<QualifiedName> = both.into_iter().map(|one| one.name).collect();
     let wanted = sequences::read(there.client(), &both, Side::Source).await?;
     let now = sequences::read(here.client(), &both, Side::Destination).await?;
     let behind: Vec<sequences::Value> = wanted.into_iter().filter(|value| !now.contains(value)).collect();
@@ -99,7 +132,14 @@ async fn once(request: &Request, source: &Source, destination: &Destination) -> 
     }
     there.close().await;
     here.close().await;
-    Ok(())
+    Ok(missing)
+}
+
+/// A sequence.
+struct Followed {
+    name: QualifiedName,
+    /// The table whose column takes its values from it, and with which it goes.
+    of: Option<QualifiedName>,
 }
 
 /// The sequences that a mirror with this selection follows, as far as our role may read their values: a column's with its
@@ -108,21 +148,25 @@ pub(in crate::workflow) async fn names(
     connection: &Connection,
     selection: &Selection,
 ) -> Result<Vec<QualifiedName>> {
+    Ok(followed(connection, selection).await?.into_iter().map(|one| one.name).collect())
+}
+
+async fn followed(connection: &Connection, selection: &Selection) -> Result<Vec<Followed>> {
     let query = Sql::fixed(include_str!("../../../sql/source/followed_sequences.sql"));
     let rows = connection.query(&query, &[]).await?;
-    let mut names = Vec::with_capacity(rows.len());
+    let mut found = Vec::with_capacity(rows.len());
     for row in &rows {
         let (name, of) = named(row).map_err(|error| connection.error(error))?;
-        let is_followed = match of {
-            Some(table) => selection.matches(&table) == Choice::Kept,
+        let is_followed = match &of {
+            Some(table) => selection.matches(table) == Choice::Kept,
             // Tables that are kept may take their values from it, whatever it is called.
             None => !selection.excludes(&name),
         };
         if is_followed {
-            names.push(name);
+            found.push(Followed { name, of });
         }
     }
-    Ok(names)
+    Ok(found)
 }
 
 /// A sequence, and the table whose it is.
