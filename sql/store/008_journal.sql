@@ -2,7 +2,6 @@
 CREATE TABLE event (
     job TEXT NOT NULL,
     seq INTEGER NOT NULL,
-    name TEXT NOT NULL,
     frame TEXT NOT NULL,
     PRIMARY KEY (job, seq)
 ) STRICT, WITHOUT ROWID;

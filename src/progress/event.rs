@@ -145,26 +145,6 @@ pub enum Event {
     JobReport(Box<Report>),
 }
 
-impl Event {
-    /// Its name on the wire.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::JobStatus { .. } => "job.status",
-            Self::JobPhase { .. } => "job.phase",
-            Self::TableStarted { .. } => "table.started",
-            Self::TableFinished { .. } => "table.finished",
-            Self::IndexFinished { .. } => "index.finished",
-            Self::Log { .. } => "log",
-            Self::Warning(_) => "warning",
-            Self::BackupCreated { .. } => "backup.created",
-            Self::SwapDone { .. } => "swap.done",
-            Self::MirrorPhase { .. } => "mirror.phase",
-            Self::MirrorLag { .. } => "mirror.lag",
-            Self::JobReport(_) => "job.report",
-        }
-    }
-}
-
 /// How far a job is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {

@@ -18,11 +18,11 @@ const LOOK_EVERY: u64 = 1_000;
 impl Journal for Sqlite {
     fn append(&self, job: &JobId, frame: &Frame) -> Result<(), StoreError> {
         let doing = || format!("keep an event of job {job}");
-        let Frame::Event { seq, event, .. } = frame else { return Ok(()) };
+        let Frame::Event { seq, .. } = frame else { return Ok(()) };
         let json = self.json(frame, doing)?;
         self.say(|transaction| {
-            let statement = "INSERT INTO event (job, seq, name, frame) VALUES (?, ?, ?, ?)";
-            transaction.execute(statement, params![job.as_str(), number(*seq), event.name(), json])?;
+            let statement = "INSERT INTO event (job, seq, frame) VALUES (?, ?, ?)";
+            transaction.execute(statement, params![job.as_str(), number(*seq), json])?;
             if seq.is_multiple_of(LOOK_EVERY) {
                 let oldest = number(seq.saturating_sub(KEPT));
                 transaction
@@ -94,7 +94,7 @@ mod tests {
     use super::{KEPT, Sqlite};
     use crate::id::JobId;
     use crate::job::{Journal, Kind, Record, Store};
-    use crate::progress::{Event, Frame, Level, Phase, Progress, Status, Timestamp};
+    use crate::progress::{Event, Frame, Level, Progress, Status, Timestamp};
 
     fn said(seq: u64) -> Frame {
         let event = Event::Log { level: Level::Info, message: format!("line {seq}") };
@@ -169,16 +169,5 @@ mod tests {
         job(1002, Status::Queued);
         let kept = |id: &JobId| store.events(id, 0, 10).unwrap().len();
         assert_eq!((kept(&running), kept(&oldest), kept(&next)), (1, 0, 1));
-    }
-
-    #[test]
-    fn an_event_is_found_by_its_name_on_the_wire() {
-        let events = [
-            Event::Log { level: Level::Info, message: String::new() },
-            Event::JobPhase { phase: Phase::Copy },
-        ];
-        for event in events {
-            assert_eq!(serde_json::to_value(&event).unwrap()["event"], event.name());
-        }
     }
 }
