@@ -32,7 +32,7 @@ use crate::failure::{Classify, Next, chain};
 use crate::pg::Oid;
 use crate::progress::Warning;
 use crate::tasks::{Ended, TaskGroup};
-use crate::workflow::party::{Destination, Source};
+use crate::workflow::party::{Destination, Party};
 use crate::workflow::{Error, Result, clone, stoppable};
 
 /// Pauses between attempts at a connection.
@@ -46,7 +46,7 @@ const ANSWERS: Duration = Duration::from_secs(120);
 pub(super) struct With<'a> {
     pub(super) request: &'a Request,
     pub(super) context: &'a clone::Context,
-    pub(super) source: &'a Source,
+    pub(super) source: &'a Party,
     pub(super) destination: &'a Destination,
     pub(super) diary: &'a Diary,
     gauge: &'a Gauge,
@@ -57,7 +57,7 @@ pub(super) struct With<'a> {
 pub(super) async fn follow(
     request: &Request,
     context: &clone::Context,
-    source: &Source,
+    source: &Party,
     destination: &Destination,
     diary: &Diary,
     gauge: &Gauge,
@@ -117,7 +117,7 @@ pub(super) async fn follow(
 /// cannot be found out, they were not.
 async fn is_given_anew(with: &With<'_>) -> bool {
     let looking = async {
-        let there = connect::source(&with.source.party.options, &Settings::default()).await?;
+        let there = connect::source(&with.source.options, &Settings::default()).await?;
         let published = newcomers::kept(with.request, &there).await?;
         there.close().await;
         let here = with.destination.connect(with.destination.grant.database()).await?;
@@ -137,7 +137,7 @@ async fn unless_lost(with: &With<'_>, error: Error) -> Error {
     };
     let slot = with.request.slot().as_str().to_owned();
     let looking = async {
-        let session = connect::source(&with.source.party.options, &Settings::default()).await?;
+        let session = connect::source(&with.source.options, &Settings::default()).await?;
         let found = slot::look(&session, &slot).await?;
         session.close().await;
         Result::Ok(found.map(|found| found.slot.invalidated()))
@@ -295,13 +295,13 @@ async fn answered<T>(asking: impl Future<Output = Result<T>>) -> Result<T> {
 }
 
 /// A walsender at the slot, which has to be where the checkpoint needs it; and what is to be known of the source.
-async fn walsender(request: &Request, source: &Source, from: &Checkpoint, made: &[Oid]) -> Result<Ready> {
-    let options = request.walsender(&source.party);
+async fn walsender(request: &Request, source: &Party, from: &Checkpoint, made: &[Oid]) -> Result<Ready> {
+    let options = request.walsender(source);
     let settings = Settings { encoding: Encoding::Rows, ..Settings::default() };
     let mut walsender = RawConnection::replication(&options, &settings).await?;
     let system = slot::identify(&mut walsender).await?;
     let patience = slot::patience(&mut walsender).await?;
-    let session = connect::source(&source.party.options, &Settings::default()).await?;
+    let session = connect::source(&source.options, &Settings::default()).await?;
     let standing = slot::look(&session, &from.slot).await?;
     let whose = standing.as_ref().and_then(|slot| slot.active_application.clone());
     let free = slot::free(&session, &from.slot, &options.application_name).await?;

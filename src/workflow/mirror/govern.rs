@@ -8,7 +8,7 @@ use super::diary::Diary;
 use super::gauge::Gauge;
 use super::{Request, follow};
 use crate::progress::{Level, MirrorPhase};
-use crate::workflow::party::{Destination, Source};
+use crate::workflow::party::{Destination, Party};
 use crate::workflow::{Result, clone};
 
 /// A pause, or an end, that has not come after so long says what it waits for.
@@ -22,7 +22,7 @@ const LAST: Duration = Duration::from_secs(3);
 pub(super) async fn govern(
     request: &Request,
     context: &clone::Context,
-    source: &Source,
+    source: &Party,
     destination: &Destination,
     diary: &Diary,
     gauge: &Gauge,

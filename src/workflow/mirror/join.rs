@@ -34,7 +34,7 @@ use crate::engine::replicate::{columns as numbers, given, publication};
 use crate::pg::{Ident, Lsn, Oid, QualifiedName, Sql};
 use crate::progress::{Reporter, Update, Warning};
 use crate::sql;
-use crate::workflow::party::{Destination, Source};
+use crate::workflow::party::{Destination, Party};
 use crate::workflow::{Error, Result};
 use kept::Kept;
 use turns::{Turn, Turns};
@@ -51,7 +51,7 @@ const LOCKED: Duration = Duration::from_secs(30);
 /// What brings tables in.
 pub(super) struct Join<'a> {
     pub(super) request: &'a Request,
-    pub(super) source: &'a Source,
+    pub(super) source: &'a Party,
     pub(super) destination: &'a Destination,
     /// The source's.
     pub(super) types: Arc<Types>,
@@ -210,7 +210,7 @@ impl Join<'_> {
         }
         let named: Vec<Member> = source.tables.values().map(|table| table.member.clone()).collect();
         // They are locked: what is there now is what the snapshot has.
-        let beside = connect::source(&self.source.party.options, &Settings::default()).await?;
+        let beside = connect::source(&self.source.options, &Settings::default()).await?;
         let there =
             numbers::read(&beside, &named.iter().map(|member| member.oid).collect::<Vec<_>>()).await?;
         beside.close().await;
@@ -295,7 +295,7 @@ impl Join<'_> {
     /// for new tables says why, and finds them when that is otherwise.
     async fn those_that_can_come(&self, turn: &Turn) -> Result<Vec<Member>> {
         let members = turn.members.clone();
-        let there = connect::source(&self.source.party.options, &Settings::default()).await?;
+        let there = connect::source(&self.source.options, &Settings::default()).await?;
         let given = newcomers::kept(self.request, &there)
             .await?
             .map(|published| published.tables)

@@ -85,7 +85,7 @@ pub async fn run(request: &Request, context: &Context) -> Result<Report> {
         Entry::Begin | Entry::BeginAgain => Some(begin(request, context, &source, &diary).await?),
     };
     let before = diary.change(|standing| standing.counters);
-    let followed = match follow(request, context, &source, &diary, wal_budget).await {
+    let followed = match follow(request, context, source, &diary, wal_budget).await {
         Err(error) => Err(mend::explain(request, error).await),
         followed => followed,
     };
@@ -108,19 +108,20 @@ pub async fn run(request: &Request, context: &Context) -> Result<Report> {
 async fn follow(
     request: &Request,
     context: &Context,
-    source: &Source,
+    source: Source,
     diary: &Diary,
     wal_budget: u64,
 ) -> Result<()> {
     let run = &context.run;
     let stopped = "the mirror stopped where its checkpoint stands";
-    let destination = stoppable(&run.stop, stopped, follower(request, run, source)).await?;
+    let destination = stoppable(&run.stop, stopped, follower(request, run, &source)).await?;
+    let source = &source.leave().await;
     let (control, wishes) = control::control();
     let gauge = gauge::Gauge::default();
     let before = diary.change(|standing| standing.counters);
     let slot = request.slot();
     let sampler = sampler::Sampler {
-        source: &source.party,
+        source,
         slot: slot.as_str(),
         destination: &destination,
         wal_budget,
@@ -139,7 +140,7 @@ async fn follow(
     diary.change(|standing| standing.hindered = None);
     if let Err(WorkflowError::Mirror(passed @ Error::BudgetPassed { .. })) = ended {
         // Whoever used the slot has been dropped above.
-        return Err(give_up(&source.party, slot.as_str(), passed).await);
+        return Err(give_up(source, slot.as_str(), passed).await);
     }
     ended
 }
@@ -186,6 +187,7 @@ pub(in crate::workflow) async fn held<T>(
         return Err(Error::NotBegun { name: request.name.clone() }.into());
     }
     let destination = stoppable(stop, stopped, follower(request, &context.run, &source)).await?;
+    let source = source.leave().await;
     let (wanted, holds) = hold::holds(Hold::Now);
     let here = Here { wanted, reached: holds.reached.subscribe(), over: stop.child_token() };
     let turn = clone::Context { stop: here.over.clone(), ..context.run.clone() };

@@ -25,7 +25,7 @@ use crate::failure::chain;
 use crate::pg::name::for_people;
 use crate::pg::{Lsn, Oid, QualifiedName};
 use crate::progress::Warning;
-use crate::workflow::party::{Destination, Source};
+use crate::workflow::party::{Destination, Party};
 use crate::workflow::{Result, clone};
 
 /// Between two looks.
@@ -87,7 +87,7 @@ struct Placed {
 struct Look<'a> {
     request: &'a Request,
     context: &'a clone::Context,
-    source: &'a Source,
+    source: &'a Party,
     destination: &'a Destination,
     diary: &'a Diary,
     asks: &'a mpsc::Sender<Ask>,
@@ -100,7 +100,7 @@ struct Look<'a> {
 
 impl Look<'_> {
     async fn once(&mut self) -> Result<()> {
-        let there = connect::source(&self.source.party.options, &Settings::default()).await?;
+        let there = connect::source(&self.source.options, &Settings::default()).await?;
         let here = self.destination.connect(self.destination.grant.database()).await?;
         // Where there is none the stream says so.
         if let Some(published) = kept(self.request, &there).await? {

@@ -16,7 +16,7 @@ use crate::engine::apply::{self, columns as recorded, membership};
 use crate::engine::replicate::columns as there;
 use crate::failure::chain;
 use crate::pg::Oid;
-use crate::workflow::party::{Destination, Source};
+use crate::workflow::party::{Destination, Party};
 use crate::workflow::{Error, Result};
 
 /// Between two looks.
@@ -28,7 +28,7 @@ const EVERY: Duration = Duration::from_secs(10);
 /// Columns were replaced.
 pub(super) async fn follow(
     request: &Request,
-    source: &Source,
+    source: &Party,
     destination: &Destination,
     over: &CancellationToken,
 ) -> Result<()> {
@@ -51,13 +51,13 @@ pub(super) async fn follow(
     }
 }
 
-async fn once(request: &Request, source: &Source, destination: &Destination) -> Result<()> {
+async fn once(request: &Request, source: &Party, destination: &Destination) -> Result<()> {
     let here = destination.connect(destination.grant.database()).await?;
     let known = recorded::read(here.client(), &request.name).await?;
     for (oid, recorded) in known.iter().filter(|(_, recorded)| !recorded.replaced.is_empty()) {
         found(request, here.client(), *oid, recorded.replaced.clone()).await?;
     }
-    let session = connect::source(&source.party.options, &Settings::default()).await?;
+    let session = connect::source(&source.options, &Settings::default()).await?;
     let oids: Vec<Oid> = known.keys().copied().collect();
     let sums = there::sums(&session, &oids).await?;
     let is_new = |oid: &Oid| {

@@ -26,6 +26,9 @@ const EVERY: Duration = Duration::from_secs(1);
 const EVERY_CATCHING_UP: Duration = Duration::from_millis(250);
 /// A look that takes longer is given up: the source is asked anew on another connection.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// So long one session with the source is asked: a source that shuts down once its clients have gone (`pg_ctl stop -m smart`) has
+/// us as one of them, and says so to the next session only.
+const ONE_SESSION: Duration = Duration::from_secs(10);
 /// What has not changed is told and written again after so long: a reader sees that we are alive.
 const ALIVE: Duration = Duration::from_secs(5);
 
@@ -55,7 +58,7 @@ impl Sampler<'_> {
         // Beside what moves, how often the destination was seen at work.
         let mut works = 0_u64;
         let mut movement = Movement::new((begins.progress(), works), begins.done());
-        let mut session: Option<Connection> = None;
+        let mut session: Option<(Connection, Instant)> = None;
         let mut beside = Beside::new(begins);
         let mut told: Option<(Lag, Instant)> = None;
         let mut written: Option<Instant> = None;
@@ -119,14 +122,22 @@ impl Sampler<'_> {
     ///
     /// # Errors
     /// Why it cannot be asked, for people.
-    async fn look(&self, session: &mut Option<Connection>) -> std::result::Result<Option<Standing>, String> {
+    async fn look(
+        &self,
+        session: &mut Option<(Connection, Instant)>,
+    ) -> std::result::Result<Option<Standing>, String> {
         let asking = async {
-            let open = match session.take() {
-                Some(open) if !open.is_closed() => open,
-                _ => self.open().await?,
+            let (open, since) = match session.take() {
+                Some((open, since)) if !open.is_closed() && since.elapsed() < ONE_SESSION => (open, since),
+                old => {
+                    if let Some((old, _)) = old {
+                        old.close().await;
+                    }
+                    (self.open().await?, Instant::now())
+                }
             };
             let found = slot::look(&open, self.slot).await?;
-            *session = Some(open);
+            *session = Some((open, since));
             Result::Ok(found)
         };
         match tokio::time::timeout(PATIENCE, asking).await {

@@ -21,7 +21,7 @@ use crate::failure::chain;
 use crate::pg::{QualifiedName, Sql};
 use crate::progress::{Side, Warning};
 use crate::schema::select::{Choice, Selection};
-use crate::workflow::party::{Destination, Source};
+use crate::workflow::party::{Destination, Party};
 use crate::workflow::{Result, clone};
 
 /// Between two looks.
@@ -31,7 +31,7 @@ const EVERY: Duration = Duration::from_secs(30);
 pub(super) async fn follow(
     request: &Request,
     context: &clone::Context,
-    source: &Source,
+    source: &Party,
     destination: &Destination,
     mut stands: watch::Receiver<Standing>,
     over: &CancellationToken,
@@ -87,7 +87,7 @@ async fn no_longer(held: bool, stands: &mut watch::Receiver<Standing>) {
 async fn look(
     request: &Request,
     context: &clone::Context,
-    source: &Source,
+    source: &Party,
     destination: &Destination,
     told: &mut Told,
 ) {
@@ -110,8 +110,8 @@ async fn look(
 }
 
 /// Gives the destination's sequences the source's values; those that it has not come back.
-async fn once(request: &Request, source: &Source, destination: &Destination) -> Result<Vec<QualifiedName>> {
-    let there = connect::source(&source.party.options, &Settings::default()).await?;
+async fn once(request: &Request, source: &Party, destination: &Destination) -> Result<Vec<QualifiedName>> {
+    let there = connect::source(&source.options, &Settings::default()).await?;
     let here = destination.connect(destination.grant.database()).await?;
     let selection = &request.clone.selection;
     let known = followed(&here, selection).await?;

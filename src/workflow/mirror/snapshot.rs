@@ -23,7 +23,7 @@ use crate::pg::{Ident, Lsn, Oid, QualifiedName, Sql, sqlstate};
 use crate::progress::Warning;
 use crate::sql;
 use crate::workflow::Result;
-use crate::workflow::party::Source;
+use crate::workflow::party::Party;
 
 /// A lock is waited for no longer than this, for the sake of those who wait behind us: shorter than the `deadlock_timeout` (1 s)
 /// after which a server ends one of those who wait for each other.
@@ -74,7 +74,7 @@ impl Making {
 /// Takes one of these tables, as often as it takes.
 pub(super) async fn take(
     request: &Request,
-    source: &Source,
+    source: &Party,
     diary: &Diary,
     making: &Making,
     members: &[Member],
@@ -153,16 +153,16 @@ impl Snapshot {
 /// gone: it would keep log.
 async fn import(
     request: &Request,
-    source: &Source,
+    source: &Party,
     diary: &Diary,
     making: &Making,
 ) -> Result<(RawConnection, Lsn, Vec<Given>)> {
-    let beside = connect::source(&source.party.options, &Settings::default()).await?;
+    let beside = connect::source(&source.options, &Settings::default()).await?;
     // A name that nothing which was left has: what a process before this one began may be there for as long as it waits.
     let prefix = format!("{}_j", request.slot().as_str());
     slot::end_left(&beside, &prefix).await?;
     let name = Ident::new(format!("{prefix}{}", id::chance()));
-    let mut options = source.party.options.clone();
+    let mut options = source.options.clone();
     options.application_name = name.as_str().to_owned();
     let mut walsender = RawConnection::replication(&options, &Settings::default()).await?;
     making.set(Some(walsender.cancel_handle()));
@@ -188,7 +188,7 @@ async fn import(
     beside.close().await;
     let settings =
         Settings { lock_timeout: Some(LOCK_TIMEOUT), encoding: Encoding::Rows, ..Settings::default() };
-    let mut session = RawConnection::source(&source.party.options, &settings).await?;
+    let mut session = RawConnection::source(&source.options, &settings).await?;
     session.simple(&shared::import(&snapshot)).await?;
     walsender.close().await;
     Ok((session, consistent_point, given.tables))
@@ -236,7 +236,7 @@ async fn lock(
 /// A table that is not any more as the snapshot has it, or that is not the one that was locked by its name.
 async fn changed(
     session: &mut RawConnection,
-    source: &Source,
+    source: &Party,
     tables: &BTreeMap<Oid, Described>,
 ) -> Result<Option<QualifiedName>> {
     let locked = sql!(
@@ -249,7 +249,7 @@ async fn changed(
         .flat_map(|answer| &answer.rows)
         .filter_map(|row| row.first()?.as_ref()?.parse().ok())
         .collect();
-    let mut fresh = RawConnection::source(&source.party.options, &Settings::default()).await?;
+    let mut fresh = RawConnection::source(&source.options, &Settings::default()).await?;
     let oids: Vec<Oid> = tables.keys().copied().collect();
     let now = describe(&mut fresh, &oids).await?;
     fresh.close().await;

@@ -39,6 +39,12 @@ impl Source {
         Ok(Self { party, connection, facts, place })
     }
 
+    /// Ends its session, where that has told all that it is for: what goes on for weeks is no client of the source meanwhile.
+    pub(in crate::workflow) async fn leave(self) -> Party {
+        self.connection.close().await;
+        self.party
+    }
+
     /// Who it is.
     pub fn identity(&self) -> Identity {
         Identity {

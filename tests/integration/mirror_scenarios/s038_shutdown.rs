@@ -91,6 +91,45 @@ async fn s038_walsnd_shutdown_finds_everything_on_the_destination() {
     tokio::join!(on(15), on(18));
 }
 
+/// Neither is the mirror in its way, nor does it leave before the last of the others.
+#[tokio::test]
+async fn s038_walsnd_shutdown_that_waits_for_the_clients_of_the_source() {
+    let on = async |major| {
+        let Some(mut mirror) = Mirror::prepare_alone(major, Settings::new(), "smart", SCHEMA).await else {
+            return;
+        };
+        for text in ["terminating", "the database system is"] {
+            mirror.from.announce(text);
+        }
+        mirror.start().await;
+        let client = mirror.from.session().await;
+        let stopped = shut_down(&mirror, "smart");
+        let url = mirror.from.url();
+        eventually("source that takes no new sessions", async || match Session::try_open(&url).await {
+            Ok(_) => Err("it took one".to_owned()),
+            Err(_) => Ok(()),
+        })
+        .await;
+        client.execute_all("INSERT INTO t VALUES (1, 'last')").await;
+        drop(client);
+        let took = stopped.await.unwrap();
+        assert!(took < BOUND, "{major}: the source's shutdown took {took:?}");
+        assert_eq!(mirror.here("SELECT v FROM t WHERE id = 1").await, "last");
+        mirror.from.server().start();
+        mirror.source("UPDATE t SET v = 'again' WHERE id = 1").await;
+        mirror.same().await;
+        // Nor is one that stands still.
+        mirror.program.run(&["mirror", "pause", "m"]).await.expect_code(0);
+        let took = shut_down(&mirror, "smart").await.unwrap();
+        assert!(took < BOUND, "{major}: the source's shutdown took {took:?}");
+        mirror.from.server().start();
+        mirror.program.run(&["mirror", "resume", "m"]).await.expect_code(0);
+        mirror.same().await;
+        mirror.end().await;
+    };
+    tokio::join!(on(15), on(18));
+}
+
 /// One that asks for a sign of life soon asks as one does that shuts down; and is given it while nothing of it is read.
 #[tokio::test]
 async fn s038_walsnd_shutdown_is_not_what_a_short_wal_sender_timeout_looks_like() {
