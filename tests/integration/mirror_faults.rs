@@ -253,3 +253,21 @@ async fn a_destination_that_was_set_back_needs_a_new_copy() {
     assert!(outcome.error()["message"].as_str().unwrap().contains(&old), "{}", outcome.text());
     pair.drop_mirror().await;
 }
+
+#[tokio::test]
+async fn a_destination_that_waits_for_a_connection_that_was_lost_does_not_keep_the_mirror_waiting() {
+    for major in [15, 18] {
+        let Some(pair) = Pair::prepare(major, "half_open", BANK).await else { return };
+        let pair = disturbed(pair);
+        let far = FaultProxy::start(pair.to.server());
+        let mut running = pair.start_between(&pair.from.url(), &far.url(pair.to.name()), &[]);
+        streams(&mut running).await;
+        let right = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        let before = pair.to.query_text(right).await;
+        far.lose_clients();
+        pair.from.execute("INSERT INTO history (account, delta) VALUES (1, 1)").await;
+        pair.same(&running).await;
+        assert_ne!(pair.to.query_text(right).await, before);
+        end(&pair, running).await;
+    }
+}

@@ -52,6 +52,7 @@ impl FaultProxy {
             upstream: Mutex::new(upstream),
             flow: watch::Sender::new(Flow::default()),
             cut: Mutex::default(),
+            lost: Mutex::default(),
             traps: Mutex::default(),
             open: watch::Sender::new(0),
             begun: Mutex::default(),
@@ -99,6 +100,11 @@ impl FaultProxy {
     /// Closes every open connection, both ends.
     pub fn cut_all(&self) {
         self.shared.cut_all();
+    }
+
+    /// Closes the clients' ends of those that are open, without a word to the server: it waits for them still.
+    pub fn lose_clients(&self) {
+        std::mem::take(&mut *self.shared.lost.lock().unwrap()).cancel();
     }
 
     /// From now on new connections are closed at once.
@@ -167,6 +173,8 @@ struct Shared {
     flow: watch::Sender<Flow>,
     /// Cancelled, and replaced, to close the connections of that moment.
     cut: Mutex<CancellationToken>,
+    /// The same, to close the clients' ends alone.
+    lost: Mutex<CancellationToken>,
     traps: Mutex<Traps>,
     open: watch::Sender<usize>,
     /// How many connections there were.
@@ -210,28 +218,43 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
                     *begun += 1;
                     *begun
                 };
-                connections.spawn(connection(client, number, Arc::clone(&shared), cut));
+                let lost = shared.lost.lock().unwrap().clone();
+                connections.spawn(connection(client, number, Arc::clone(&shared), cut, lost));
             }
             Some(_) = connections.join_next() => shared.open.send_modify(|open| *open -= 1),
         }
     }
 }
 
-async fn connection(client: TcpStream, number: u64, shared: Arc<Shared>, cut: CancellationToken) {
+async fn connection(
+    client: TcpStream,
+    number: u64,
+    shared: Arc<Shared>,
+    cut: CancellationToken,
+    lost: CancellationToken,
+) {
     let upstream = *shared.upstream.lock().unwrap();
     let Ok(server) = TcpStream::connect(upstream).await else { return };
     drop((client.set_nodelay(true), server.set_nodelay(true)));
-    let (from_client, to_client) = client.into_split();
-    let (from_server, to_server) = server.into_split();
-    let there = pump(from_client, to_server, (number, Direction::ToServer), &shared, &cut);
-    let back = pump(from_server, to_client, (number, Direction::ToClient), &shared, &cut);
-    tokio::select! { () = cut.cancelled() => {}, _ = async { tokio::join!(there, back) } => {} }
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let there = pump(&mut from_client, &mut to_server, (number, Direction::ToServer), &shared, &cut);
+    let back = pump(&mut from_server, &mut to_client, (number, Direction::ToClient), &shared, &cut);
+    let is_lost = tokio::select! {
+        () = cut.cancelled() => false,
+        () = lost.cancelled() => true,
+        _ = async { tokio::join!(there, back) } => false,
+    };
+    if is_lost {
+        drop((from_client, to_client));
+        cut.cancelled().await;
+    }
 }
 
 /// Moves bytes one way until the end of the stream, an error or a fault.
 async fn pump(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
+    from: &mut OwnedReadHalf,
+    to: &mut OwnedWriteHalf,
     (number, direction): (u64, Direction),
     shared: &Shared,
     cut: &CancellationToken,

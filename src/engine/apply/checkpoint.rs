@@ -55,20 +55,6 @@ pub async fn read(client: &Client, mirror: &str) -> Result<Option<Checkpoint>> {
     read().map(Some).map_err(failed)
 }
 
-/// Takes, for the life of this session, the right to apply a mirror: two processes would end each other's connections.
-///
-/// # Errors
-/// Another session has it.
-pub async fn lock(client: &Client, mirror: &str) -> Result<()> {
-    let failed = |source| Error::Destination { doing: "taking the right to apply the mirror", source };
-    let query = "SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended('multiboard-sync mirror ' || $1, 0))";
-    let row = client.query_one(query, &[&mirror]).await.map_err(failed)?;
-    match row.try_get(0).map_err(failed)? {
-        true => Ok(()),
-        false => Err(Error::AppliedElsewhere { mirror: mirror.to_owned() }),
-    }
-}
-
 /// The mirrors that have a checkpoint in this database.
 pub async fn mirrors(client: &Client) -> Result<Vec<String>> {
     let failed = |source| Error::Destination { doing: "looking for mirrors that write here", source };

@@ -26,6 +26,7 @@ pub mod order;
 mod pairing;
 pub mod removal;
 mod renumber;
+pub mod right;
 mod rows;
 mod session;
 pub mod shape;

@@ -21,6 +21,7 @@ use crate::change::members::{Members, Stand};
 use crate::change::positions::{self, Decision, Reason};
 use crate::connect::{self, Encoding, RawConnection, Settings};
 use crate::engine::apply::checkpoint::{self, Checkpoint};
+use crate::engine::apply::right::{self, Holder};
 use crate::engine::apply::types::Types;
 use crate::engine::apply::writer::Writer;
 use crate::engine::apply::{self, membership, shape, skips};
@@ -70,9 +71,10 @@ pub(super) async fn follow(
     let mut made = Vec::new();
     // Sessions without any progress whose source did not answer, one after the other.
     let mut silences = 0;
+    let mut holder = None;
     loop {
         let (began, before) = (Instant::now(), gauge.now());
-        let once = once(&with, binary, &made, silences).await;
+        let once = once(&with, binary, &made, silences, &mut holder).await;
         let is_silent = matches!(once, Err(Error::Replicate(replicate::Error::Silent { .. })));
         silences = if is_silent && gauge.now().settled() == before.settled() { silences + 1 } else { 0 };
         let error = match once {
@@ -149,14 +151,20 @@ async fn unless_lost(with: &With<'_>, error: Error) -> Error {
     }
 }
 
-/// Over one pair of connections.
-async fn once(with: &With<'_>, binary: bool, made: &[Oid], silences: u32) -> Result<()> {
+/// Over one pair of connections. `holder` is the session that wrote the last time.
+async fn once(
+    with: &With<'_>,
+    binary: bool,
+    made: &[Oid],
+    silences: u32,
+    holder: &mut Option<Holder>,
+) -> Result<()> {
     let With { request, context, source, destination, diary, gauge, holds } = *with;
     let stopped = "the mirror stopped where its checkpoint stands";
     let connecting = async {
         let session = destination.connect(destination.grant.database()).await?;
         let backend = (session.backend_pid(), session.cancel_handle());
-        checkpoint::lock(session.client(), &request.name).await?;
+        *holder = Some(right::take(session.client(), &request.name, holder.as_ref()).await?);
         let found = checkpoint::read(session.client(), &request.name).await?;
         let from = found.ok_or(Reason::NoCheckpoint)?;
         let Ready { walsender, patience, binary: can, types, published } =
