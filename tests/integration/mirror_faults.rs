@@ -271,3 +271,36 @@ async fn a_destination_that_waits_for_a_connection_that_was_lost_does_not_keep_t
         end(&pair, running).await;
     }
 }
+
+/// What is asked behind a COMMIT may fail, and is no word on that.
+#[tokio::test]
+async fn what_was_committed_is_known_to_be_where_the_rest_of_its_message_fails() {
+    for major in [15, 18] {
+        let Some(pair) = Pair::prepare(major, "behind", BANK).await else { return };
+        let (from, to) = (&pair.from, &pair.to);
+        to.announce("pg_current_wal_flush_lsn");
+        let running = pair.streaming().await;
+        let holder = to.session().await;
+        holder.execute_all("BEGIN; LOCK TABLE account").await;
+        from.execute("INSERT INTO account VALUES (-7, 0)").await;
+        let waits = "SELECT count(*) FROM pg_locks WHERE relation = 'account'::regclass AND NOT granted";
+        eventually("mirror that waits for the lock", async || {
+            match holder.query_text(waits).await.as_str() {
+                "0" => Err("nobody waits".to_owned()),
+                _ => Ok(()),
+            }
+        })
+        .await;
+        holder
+            .execute_all("ALTER FUNCTION pg_catalog.pg_current_wal_flush_lsn() RENAME TO mislaid; COMMIT")
+            .await;
+        let outcome = Outcome::of(running.finish().await).expect_code(1);
+        assert_eq!(outcome.error()["code"], "destination_statement_failed", "{}", outcome.text());
+        outcome.expect_error(&["asking how far the log is on disk"]);
+        assert_eq!(to.query_text("SELECT count(*) FROM account WHERE id = -7").await, "1");
+        to.execute("ALTER FUNCTION pg_catalog.mislaid() RENAME TO pg_current_wal_flush_lsn").await;
+        let running = pair.streaming().await;
+        pair.same(&running).await;
+        end(&pair, running).await;
+    }
+}

@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use futures_util::TryStreamExt;
 use tokio_postgres::SimpleQueryMessage;
 
 use super::conflict::{Conflicts, OnConflict};
@@ -68,6 +69,9 @@ const PREPARE: &str = "SET session_replication_role = replica; SET jit = off; SE
 const ENCODING: &str = "SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', false) \
      WHERE pg_catalog.current_setting('server_encoding') = 'SQL_ASCII'";
 
+/// What is asked behind a commit, and later again.
+const ASKING: &str = "asking how far the log is on disk";
+
 /// For one statement that finds its row by any columns, and back.
 pub(super) const WHOLE: &str = "SET LOCAL enable_seqscan = on";
 pub(super) const BY_INDEX: &str = "SET LOCAL enable_seqscan = off";
@@ -128,17 +132,33 @@ impl Session {
         self.tables.resolve(self.connection.client(), changes).await
     }
 
-    /// Ends the open transaction well, and says where the log stands after it.
-    pub(super) async fn commit(&self) -> std::result::Result<Log, tokio_postgres::Error> {
+    /// Ends the open transaction well, and says where the log stands after it; or why it did not end well.
+    ///
+    /// # Errors
+    /// The COMMIT was answered, and what was asked behind it in the same message was not: the changes are here, and to do them
+    /// again would be a conflict. The checkpoint says so to the next session.
+    pub(super) async fn commit(&self) -> Result<std::result::Result<Log, tokio_postgres::Error>> {
         let commit =
             "COMMIT; SELECT pg_catalog.pg_current_wal_insert_lsn(), pg_catalog.pg_current_wal_flush_lsn()";
-        Ok(positions(&self.client().simple_query(commit).await?))
+        let answers = match self.client().simple_query_raw(commit).await {
+            Ok(answers) => answers,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let (mut answers, mut taken) = (std::pin::pin!(answers), Vec::new());
+        loop {
+            match answers.try_next().await {
+                Ok(Some(answer)) => taken.push(answer),
+                Ok(None) => return Ok(Ok(positions(&taken))),
+                Err(refused) if taken.is_empty() => return Ok(Err(refused)),
+                Err(source) => return Err(Error::Destination { doing: ASKING, source }),
+            }
+        }
     }
 
     /// Where the log stands.
     pub(super) async fn log(&self) -> Result<Log> {
         let query = "SELECT pg_catalog.pg_current_wal_insert_lsn(), pg_catalog.pg_current_wal_flush_lsn()";
-        let failed = |source| Error::Destination { doing: "asking how far the log is on disk", source };
+        let failed = |source| Error::Destination { doing: ASKING, source };
         Ok(positions(&self.client().simple_query(query).await.map_err(failed)?))
     }
 

@@ -121,7 +121,7 @@ impl Writer {
     }
 
     async fn commit(&mut self, checkpoint: Lsn) -> Result<Log> {
-        let log = self.session.commit().await.map_err(failed)?;
+        let log = self.session.commit().await?.map_err(failed)?;
         self.at = checkpoint;
         Ok(log)
     }
@@ -133,7 +133,7 @@ impl Writer {
         self.session.steps(changes, &mut steps).await?;
         steps.push(self.advance(last.end_lsn, Some(last.committed_at)));
         self.session.run(&steps).await?;
-        let log = self.session.commit().await.map_err(again)?;
+        let log = self.session.commit().await.map_err(Again::Failed)?.map_err(again)?;
         self.at = last.end_lsn;
         Ok(log)
     }
