@@ -48,3 +48,11 @@ CREATE TABLE IF NOT EXISTS multiboard_sync.skip (
     asked_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
     PRIMARY KEY (mirror, lsn)
 );
+
+CREATE TABLE IF NOT EXISTS multiboard_sync.sequence (
+    mirror pg_catalog.text NOT NULL REFERENCES multiboard_sync.checkpoint (mirror) ON DELETE CASCADE,
+    -- Which sequence here is which of the source's, since they were looked at last: a name may be another's by now.
+    source_oid pg_catalog.int8 NOT NULL,
+    destination_oid pg_catalog.oid NOT NULL,
+    PRIMARY KEY (mirror, source_oid)
+);

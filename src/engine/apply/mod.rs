@@ -28,6 +28,7 @@ pub mod removal;
 mod renumber;
 pub mod right;
 mod rows;
+pub mod sequences;
 mod session;
 pub mod shape;
 pub mod skips;

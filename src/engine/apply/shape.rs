@@ -8,6 +8,8 @@ use super::{Error, Result};
 use crate::change::given::Given;
 
 /// What builds before this one did not have.
+const TABLES: &str = "SELECT pg_catalog.count(pg_catalog.to_regclass('multiboard_sync.' || n.name)) < 3 \
+     FROM (VALUES ('member'), ('skip'), ('sequence')) AS n (name)";
 const COLUMNS: &str = "SELECT pg_catalog.count(*) < 6 FROM pg_catalog.pg_attribute AS a \
      WHERE a.attrelid = 'multiboard_sync.member'::pg_catalog.regclass AND NOT a.attisdropped \
        AND a.attname IN ('destination_oid', 'column_sum', 'source_columns', 'destination_columns', 'replaced_columns', 'entry')";
@@ -16,10 +18,7 @@ const COLUMNS: &str = "SELECT pg_catalog.count(*) < 6 FROM pg_catalog.pg_attribu
 pub async fn renew(client: &Client) -> Result<()> {
     let failed =
         |source| Error::Destination { doing: "bringing the record of the mirror up to date", source };
-    let row = client
-        .query_one("SELECT pg_catalog.to_regclass('multiboard_sync.member') IS NULL OR pg_catalog.to_regclass('multiboard_sync.skip') IS NULL", &[])
-        .await
-        .map_err(failed)?;
+    let row = client.query_one(TABLES, &[]).await.map_err(failed)?;
     if row.try_get(0).map_err(failed)? {
         client
             .batch_execute(include_str!("../../../sql/destination/checkpoint.sql"))

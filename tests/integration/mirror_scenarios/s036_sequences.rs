@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use super::on_both;
-use crate::support::Outcome;
+use crate::support::{Outcome, eventually};
 
 #[tokio::test]
 async fn s036_sequences_of_tables_that_were_left_out_stay_as_the_destination_has_them() {
@@ -35,20 +37,72 @@ async fn s036_sequences_that_the_destination_has_not_are_said() {
     let schema = "CREATE TABLE t (id serial PRIMARY KEY); CREATE SEQUENCE alone";
     on_both("not_here", schema, async |mirror| {
         mirror.start().await;
-        mirror
-            .source("ALTER SEQUENCE t_id_seq RENAME TO t_number; CREATE SEQUENCE later; SELECT setval('alone', 9), setval('later', 5)")
-            .await;
+        mirror.source("CREATE SEQUENCE later; SELECT setval('alone', 9), setval('later', 5)").await;
         // A table that is not here is said by itself.
         mirror.source("CREATE TABLE elsewhere (id serial PRIMARY KEY)").await;
         mirror.caught_up().await;
-        let running = mirror.running.take().unwrap();
-        running.interrupt();
-        let outcome = Outcome::of(running.finish().await).expect_code(0);
-        let warnings = outcome.all("warning");
-        let said = warnings.iter().filter(|warning| warning["code"] == "sequences_not_followed");
-        let said: BTreeSet<&str> = said.map(|warning| warning["object"].as_str().unwrap()).collect();
-        assert_eq!(said, BTreeSet::from(["public.later", "public.t_number"]), "{}", outcome.text());
+        let outcome = mirror.stop().await;
+        assert_eq!(said(&outcome, "sequences_not_followed"), ["public.later"], "{}", outcome.text());
         assert_eq!(mirror.here("SELECT last_value FROM alone").await, "9");
     })
     .await;
+}
+
+#[tokio::test]
+async fn s036_sequences_that_are_renamed_on_the_source_follow_under_their_old_names() {
+    let schema =
+        "CREATE SCHEMA later; CREATE TABLE t (id serial PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY);
+        CREATE SEQUENCE alone; CREATE SEQUENCE x; CREATE SEQUENCE y";
+    on_both("renamed", schema, async |mirror| {
+        mirror.start().await;
+        let to = mirror.to.session().await;
+        let recorded = "SELECT count(*) FROM multiboard_sync.sequence";
+        eventually("sequences on record", async || match to.query_text(recorded).await.as_str() {
+            "5" => Ok(()),
+            count => Err(count.to_owned()),
+        })
+        .await;
+        mirror
+            .source(
+                "ALTER SEQUENCE t_id_seq RENAME TO \"T\"; ALTER SEQUENCE t_n_seq RENAME TO numbers;
+                 ALTER SEQUENCE alone SET SCHEMA later; ALTER SEQUENCE later.alone RENAME TO single;
+                 ALTER SEQUENCE x RENAME TO z; ALTER SEQUENCE y RENAME TO x; ALTER SEQUENCE z RENAME TO y;
+                 SELECT setval('\"T\"', 5), setval('numbers', 6), setval('later.single', 7), setval('y', 8), setval('x', 9)",
+            )
+            .await;
+        let outcome = mirror.stop().await;
+        let renamed = ["later.single", "public.\"T\"", "public.numbers", "public.x", "public.y"];
+        assert_eq!(said(&outcome, "sequence_renamed"), renamed, "{}", outcome.text());
+        assert!(said(&outcome, "sequences_not_followed").is_empty(), "{}", outcome.text());
+        let here = "SELECT concat_ws(' ', (SELECT last_value FROM t_id_seq), (SELECT last_value FROM t_n_seq), \
+            (SELECT last_value FROM alone), (SELECT last_value FROM x), (SELECT last_value FROM y))";
+        assert_eq!(mirror.here(here).await, "5 6 7 8 9");
+        // What is said of them mends it.
+        for warning in outcome.warnings("sequence_renamed") {
+            let message = warning["message"].as_str().unwrap();
+            let (_, statements) = message.split_once("follows there: ").unwrap();
+            let statements = statements.strip_suffix(" gives it the name that it has on the source").unwrap();
+            if !matches!(warning["object"].as_str(), Some("public.x" | "public.y")) {
+                mirror.destination(statements).await;
+            }
+        }
+        mirror
+            .destination("ALTER SEQUENCE x RENAME TO z; ALTER SEQUENCE y RENAME TO x; ALTER SEQUENCE z RENAME TO y")
+            .await;
+        mirror.source("SELECT setval('\"T\"', 50), setval('later.single', 70), setval('x', 90)").await;
+        mirror.start().await;
+        let outcome = mirror.stop().await;
+        assert!(said(&outcome, "sequence_renamed").is_empty(), "{}", outcome.text());
+        let here = "SELECT concat_ws(' ', (SELECT last_value FROM \"T\"), (SELECT last_value FROM numbers), \
+            (SELECT last_value FROM later.single), (SELECT last_value FROM x), (SELECT last_value FROM y))";
+        assert_eq!(mirror.here(here).await, "50 6 70 90 8");
+    })
+    .await;
+}
+
+/// What warnings of this code are about, by name.
+fn said(outcome: &Outcome, code: &str) -> Vec<String> {
+    let about = |warning: &Value| warning["object"].as_str().unwrap().to_owned();
+    let objects: BTreeSet<String> = outcome.warnings(code).into_iter().map(about).collect();
+    objects.into_iter().collect()
 }
