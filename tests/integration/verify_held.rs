@@ -3,9 +3,12 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::support::mirroring::stop;
-use crate::support::{Fault, FaultProxy, Outcome, Point};
-use crate::verify_mirror::{open_transaction, prepare, transfers};
+use crate::support::mirroring::{Pair, stop};
+use crate::support::{Fault, FaultProxy, Outcome, Point, Server, Settings, eventually};
+use crate::verify_mirror::{TABLES, open_transaction, prepare, transfers};
+
+/// Long enough for a machine under load, and a third of what pg_ctl waits.
+const BOUND: Duration = Duration::from_secs(20);
 
 /// The moment at which a verify has the mirror stand still and asks the source for a snapshot.
 fn asks_for_a_snapshot() -> Fault {
@@ -143,4 +146,41 @@ async fn the_mirror_is_let_go_while_the_source_gives_no_snapshot() {
     Outcome::of(verify.finish().await).expect_code(0);
     pair.one_slot().await;
     stop(running).await.expect_code(0);
+}
+
+/// It follows by itself then, and is in nobody's way by that: neither its source's, nor of whoever ends it.
+#[tokio::test]
+async fn without_a_process_of_the_mirror_a_lock_on_the_destination_holds_up_neither_the_source_nor_an_end() {
+    for major in [15, 18] {
+        let Some(server) = Server::with(major, Settings::new()) else { return };
+        let server: &'static Server = Box::leak(Box::new(server));
+        let Some(pair) = Pair::prepare_on(server, "alone_locked", TABLES).await else { return };
+        let pair = pair.breaking();
+        for text in ["the database system is", "canceling statement due to user request"] {
+            pair.from.announce(text);
+            pair.to.announce(text);
+        }
+        stop(pair.streaming().await).await.expect_code(0);
+        pair.from.execute("INSERT INTO history (account, note) VALUES (3, 'to be written')").await;
+        let lock = pair.to.session().await;
+        lock.execute_all("BEGIN; LOCK TABLE history").await;
+        let verify = pair.start_verify();
+        let waits = "SELECT count(*) FROM pg_locks WHERE relation = 'history'::regclass AND NOT granted";
+        eventually("verify that waits for the lock", async || match lock.query_text(waits).await.as_str() {
+            "0" => Err(verify.printed()),
+            _ => Ok(()),
+        })
+        .await;
+        let began = Instant::now();
+        tokio::task::spawn_blocking(move || server.stop("fast")).await.unwrap();
+        assert!(began.elapsed() < BOUND, "{major}: the source's shutdown took {:?}", began.elapsed());
+        let began = Instant::now();
+        verify.interrupt();
+        Outcome::of(verify.finish().await).expect_code(130);
+        assert!(began.elapsed() < BOUND, "{major}: the end took {:?}", began.elapsed());
+        server.start();
+        lock.execute_all("COMMIT").await;
+        pair.verify("checksum").await.expect_code(0);
+        pair.drop_mirror().await;
+    }
 }

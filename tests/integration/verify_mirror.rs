@@ -8,7 +8,7 @@ use crate::support::binary::Running;
 use crate::support::mirroring::{Pair, SLOTS, stop, streams};
 use crate::support::{Outcome, Server, Session, Settings, eventually};
 
-const TABLES: &str = "CREATE TABLE account (id int PRIMARY KEY, balance int NOT NULL);
+pub(super) const TABLES: &str = "CREATE TABLE account (id int PRIMARY KEY, balance int NOT NULL);
     CREATE TABLE history (id bigserial PRIMARY KEY, account int, delta int, note text);
     CREATE TABLE parted (id int, at int, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
     CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (10);

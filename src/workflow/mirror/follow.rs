@@ -127,7 +127,7 @@ async fn is_given_anew(with: &With<'_>) -> bool {
         here.close().await;
         Result::Ok(published.is_some_and(|now| !given::became(&recorded, &now.tables).again.is_empty()))
     };
-    looking.await.unwrap_or(false)
+    answered(looking).await.unwrap_or(false)
 }
 
 /// The error, or what lies behind it: a slot may go, or be given up, between the look at it and its use. Then servers say in
@@ -144,7 +144,7 @@ async fn unless_lost(with: &With<'_>, error: Error) -> Error {
         session.close().await;
         Result::Ok(found.map(|found| found.slot.invalidated()))
     };
-    match looking.await {
+    match answered(looking).await {
         Ok(None) => Reason::NoSlot(slot).into(),
         Ok(Some(Some(why))) => Reason::SlotLost { slot, why }.into(),
         Ok(Some(None)) | Err(_) => error,

@@ -83,13 +83,21 @@ async fn end(
     context.reporter.log(Level::Warn, waits);
     diary.change(|standing| standing.waits = Some(waits.to_owned()));
     diary.note()?;
-    let ended = match tokio::time::timeout(LAST, &mut following).await {
-        Ok(followed) => followed,
-        Err(_) => {
-            gauge.break_off();
-            following.await
-        }
-    };
+    let ended = soon(following, || gauge.break_off()).await;
     diary.change(|standing| standing.waits = None);
     ended
+}
+
+/// What comes of following, which is stopped: after [`LAST`] without the transaction that is being written.
+pub(super) async fn soon(
+    mut following: Pin<&mut impl Future<Output = Result<()>>>,
+    break_off: impl FnOnce(),
+) -> Result<()> {
+    match tokio::time::timeout(LAST, &mut following).await {
+        Ok(followed) => followed,
+        Err(_) => {
+            break_off();
+            following.await
+        }
+    }
 }

@@ -8,6 +8,7 @@
 //! One rule: no position is confirmed to the source that is not in the durable checkpoint on the destination.
 
 mod aside;
+mod asking;
 mod beginning;
 mod beside;
 mod budget;
@@ -193,7 +194,11 @@ pub(in crate::workflow) async fn held<T>(
     let turn = clone::Context { stop: here.over.clone(), ..context.run.clone() };
     let gauge = gauge::Gauge::default();
     let following = follow::follow(request, &turn, &source, &destination, &diary, &gauge, &holds);
-    let (followed, done) = at_its_side(following, stoppable(stop, stopped, work(&here)), &here.over).await;
+    let working = stoppable(stop, stopped, work(&here));
+    let (followed, done) = tokio::select! {
+        done = at_its_side(following, working, &here.over, || gauge.break_off()) => done,
+        () = asking::heed(&source, &gauge) => (Ok(()), None),
+    };
     match &followed {
         Err(error) if !is_nothing_to_mend(error) => diary.ends_with(error)?,
         _ => diary.write()?,
@@ -205,11 +210,13 @@ pub(in crate::workflow) async fn held<T>(
     }
 }
 
-/// What came of `following`, which ends by `over`, and of `work`, which is given up where following fails before it is done.
+/// What came of `following`, which ends by `over`, and by `break_off` where it does not, and of `work`, which is given up where
+/// following fails before it is done.
 async fn at_its_side<T>(
     following: impl Future<Output = Result<()>>,
     work: impl Future<Output = Result<T>>,
     over: &CancellationToken,
+    break_off: impl FnOnce(),
 ) -> (Result<()>, Option<Result<T>>) {
     let (mut following, mut work) = (std::pin::pin!(following), std::pin::pin!(work));
     tokio::select! {
@@ -220,7 +227,7 @@ async fn at_its_side<T>(
         },
         done = &mut work => {
             over.cancel();
-            (following.await, Some(done))
+            (govern::soon(following, break_off).await, Some(done))
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::asking::{Asking, PATIENCE};
 use super::beside::Beside;
 use super::budget::{self, Movement, Moves};
 use super::diary::Diary;
@@ -12,10 +13,8 @@ use super::gauge::{Gauge, Now};
 use super::lag::{self, Look, Looks};
 use super::record::Counters;
 use crate::change::positions::{Reason, WalStatus};
-use crate::connect::{self, Connection, Settings};
 use crate::engine::replicate::slot::{self, Standing};
 use crate::failure::chain;
-use crate::pg::sqlstate;
 use crate::progress::{Event, Lag, MirrorPhase, Reporter, Update, Wal, Warning};
 use crate::workflow::Result;
 use crate::workflow::party::{Destination, Party};
@@ -24,11 +23,6 @@ use crate::workflow::party::{Destination, Party};
 const EVERY: Duration = Duration::from_secs(1);
 /// The same while it catches up: it is not called so for longer than it is true.
 const EVERY_CATCHING_UP: Duration = Duration::from_millis(250);
-/// A look that takes longer is given up: the source is asked anew on another connection.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// So long one session with the source is asked: a source that shuts down once its clients have gone (`pg_ctl stop -m smart`) has
-/// us as one of them, and says so to the next session only.
-const ONE_SESSION: Duration = Duration::from_secs(10);
 /// What has not changed is told and written again after so long: a reader sees that we are alive.
 const ALIVE: Duration = Duration::from_secs(5);
 
@@ -58,13 +52,13 @@ impl Sampler<'_> {
         // Beside what moves, how often the destination was seen at work.
         let mut works = 0_u64;
         let mut movement = Movement::new((begins.progress(), works), begins.done());
-        let mut session: Option<(Connection, Instant)> = None;
+        let mut asking = Asking::new(self.source, self.gauge);
         let mut beside = Beside::new(begins);
         let mut told: Option<(Lag, Instant)> = None;
         let mut written: Option<Instant> = None;
         let mut warned = false;
         loop {
-            let looked = self.look(&mut session).await;
+            let looked = self.look(&mut asking).await;
             let busy = beside.look(self.destination, self.gauge.now()).await;
             works += u64::from(busy.works);
             let unseen = looked.as_ref().err().map(|why| {
@@ -122,37 +116,18 @@ impl Sampler<'_> {
     ///
     /// # Errors
     /// Why it cannot be asked, for people.
-    async fn look(
-        &self,
-        session: &mut Option<(Connection, Instant)>,
-    ) -> std::result::Result<Option<Standing>, String> {
-        let asking = async {
-            let (open, since) = match session.take() {
-                Some((open, since)) if !open.is_closed() && since.elapsed() < ONE_SESSION => (open, since),
-                old => {
-                    if let Some((old, _)) = old {
-                        old.close().await;
-                    }
-                    (self.open().await?, Instant::now())
-                }
-            };
-            let found = slot::look(&open, self.slot).await?;
-            *session = Some((open, since));
+    async fn look(&self, asking: &mut Asking<'_>) -> std::result::Result<Option<Standing>, String> {
+        let looking = async {
+            let asked = asking.take().await?;
+            let found = slot::look(&asked.0, self.slot).await?;
+            asking.keep(asked);
             Result::Ok(found)
         };
-        match tokio::time::timeout(PATIENCE, asking).await {
+        match tokio::time::timeout(PATIENCE, looking).await {
             Ok(Ok(found)) => Ok(found),
             Ok(Err(error)) => Err(chain(&error)),
             Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
         }
-    }
-
-    /// Another session on the source; and whether that is still open to any is told.
-    async fn open(&self) -> Result<Connection> {
-        let opened = connect::source(&self.source.options, &Settings::default()).await;
-        let code = opened.as_ref().err().and_then(connect::Error::sqlstate);
-        self.gauge.source_leaves(code == Some(sqlstate::CANNOT_CONNECT_NOW));
-        Ok(opened?)
     }
 
     /// Takes a look in, and says how far the mirror is behind by it.
