@@ -13,6 +13,7 @@ mod sums;
 mod swap;
 pub mod undo;
 pub mod verify;
+mod waiters;
 
 use tokio_util::sync::CancellationToken;
 

@@ -10,6 +10,7 @@ use tokio_postgres::CopyInSink;
 
 use super::membership::Place;
 use super::pairing::Pairing;
+use super::removal::{Removal, or_locked};
 use super::session::{Session, failed};
 use super::table;
 use super::types::Types;
@@ -28,6 +29,8 @@ pub struct Joiner {
     mirror: String,
     /// Others read the tables meanwhile.
     gently: bool,
+    /// How the old rows go of the tables that are locked.
+    removals: Vec<Removal>,
 }
 
 /// Rows on their way in.
@@ -41,7 +44,7 @@ impl Joiner {
         let session = Session::new(connection, OnConflict::Stop, types, Pairing::described(&[])).await?;
         session.execute("BEGIN; SET CONSTRAINTS ALL DEFERRED").await?;
         membership::joins(session.client(), &mirror).await?;
-        Ok(Self { session, mirror, gently: false })
+        Ok(Self { session, mirror, gently: false, removals: Vec::new() })
     }
 
     /// Whether others are to be able to read the tables meanwhile: then no table is emptied by TRUNCATE.
@@ -96,15 +99,26 @@ impl Joiner {
         Ok(taken.map(|here| here.name.clone()).collect())
     }
 
-    /// Removes the old rows of the tables.
+    /// Has the locks by which the old rows of the tables can be removed.
     ///
     /// # Errors
     /// [`Error::Locked`]: somebody has a lock that keeps us from it. No lock of ours is kept then, and it can be tried again.
-    pub async fn empty(&self, tables: &[&QualifiedName]) -> Result<()> {
+    pub async fn lock(&mut self, tables: &[&QualifiedName]) -> Result<()> {
         let client = self.session.client();
         let removals = removal::removals(client, tables, self.gently).await?;
         removal::lock(client, &removals, self.gently).await?;
-        removal::remove(client, &removals).await
+        if removals.iter().any(|removal| removal.shared) {
+            // Whoever has rows locked is not waited for any longer than who has a table: the source keeps what we read meanwhile, and
+            // in the end the mirror stands. It is we who step back, and nobody is ended for a deadlock (`deadlock_timeout`, 1 s).
+            self.session.execute("SET LOCAL lock_timeout = '800ms'").await?;
+        }
+        self.removals = removals;
+        Ok(())
+    }
+
+    /// Removes the old rows of the tables that are locked.
+    pub async fn empty(&self) -> Result<()> {
+        removal::remove(self.session.client(), &self.removals).await.map_err(or_locked)
     }
 
     /// Begins to take rows in, as the text format of COPY.
@@ -116,7 +130,14 @@ impl Joiner {
     }
 
     /// Writes changes of the tables that were made after the copy. Where the source emptied them, rows go as the old ones went.
+    ///
+    /// # Errors
+    /// [`Error::Locked`]: somebody has rows locked that are in the way. The transaction is of no use any more.
     pub async fn changes(&mut self, changes: Vec<Change>, commit_lsn: Lsn) -> Result<()> {
+        self.write(changes, commit_lsn).await.map_err(or_locked)
+    }
+
+    async fn write(&mut self, changes: Vec<Change>, commit_lsn: Lsn) -> Result<()> {
         let mut rows = Vec::with_capacity(changes.len());
         for change in changes {
             match change {
@@ -152,7 +173,7 @@ impl Joiner {
         let members: Vec<Member> = members.iter().map(|(member, _)| member.clone()).collect();
         membership::replace(client, &self.mirror, &members).await.map_err(failed)?;
         columns::record(client, &self.mirror, there).await?;
-        self.session.execute("COMMIT").await
+        self.session.execute("COMMIT").await.map_err(or_locked)
     }
 }
 
@@ -169,5 +190,5 @@ impl Rows {
 }
 
 fn copying(source: tokio_postgres::Error) -> Error {
-    Error::Destination { doing: "copying rows", source }
+    or_locked(Error::Destination { doing: "copying rows", source })
 }

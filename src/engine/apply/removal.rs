@@ -11,6 +11,8 @@ use crate::sql;
 /// How it goes with one table.
 pub(super) struct Removal {
     oid: Oid,
+    /// Others may read and write it meanwhile.
+    pub(super) shared: bool,
     lock: Sql,
     remove: Sql,
 }
@@ -35,11 +37,13 @@ pub(super) async fn removals(
         removals.push(match gently || row.try_get(0).map_err(failed)? {
             true => Removal {
                 oid,
+                shared: true,
                 lock: sql!("LOCK TABLE {o}{t} IN ROW EXCLUSIVE MODE", o = only.clone(), t = **table),
                 remove: sql!("DELETE FROM {o}{t}", o = only, t = **table),
             },
             false => Removal {
                 oid,
+                shared: false,
                 lock: sql!("LOCK TABLE {o}{t} IN ACCESS EXCLUSIVE MODE", o = only.clone(), t = **table),
                 remove: sql!("TRUNCATE {o}{t}", o = only, t = **table),
             },
@@ -89,6 +93,17 @@ pub(super) async fn remove(client: &Client, removals: &[Removal]) -> Result<()> 
         client.batch_execute(remove.as_str()).await.map_err(failed)?;
     }
     Ok(())
+}
+
+/// The error; where it says that a lock could not be had in its time, or only by ending whoever has it, that in our words.
+pub(super) fn or_locked(error: Error) -> Error {
+    let Error::Destination { source, .. } = &error else { return error };
+    match source.code().map(|code| code.code()) {
+        Some(sqlstate::LOCK_NOT_AVAILABLE | sqlstate::DEADLOCK_DETECTED) => {
+            Error::Locked { by: "a session that writes to them, or has rows of them locked".to_owned() }
+        }
+        _ => error,
+    }
 }
 
 fn failed(source: tokio_postgres::Error) -> Error {

@@ -200,6 +200,15 @@ pub async fn is_there(fresh: &Client, pid: i32) -> Result<bool> {
     Ok(row.is_some())
 }
 
+/// Ends a session of ours on the source that holds locks, whatever it does: one that sends rows which nobody takes hears nothing
+/// else. What is gone already is well.
+pub async fn end(fresh: &Client, pid: i32) -> Result<()> {
+    let doing = "letting go of our locks";
+    let query = "SELECT pg_catalog.pg_terminate_backend(a.pid, 5000) FROM pg_catalog.pg_stat_activity AS a \
+                 WHERE a.pid = $1 AND a.datname = pg_catalog.current_database() AND a.usename = CURRENT_USER";
+    fresh.query(query, &[&pid]).await.map(drop).map_err(|source| Error::Source { doing, source })
+}
+
 /// Sessions on the source that wait for locks of ours.
 pub async fn waiting_behind(fresh: &Client, our_pids: &[i32]) -> Result<Vec<Waiter>> {
     let doing = "looking for sessions that wait for our locks";

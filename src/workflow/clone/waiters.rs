@@ -9,6 +9,7 @@ use crate::connect::{self, Connection, Settings};
 use crate::engine::copy::{self, run::Readers, snapshot};
 use crate::failure::chain;
 use crate::progress::Warning;
+use crate::workflow::waiters::Waiters;
 use crate::workflow::{Error, Result};
 
 /// How often the source is asked; the contract is a warning within 5 s.
@@ -68,7 +69,7 @@ pub(super) async fn beside<T>(
 /// Looks again and again, on a connection of its own; returns only with a reason to stop.
 async fn watch(request: &Request, context: &Context, held: &Held) -> copy::Error {
     let mut connection: Option<Connection> = None;
-    let mut known = Vec::new();
+    let mut waiters = Waiters::default();
     let mut complained = false;
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
@@ -84,7 +85,7 @@ async fn watch(request: &Request, context: &Context, held: &Held) -> copy::Error
         };
         match looked.await {
             Ok(waiting) => {
-                if let Some(reason) = judge(request, context, &waiting, &mut known) {
+                if let Some(reason) = waiters.judge(&context.reporter, &waiting, request.yield_to_ddl) {
                     return reason;
                 }
             }
@@ -108,33 +109,4 @@ async fn look(session: &Connection, holder: i32, held: &Held) -> copy::Result<Ve
     let mut ours = held.readers.now();
     ours.push(holder);
     snapshot::waiting_behind(session.client(), &ours).await
-}
-
-/// Warns of whoever is new, and gives way to whoever has waited for too long.
-fn judge(
-    request: &Request,
-    context: &Context,
-    waiting: &[snapshot::Waiter],
-    known: &mut Vec<i32>,
-) -> Option<copy::Error> {
-    for waiter in waiting {
-        if !known.contains(&waiter.pid) {
-            let message = format!(
-                "pid {} (user {}) on the source waits behind our ACCESS SHARE locks: {}",
-                waiter.pid,
-                waiter.user,
-                waiter.query.escape_debug()
-            );
-            context.reporter.warn(Warning::new("source_waits", message));
-        }
-    }
-    *known = waiting.iter().map(|waiter| waiter.pid).collect();
-    let longest = waiting.iter().max_by(|a, b| a.seconds.total_cmp(&b.seconds))?;
-    let limit = request.yield_to_ddl?;
-    (longest.seconds >= limit).then(|| copy::Error::Yielded {
-        pid: longest.pid,
-        user: longest.user.clone(),
-        seconds: longest.seconds,
-        query: longest.query.escape_debug().to_string(),
-    })
 }

@@ -248,12 +248,7 @@ impl Feed {
 
     /// Whether more of the stream is taken in.
     fn takes_in(&self) -> bool {
-        let rests = match &self.settling {
-            Settling::No => false,
-            Settling::Until(reach, _) => self.has_reached(*reach),
-            Settling::Settled => true,
-        };
-        !self.queue.is_full() && !rests
+        !self.queue.is_full() && !self.settling.rests(self.queue.holds(), |reach| self.has_reached(reach))
     }
 
     /// Hands the next work on.
@@ -337,6 +332,7 @@ impl Feed {
         let positions = &self.positions;
         let waits = !self.queue.has_next_committed() && self.has_written_all();
         let held = waits
+            && !self.settling.is_settled()
             && match self.queue.holds() {
                 Hold::Off => false,
                 Hold::Now => !self.queue.is_within(),

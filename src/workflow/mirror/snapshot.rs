@@ -1,8 +1,9 @@
-//! What tables are brought in from: the snapshot of a temporary slot and its position, under locks that keep it true.
+//! What tables are brought in from: the snapshot of a temporary slot and its position, and then the locks that keep it true.
 //!
 //! The locks come after the snapshot, and an ALTER TABLE in between that writes the table anew would let the snapshot see it
 //! as empty, without an error. So the catalog is read under the snapshot and, with the locks held, outside it: where
-//! these differ all of it is begun anew. What was renamed or dropped meanwhile differs too.
+//! these differ all of it is begun anew. What was renamed or dropped meanwhile differs too. Between the two nobody on the source
+//! waits for us: it is the time for what has to be waited for on the destination.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -29,17 +30,18 @@ use crate::workflow::party::Party;
 /// after which a server ends one of those who wait for each other.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(800);
 
-/// Before it is begun anew.
-const PAUSE: Duration = Duration::from_secs(1);
-
 /// The snapshot, in the session that holds it.
 pub(super) struct Snapshot {
     pub(super) session: RawConnection,
+    /// The server's process that this session is.
+    pub(super) pid: i32,
     /// What was committed before it is in the snapshot, what comes after it in the stream.
     pub(super) position: Lsn,
     /// Those of the tables that the publication still gives.
     pub(super) tables: BTreeMap<Oid, Given>,
-    /// These and their partitions: the last one's lock is the first to be let go.
+    /// What the snapshot sees of these and their partitions.
+    forms: BTreeMap<Oid, Described>,
+    /// Those that are locked: the last one's lock is the first to be let go.
     locked: Vec<Oid>,
 }
 
@@ -71,7 +73,7 @@ impl Making {
     }
 }
 
-/// Takes one of these tables, as often as it takes.
+/// Takes one of these tables. Nothing is locked yet.
 pub(super) async fn take(
     request: &Request,
     source: &Party,
@@ -79,24 +81,34 @@ pub(super) async fn take(
     making: &Making,
     members: &[Member],
 ) -> Result<Snapshot> {
-    let mut told = false;
-    loop {
-        let (mut session, position, mut given) = Box::pin(import(request, source, diary, making)).await?;
-        given.retain(|table| members.iter().any(|member| member.oid == table.member.oid));
-        // A table is copied before its partitions' locks are let go.
-        let with_parts = given.iter().flat_map(|table| {
-            let parts = table.lies_in.iter().copied().filter(|oid| *oid != table.member.oid);
-            parts.chain([table.member.oid])
-        });
-        let mut locked: Vec<Oid> = with_parts.collect();
-        let forms = describe(&mut session, &locked).await?;
-        locked.retain(|oid| forms.contains_key(oid));
-        let why = match lock(&mut session, &locked, &forms).await {
-            Ok(()) => match changed(&mut session, source, &forms).await? {
+    let Imported { mut session, pid, position, mut given } =
+        Box::pin(import(request, source, diary, making)).await?;
+    given.retain(|table| members.iter().any(|member| member.oid == table.member.oid));
+    let all: Vec<Oid> = given.iter().flat_map(with_parts).collect();
+    let forms = describe(&mut session, &all).await?;
+    let there = given.into_iter().filter(|table| forms.contains_key(&table.member.oid));
+    let tables = there.map(|table| (table.member.oid, table)).collect();
+    Ok(Snapshot { session, pid, position, tables, forms, locked: Vec::new() })
+}
+
+/// A table is copied before its partitions' locks are let go.
+fn with_parts(table: &Given) -> impl Iterator<Item = Oid> {
+    let parts = table.lies_in.iter().copied().filter(|oid| *oid != table.member.oid);
+    parts.chain([table.member.oid])
+}
+
+impl Snapshot {
+    /// Locks the tables against changes of their form, each until it is copied; or says why that cannot be, or is too late: then
+    /// this snapshot is of no use.
+    pub(super) async fn lock(&mut self, source: &Party) -> Result<std::result::Result<(), String>> {
+        let mut order: Vec<Oid> = self.tables.values().flat_map(with_parts).collect();
+        order.retain(|oid| self.forms.contains_key(oid));
+        let forms: BTreeMap<_, _> = self.forms.iter().filter(|(oid, _)| order.contains(oid)).collect();
+        let why = match lock(&mut self.session, &order, &forms).await {
+            Ok(()) => match changed(&mut self.session, source, &forms).await? {
                 None => {
-                    let there = given.into_iter().filter(|table| forms.contains_key(&table.member.oid));
-                    let tables = there.map(|table| (table.member.oid, table)).collect();
-                    return Ok(Snapshot { session, position, tables, locked });
+                    self.locked = order;
+                    return Ok(Ok(()));
                 }
                 Some(name) => format!("table {name} of the source was changed"),
             },
@@ -110,17 +122,9 @@ pub(super) async fn take(
                 _ => return Err(error.into()),
             },
         };
-        session.close().await;
-        if !std::mem::replace(&mut told, true) {
-            let message = format!("{why} when it was to be copied: trying again until that goes");
-            diary.change(|standing| standing.copies_wait = Some(message.clone()));
-            diary.warn(Warning::new("mirror_copies_later", message));
-        }
-        tokio::time::sleep(PAUSE).await;
+        Ok(Err(format!("{why} when it was to be copied: it is tried again until that goes")))
     }
-}
 
-impl Snapshot {
     /// Whether the source has a table of this oid.
     pub(super) async fn has(&mut self, oid: Oid) -> Result<bool> {
         Ok(describe(&mut self.session, &[oid]).await?.contains_key(&oid))
@@ -149,14 +153,16 @@ impl Snapshot {
     }
 }
 
-/// A session under the snapshot of a temporary slot, the slot's position, and what the publication gives. The slot itself is
-/// gone: it would keep log.
-async fn import(
-    request: &Request,
-    source: &Party,
-    diary: &Diary,
-    making: &Making,
-) -> Result<(RawConnection, Lsn, Vec<Given>)> {
+/// A session under the snapshot of a temporary slot, the slot's position, and what the publication gives.
+struct Imported {
+    session: RawConnection,
+    pid: i32,
+    position: Lsn,
+    given: Vec<Given>,
+}
+
+/// Makes one. The slot itself is gone then: it would keep log.
+async fn import(request: &Request, source: &Party, diary: &Diary, making: &Making) -> Result<Imported> {
     let beside = connect::source(&source.options, &Settings::default()).await?;
     // A name that nothing which was left has: what a process before this one began may be there for as long as it waits.
     let prefix = format!("{}_j", request.slot().as_str());
@@ -189,9 +195,12 @@ async fn import(
     let settings =
         Settings { lock_timeout: Some(LOCK_TIMEOUT), encoding: Encoding::Rows, ..Settings::default() };
     let mut session = RawConnection::source(&source.options, &settings).await?;
-    session.simple(&shared::import(&snapshot)).await?;
+    let told = session.simple(&shared::import(&snapshot)).await?;
     walsender.close().await;
-    Ok((session, consistent_point, given.tables))
+    // What a session announced when it began may be a pooler's invention.
+    let pid = told.last().and_then(|answer| answer.value()?.parse().ok());
+    let pid = pid.unwrap_or_else(|| session.backend_pid());
+    Ok(Imported { session, pid, position: consistent_point, given: given.tables })
 }
 
 /// Tables as a session sees them.
@@ -224,7 +233,7 @@ async fn describe(session: &mut RawConnection, oids: &[Oid]) -> Result<BTreeMap<
 async fn lock(
     session: &mut RawConnection,
     order: &[Oid],
-    forms: &BTreeMap<Oid, Described>,
+    forms: &BTreeMap<&Oid, &Described>,
 ) -> std::result::Result<(), connect::Error> {
     let statements = order
         .iter()
@@ -237,7 +246,7 @@ async fn lock(
 async fn changed(
     session: &mut RawConnection,
     source: &Party,
-    tables: &BTreeMap<Oid, Described>,
+    tables: &BTreeMap<&Oid, &Described>,
 ) -> Result<Option<QualifiedName>> {
     let locked = sql!(
         "SELECT relation FROM pg_catalog.pg_locks WHERE pid = pg_catalog.pg_backend_pid() AND locktype = 'relation' \
@@ -250,9 +259,9 @@ async fn changed(
         .filter_map(|row| row.first()?.as_ref()?.parse().ok())
         .collect();
     let mut fresh = RawConnection::source(&source.options, &Settings::default()).await?;
-    let oids: Vec<Oid> = tables.keys().copied().collect();
+    let oids: Vec<Oid> = tables.keys().map(|oid| **oid).collect();
     let now = describe(&mut fresh, &oids).await?;
     fresh.close().await;
-    let differs = tables.iter().find(|(oid, table)| now.get(oid) != Some(table) || !locked.contains(oid));
+    let differs = tables.iter().find(|(oid, table)| now.get(oid) != Some(**table) || !locked.contains(oid));
     Ok(differs.map(|(_, table)| table.name.clone()))
 }

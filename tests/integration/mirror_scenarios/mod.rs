@@ -13,6 +13,7 @@ mod s004_joins;
 mod s004_locked;
 mod s004_standoff;
 mod s004_sync;
+mod s004_waiters;
 mod s006_forms;
 mod s006_schema_changes;
 mod s010_truncate;

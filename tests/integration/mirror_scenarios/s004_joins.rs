@@ -26,20 +26,6 @@ impl Mirror {
         self.program.run(&[&["mirror", "resync", "m"], tables].concat()).await.expect_code(0);
     }
 
-    /// Has both tables copied again, and lets the copies wait before their first row until this session ends its transaction.
-    async fn copies_wait(&self) -> Session {
-        let (here, look) = (self.to.session().await, self.to.session().await);
-        self.to.announce("canceling statement due to lock timeout");
-        here.execute_all("BEGIN; LOCK TABLE first, second IN SHARE MODE").await;
-        self.resync(&["public.first", "public.second"]).await;
-        eventually("tables that are to be emptied", async || {
-            let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-            if look.query_text(waits).await == "1" { Ok(()) } else { Err("nobody waits".to_owned()) }
-        })
-        .await;
-        here
-    }
-
     /// Waits for a warning that says these words.
     pub(super) async fn warns(&mut self, code: &str, words: &str) {
         let is_it = |line: &Value| {
@@ -101,38 +87,17 @@ async fn s004_a_table_that_is_written_anew_before_it_is_copied_again_comes_in_wh
 }
 
 #[tokio::test]
-async fn s004_a_table_cannot_be_written_anew_until_it_is_copied() {
-    scenario("rewriting", TABLES, async |mirror| {
-        let here = mirror.copies_wait().await;
-        let (there, look) = (mirror.from.session().await, mirror.from.session().await);
-        let rewriting = there.execute_all(REWRITE);
-        let letting_go = async {
-            let over = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query ~ '^ALTER' AND (state = 'idle' OR wait_event_type = 'Lock')";
-            eventually("rewrite that waits, or is done", async || {
-                if look.query_text(over).await == "1" { Ok(()) } else { Err("neither".to_owned()) }
-            })
-            .await;
-            here.execute_all("COMMIT").await;
-        };
-        tokio::join!(rewriting, letting_go);
-        mirror.all_follow().await;
-        mirror.same().await;
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn s004_a_change_that_does_not_go_while_its_table_is_copied_names_no_transaction_to_leave_out() {
     scenario("copy_conflict", TABLES, async |mirror| {
         for text in ["violates check constraint", "current transaction is aborted"] {
             mirror.to.announce(text);
         }
         mirror.destination("ALTER TABLE second ADD CONSTRAINT small CHECK (v < 5000)").await;
-        let here = mirror.copies_wait().await;
+        let here = mirror.copy_of_waits("second").await;
         mirror.source("INSERT INTO second VALUES (9998, 1); INSERT INTO second VALUES (9999, 9999); INSERT INTO second VALUES (10000, 1)").await;
         // What came before the fence is kept for the copy.
         mirror.caught_up().await;
-        here.execute_all("COMMIT").await;
+        here.execute_all("SELECT pg_advisory_unlock(42)").await;
         let outcome = Outcome::of(mirror.running().finish().await).expect_code(1);
         outcome.expect_error(&["mirror_conflict", "public.second", "id = 9999", "while the table was copied"]);
         assert!(!outcome.error().to_string().contains("committed at"), "{}", outcome.text());

@@ -7,29 +7,37 @@ use crate::support::{Session, eventually};
 const TABLES: &str = "CREATE TABLE t (id int PRIMARY KEY, v int); CREATE TABLE u (id int PRIMARY KEY);
     INSERT INTO t SELECT g, g FROM generate_series(1, 1000) g";
 
-/// What is written to `u` reads `t`, and a copy into `t` waits for the lock 42.
+/// What is written to `u` reads `t`.
 const TRIGGERS: &str = "CREATE FUNCTION public.reads() RETURNS trigger LANGUAGE plpgsql AS
         'BEGIN PERFORM count(*) FROM public.t; RETURN NULL; END';
     CREATE TRIGGER reads AFTER INSERT ON u FOR EACH STATEMENT EXECUTE FUNCTION public.reads();
-    ALTER TABLE u ENABLE ALWAYS TRIGGER reads;
-    CREATE FUNCTION public.waits() RETURNS trigger LANGUAGE plpgsql AS
-        'BEGIN PERFORM pg_catalog.pg_advisory_xact_lock_shared(42); RETURN NULL; END';
-    CREATE TRIGGER waits BEFORE INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION public.waits();
-    ALTER TABLE t ENABLE ALWAYS TRIGGER waits";
+    ALTER TABLE u ENABLE ALWAYS TRIGGER reads";
 
 impl Mirror {
     /// Has `t` copied again; the copy goes on when the session that comes back lets it.
     async fn copy_waits(&mut self) -> Session {
         self.to.announce("canceling statement due to user request");
         self.destination(TRIGGERS).await;
+        self.copy_of_waits("t").await
+    }
+
+    /// Has a table copied again, whose rows wait until the session that comes back lets go of its advisory lock 42.
+    pub(super) async fn copy_of_waits(&mut self, table: &str) -> Session {
+        let waits = format!(
+            "CREATE FUNCTION public.waits() RETURNS trigger LANGUAGE plpgsql AS
+                 'BEGIN PERFORM pg_catalog.pg_advisory_xact_lock_shared(42); RETURN NULL; END';
+             CREATE TRIGGER waits BEFORE INSERT ON {table} FOR EACH STATEMENT EXECUTE FUNCTION public.waits();
+             ALTER TABLE {table} ENABLE ALWAYS TRIGGER waits"
+        );
+        self.destination(&waits).await;
         let here = self.to.session().await;
         here.execute_all("SELECT pg_advisory_lock(42)").await;
-        self.resync(&["public.t"]).await;
+        self.resync(&[&format!("public.{table}")]).await;
         self.eventually_waits(&here, "locktype = 'advisory' AND objid = 42").await;
         here
     }
 
-    async fn eventually_waits(&mut self, look: &Session, what: &str) {
+    pub(super) async fn eventually_waits(&mut self, look: &Session, what: &str) {
         let here = "database = (SELECT oid FROM pg_database WHERE datname = current_database())";
         let query = format!("SELECT count(*) FROM pg_locks WHERE NOT granted AND {here} AND {what}");
         let running = self.running.as_mut().expect("a mirror that runs");

@@ -29,7 +29,7 @@ pub(in crate::workflow::mirror) enum Ask {
     /// What was kept of them, from this byte on: some of it, or nothing at the end.
     Read { at: u64, reply: oneshot::Sender<Kept> },
     /// Come to rest past this position of the source: everything that was taken in is written, and nothing more is taken in
-    /// before [`Ask::Joined`].
+    /// before [`Ask::Joined`]. Not while somebody holds the mirror back.
     Settle { reach: Lsn, reply: oneshot::Sender<()> },
     /// Their copies are in.
     Joined(Vec<Member>),
