@@ -95,7 +95,8 @@ async fn s004_who_waits_behind_a_copy_is_named_and_given_way_to() {
             alters.execute_all("SET lock_timeout = '10s'; ALTER TABLE t ALTER v TYPE int USING v + 0").await;
             start.elapsed()
         };
-        let (waited, ()) = tokio::join!(altered, mirror.warns("source_waits", &format!("pid {pid} ")));
+        let named = format!("pid {pid} ");
+        let (waited, ()) = tokio::join!(altered, mirror.warns("source_waits", &named));
         assert!(waited > Duration::from_secs(2), "it had to wait, and did for {waited:?} only");
         mirror.warns("mirror_copies_later", &format!("gave way on the source to pid {pid}")).await;
         mirror.source("UPDATE t SET v = -v WHERE id < 10; INSERT INTO u VALUES (3)").await;
