@@ -28,6 +28,8 @@ CREATE TABLE IF NOT EXISTS multiboard_sync.member (
     column_sum pg_catalog.text,
     source_columns pg_catalog.int2[],
     destination_columns pg_catalog.int2[],
+    -- What the values of those of the source mean beside their type's name, as it was then: expressions, labels, attributes.
+    source_meanings pg_catalog.text[],
     -- Names that were found to be other columns': rows may be wrong by that until the table is copied again.
     replaced_columns pg_catalog.text[],
     -- False while a copy of it has to be brought in: its changes are not written, and its rows here are of the past.

@@ -4,6 +4,7 @@ ALTER TABLE multiboard_sync.member
     ADD COLUMN IF NOT EXISTS destination_oid pg_catalog.oid,
     ADD COLUMN IF NOT EXISTS column_sum pg_catalog.text,
     ADD COLUMN IF NOT EXISTS source_columns pg_catalog.int2[],
+    ADD COLUMN IF NOT EXISTS source_meanings pg_catalog.text[],
     ADD COLUMN IF NOT EXISTS destination_columns pg_catalog.int2[],
     ADD COLUMN IF NOT EXISTS replaced_columns pg_catalog.text[],
     ADD COLUMN IF NOT EXISTS entry pg_catalog.text DEFAULT '?';

@@ -1,13 +1,28 @@
 //! Whether the columns of a table are still those that were copied, though their names are the same: one that was dropped and made
 //! anew, one that got the name of another. Values in, values out.
 
+use serde::Deserialize;
+
+use super::meaning::{Kept, Meaning};
+
 /// A column of one side by its number, which it keeps for good and no other one gets (`pg_attribute.attnum`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Column {
     pub number: i16,
     pub name: String,
     /// It is computed.
     pub generated: bool,
+    pub meaning: Meaning,
+}
+
+impl Column {
+    /// Those of a table, as `sql/catalog/member_columns.sql` prints them.
+    ///
+    /// # Errors
+    /// They are not.
+    pub fn parse(text: &str) -> Result<Vec<Self>, serde_json::Error> {
+        serde_json::from_str(text)
+    }
 }
 
 /// The columns of a table.
@@ -51,6 +66,16 @@ pub fn replaced(pairs: &[(i16, i16)], there: &[Column], here: &[Column]) -> Vec<
     there.iter().filter(is_other).map(|column| column.name.clone()).collect()
 }
 
+/// What is kept of the source's columns from now on, by their numbers.
+pub fn kept(there: &[Column], here: &[Column]) -> Vec<(i16, Kept)> {
+    let computed = |name: &str| here.iter().find(|column| column.name == name)?.meaning.computed.clone();
+    let kept = |column: &Column| {
+        let kept = Kept { there: column.meaning.clone(), computed_here: computed(&column.name) };
+        (column.number, kept)
+    };
+    there.iter().map(kept).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Column, pair, renew, replaced};
@@ -58,7 +83,7 @@ mod tests {
     fn columns(text: &str) -> Vec<Column> {
         let column = |text: &str| {
             let (number, name) = text.split_once(':').unwrap();
-            Column { number: number.parse().unwrap(), name: name.to_owned(), generated: false }
+            Column { number: number.parse().unwrap(), name: name.to_owned(), ..Column::default() }
         };
         text.split_whitespace().map(column).collect()
     }

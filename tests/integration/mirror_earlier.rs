@@ -8,7 +8,7 @@ const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, v text); CREATE TABLE o
 
 /// As builds had it that kept neither which table is which, nor its columns, nor what it was in the publication.
 const EARLIER: &str = "ALTER TABLE multiboard_sync.member DROP COLUMN destination_oid, DROP COLUMN column_sum, DROP COLUMN source_columns,
-    DROP COLUMN destination_columns, DROP COLUMN replaced_columns, DROP COLUMN entry";
+    DROP COLUMN destination_columns, DROP COLUMN source_meanings, DROP COLUMN replaced_columns, DROP COLUMN entry";
 
 #[tokio::test]
 async fn a_mirror_of_an_earlier_build_goes_on_and_its_record_is_brought_up_to_date() {
@@ -25,7 +25,7 @@ async fn a_mirror_of_an_earlier_build_goes_on_and_its_record_is_brought_up_to_da
         pair.same(&running).await;
         // No table was copied for that.
         assert!(!running.printed().contains("table.started"), "{}", running.printed());
-        let columns = "SELECT count(*) FROM multiboard_sync.member WHERE column_sum IS NOT NULL AND source_columns = destination_columns";
+        let columns = "SELECT count(*) FROM multiboard_sync.member WHERE column_sum IS NOT NULL AND source_columns = destination_columns AND source_meanings IS NOT NULL";
         eventually("columns on record", async || match pair.to.query_text(columns).await.as_str() {
             "2" => Ok(()),
             count => Err(count.to_owned()),

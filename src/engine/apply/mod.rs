@@ -48,7 +48,7 @@ pub use session::Log;
 
 use crate::connect;
 use crate::failure::{Classify, Exit, Failure};
-use crate::pg::{Lsn, Oid, QualifiedName, sqlstate};
+use crate::pg::{Lsn, Oid, QualifiedName, Sql, sqlstate};
 
 /// What can go wrong.
 #[derive(Debug, thiserror::Error)]
@@ -85,11 +85,24 @@ pub enum Error {
     MadeAnew { table: QualifiedName },
     /// Columns of the source have the names of others that were copied.
     #[error(
-        "table {table} of the source has other columns than those that were copied under the names of {}: what is here in the rows \
-         that did not change since is not what is there",
+        "table {table} of the source has other columns than those that were copied under the names of {}, or other values in them: \
+         what is here in the rows that did not change since is not what is there",
         columns.join(", ")
     )]
     Replaced { table: QualifiedName, columns: Vec<String> },
+    /// Values of the source mean something else by now than those here.
+    #[error("table {table} of the source does not hold what it held when it was copied: {}", what.join("; "))]
+    Otherwise {
+        table: QualifiedName,
+        what: Vec<String>,
+        /// What mends the destination.
+        statements: Vec<Sql>,
+        /// Tables that have to be copied again besides.
+        again: Vec<QualifiedName>,
+    },
+    /// Our own query was answered with what it does not say: a defect.
+    #[error("the columns of a table of the destination could not be read")]
+    Columns(#[from] serde_json::Error),
     /// Columns that the source computes are none here that are computed.
     #[error("table {table} on the destination has columns that only the source computes: {}", columns.join(", "))]
     NotComputed { table: QualifiedName, columns: Vec<String> },
@@ -168,6 +181,9 @@ impl Classify for Error {
             Self::Replaced { table, .. } => Failure::operator("mirror_table_differs", Exit::Failed).hint(format!(
                 "`multiboard-sync mirror resync NAME {table}`, then start the mirror again: the table is copied again"
             )),
+            Self::Otherwise { again, .. } => Failure::operator("mirror_table_differs", Exit::Failed)
+                .hint(format!("{}, then start the mirror again", copy_again(again))),
+            Self::Columns(_) => Failure::bug("columns_unreadable"),
             Self::NotComputed { .. } => Failure::operator("mirror_table_differs", Exit::Failed).hint(
                 "no change brings their values: drop them on the destination and add them as generated columns, as \
                  `multiboard-sync diff` shows, then start the mirror again",
@@ -183,4 +199,10 @@ impl Classify for Error {
                 .hint("end the other process, or set the mirror up again"),
         }
     }
+}
+
+/// What has tables copied again.
+pub fn copy_again(tables: &[QualifiedName]) -> String {
+    let names = tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    format!("`multiboard-sync mirror resync NAME {names}`")
 }

@@ -10,9 +10,9 @@ use crate::change::given::Given;
 /// What builds before this one did not have.
 const TABLES: &str = "SELECT pg_catalog.count(pg_catalog.to_regclass('multiboard_sync.' || n.name)) < 3 \
      FROM (VALUES ('member'), ('skip'), ('sequence')) AS n (name)";
-const COLUMNS: &str = "SELECT pg_catalog.count(*) < 6 FROM pg_catalog.pg_attribute AS a \
+const COLUMNS: &str = "SELECT pg_catalog.count(*) < 7 FROM pg_catalog.pg_attribute AS a \
      WHERE a.attrelid = 'multiboard_sync.member'::pg_catalog.regclass AND NOT a.attisdropped \
-       AND a.attname IN ('destination_oid', 'column_sum', 'source_columns', 'destination_columns', 'replaced_columns', 'entry')";
+       AND a.attname IN ('destination_oid', 'column_sum', 'source_columns', 'source_meanings', 'destination_columns', 'replaced_columns', 'entry')";
 
 /// Gives our tables their shape where they have an older one, in a database that has a checkpoint.
 pub async fn renew(client: &Client) -> Result<()> {

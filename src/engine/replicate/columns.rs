@@ -39,16 +39,19 @@ pub async fn computed(connection: &Connection, given: &[Given]) -> Result<HashSe
 
 async fn look(connection: &Connection, tables: &[Oid], all: bool) -> Result<HashMap<Oid, Columns>> {
     let failed = |source| Error::Source { doing: "reading the columns of tables", source };
-    let query = Sql::fixed(include_str!("../../../sql/source/member_columns.sql"));
+    let query = Sql::fixed(include_str!("../../../sql/catalog/member_columns.sql"));
     let rows = connection.query(&query, &[&tables, &all]).await.map_err(failed)?;
-    let read = |row: &tokio_postgres::Row| {
-        let numbers = row.try_get::<_, Option<Vec<i16>>>("numbers")?.unwrap_or_default();
-        let names = row.try_get::<_, Option<Vec<String>>>("names")?.unwrap_or_default();
-        let generated = row.try_get::<_, Option<Vec<bool>>>("generated")?.unwrap_or_default();
-        let columns = numbers.into_iter().zip(names).zip(generated);
-        let columns = columns.map(|((number, name), generated)| Column { number, name, generated }).collect();
-        Ok((row.try_get("oid")?, Columns { sum: row.try_get("sum")?, columns }))
-    };
-    let read: std::result::Result<_, tokio_postgres::Error> = rows.iter().map(read).collect();
-    read.map_err(|error| failed(connection.error(error)))
+    let mut read = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        let values = || Ok((row.try_get("oid")?, row.try_get("sum")?, row.try_get("columns")?));
+        let values: std::result::Result<(Oid, String, Option<String>), tokio_postgres::Error> = values();
+        let (oid, sum, columns) = values.map_err(|error| failed(connection.error(error)))?;
+        let columns = columns.as_deref().map(Column::parse).transpose();
+        let columns = columns.map_err(|error| Error::Answer {
+            doing: "reading the columns of tables",
+            answer: error.to_string(),
+        })?;
+        read.insert(oid, Columns { sum, columns: columns.unwrap_or_default() });
+    }
+    Ok(read)
 }

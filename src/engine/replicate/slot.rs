@@ -210,3 +210,14 @@ pub async fn drop(connection: &Connection, name: &str) -> Result<()> {
         .map_err(|source| Error::Source { doing, source })
         .map(std::mem::drop)
 }
+/// Before where the log ends: whatever can be seen of the source was written before it.
+pub async fn end_of_log(connection: &Connection) -> Result<Lsn> {
+    let failed = |source| Error::Source { doing: "asking where the log ends", source };
+    let query = Sql::fixed(
+        "SELECT (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() \
+                      ELSE pg_catalog.pg_current_wal_insert_lsn() END)::pg_catalog.text",
+    );
+    let row = connection.query_one(&query, &[]).await.map_err(failed)?;
+    let text: String = row.try_get(0).map_err(|error| failed(connection.error(error)))?;
+    text.parse().map_err(|_| Error::Answer { doing: "asking where the log ends", answer: text })
+}

@@ -187,6 +187,7 @@ async fn once(
             membership::stand_aside(session.client(), &request.name, &again).await?;
             members = membership::read(session.client(), &request.name).await?;
         }
+        replaced::before(request, source, session.client()).await?;
         let skips = Skips::new(skips::read(session.client(), &request.name).await?, from.lsn);
         let on_conflict = request.on_conflict.unwrap_or_default();
         let writer =
@@ -244,8 +245,9 @@ async fn once(
         }
         joined
     };
+    let watched = stands.clone();
     let columns = async {
-        let looked = replaced::follow(request, source, destination, &over).await;
+        let looked = replaced::follow(request, source, destination, watched, &over).await;
         if looked.is_err() {
             stopping.cancel();
         }

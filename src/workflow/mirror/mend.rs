@@ -9,8 +9,9 @@ mod statements;
 
 use std::collections::HashMap;
 
-use super::Request;
+use super::{Request, replaced};
 use crate::change;
+use crate::change::otherwise::By;
 use crate::connect::{self, Connection, Settings};
 use crate::engine::apply::{self, unlike::Unlike};
 use crate::failure::chain;
@@ -29,6 +30,10 @@ pub(super) async fn explain(request: &Request, error: Error) -> Error {
         apply::Error::Unlike { table, id, unlike } => for_columns(request, table, *id, unlike).await,
         apply::Error::TableMissing { table, id } => for_table(request, table, *id).await,
         apply::Error::Misnamed { table, id, .. } => for_name(request, table, *id).await,
+        apply::Error::Otherwise { statements, again, .. } => Ok(for_values(statements, again)),
+        apply::Error::Conflict { conflict, .. } if conflict.kind.is_none() => {
+            for_refused(request, &conflict.table).await
+        }
         _ => return of.into(),
     };
     match found {
@@ -75,6 +80,32 @@ async fn for_columns(request: &Request, table: &QualifiedName, id: Oid, unlike: 
         )
     }));
     Ok(mend)
+}
+
+/// What gives values the meaning that they have on the source.
+fn for_values(statements: &[Sql], again: &[QualifiedName]) -> Mend {
+    let remarks = match again.is_empty() {
+        true => Vec::new(),
+        false => vec![format!(
+            "then {}: rows may have come with the other meaning before that was seen",
+            apply::copy_again(again)
+        )],
+    };
+    Mend { statements: statements.to_vec(), remarks }
+}
+
+/// What lets a table take a value that it refused, where its type is another on the source by now.
+async fn for_refused(request: &Request, table: &QualifiedName) -> Result<Mend> {
+    let source = connect::source(&request.clone.source.options, &Settings::default()).await?;
+    let destination = connect::source(&request.clone.destination.options, &Settings::default()).await?;
+    let found = replaced::of_table(request, &source, destination.client(), table).await?;
+    source.close().await;
+    destination.close().await;
+    let Some(mut found) = found else { return Ok(Mend::default()) };
+    found.otherwise.retain(|one| one.by != By::Statements);
+    let again = found.otherwise.iter().any(|one| one.by == By::Copy).then(|| found.table.clone());
+    let statements: Vec<Sql> = found.otherwise.into_iter().flat_map(|one| one.statements).collect();
+    Ok(for_values(&statements, again.as_slice()))
 }
 
 async fn definitions(source: &Connection, table: Oid) -> Result<Vec<Definition>> {

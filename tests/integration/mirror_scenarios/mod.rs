@@ -15,6 +15,7 @@ mod s004_standoff;
 mod s004_sync;
 mod s004_waiters;
 mod s006_forms;
+mod s006_meanings;
 mod s006_schema_changes;
 mod s010_truncate;
 mod s012_keys;

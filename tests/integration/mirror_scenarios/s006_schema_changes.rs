@@ -14,9 +14,10 @@ pub(super) fn statements(outcome: &Outcome) -> String {
 
 impl Mirror {
     /// Waits for its end in an error that says all of these words; until then it may go on.
-    pub(super) async fn ends(&mut self, words: &[&str]) {
+    pub(super) async fn ends(&mut self, words: &[&str]) -> Outcome {
         let outcome = Outcome::of(self.running().finish().await).expect_code(1);
         outcome.expect_error(words);
+        outcome
     }
 
     /// It stops with these words; what its hint says is run, it goes on, and both sides are the same.
