@@ -54,7 +54,8 @@ async fn who_blocks_it_is_named_and_a_stop_does_not_wait_for_that() {
     tokio::join!(on(15), on(18));
 }
 
-/// Its statement is at work for longer than a mirror may stand still.
+/// Its statement is at work for longer than a mirror may stand still before it connects anew, which is how it begins to give its
+/// slot up.
 #[tokio::test]
 async fn a_batch_that_takes_long_does_not_cost_the_slot() {
     let Some(pair) = Pair::prepare(15, "long_batch", TABLE).await else { return };
@@ -62,7 +63,7 @@ async fn a_batch_that_takes_long_does_not_cost_the_slot() {
     streams(&mut running).await;
     pair.to
         .execute(
-            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(75); RETURN NEW; END $$;
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(40); RETURN NEW; END $$;
              CREATE TRIGGER slow BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION slow();
              ALTER TABLE t ENABLE ALWAYS TRIGGER slow",
         )
