@@ -37,6 +37,63 @@ async fn a_verify_that_is_killed_while_it_holds_lets_the_mirror_go() {
     stop(running).await.expect_code(0);
 }
 
+/// Its copy has rows that are later than the moment.
+#[tokio::test]
+async fn a_table_that_joins_waits_for_a_verify_that_holds_the_mirror() {
+    for major in [15, 18] {
+        let Some(pair) = prepare(major, "joins").await else { return };
+        let far = FaultProxy::start(pair.from.server());
+        let running = pair.streaming_from(&far.url(pair.from.name())).await;
+        let rows_wait = "CREATE FUNCTION public.waits() RETURNS trigger LANGUAGE plpgsql AS
+                'BEGIN PERFORM pg_catalog.pg_advisory_xact_lock_shared(42); RETURN NULL; END';
+            CREATE TRIGGER waits BEFORE INSERT ON account FOR EACH STATEMENT EXECUTE FUNCTION public.waits();
+            ALTER TABLE account ENABLE ALWAYS TRIGGER waits";
+        pair.to.execute(rows_wait).await;
+        let (here, look) = (pair.to.session().await, pair.to.session().await);
+        here.execute_all("SELECT pg_advisory_lock(42)").await;
+        pair.program.run(&["mirror", "resync", "m", "public.account"]).await.expect_code(0);
+        let waits =
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 42 AND NOT granted";
+        eventually("copy that waits", async || match look.query_text(waits).await.as_str() {
+            "1" => Ok(()),
+            _ => Err(running.printed()),
+        })
+        .await;
+        let armed = far.arm(asks_for_a_snapshot());
+        let verify = pair.start_verify();
+        armed.fired().await;
+        // It holds the mirror, and does nothing for a moment.
+        verify.stands_still();
+        far.resume();
+        here.execute_all("SELECT pg_advisory_unlock(42)").await;
+        let state = "SELECT CASE WHEN (SELECT bool_and(follows) FROM multiboard_sync.member) THEN 'follows'
+                ELSE (SELECT max(state) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+                         AND state = 'idle in transaction' AND state_change < clock_timestamp() - interval '1 second') END";
+        let stands = eventually("copy that is in, and waits or follows", async || {
+            match look.query_text(state).await.as_str() {
+                state @ ("follows" | "idle in transaction") => Ok(state.to_owned()),
+                _ => Err(running.printed()),
+            }
+        })
+        .await;
+        assert_eq!(stands, "idle in transaction", "{major}");
+        verify.goes_on();
+        let outcome = Outcome::of(verify.finish().await).expect_code(0);
+        let left_out = outcome.report()["verification"]["left_out"].to_string();
+        assert!(
+            left_out.contains("public.account") && left_out.contains("its copy is not in yet"),
+            "{left_out}"
+        );
+        eventually("table that follows", async || match look.query_text(state).await.as_str() {
+            "follows" => Ok(()),
+            _ => Err(running.printed()),
+        })
+        .await;
+        pair.verify("checksum").await.expect_code(0);
+        stop(running).await.expect_code(0);
+    }
+}
+
 #[tokio::test]
 async fn two_at_once_do_not_move_the_mirror_under_each_other() {
     let Some(pair) = prepare(15, "two").await else { return };
