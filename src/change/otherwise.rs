@@ -38,11 +38,20 @@ pub struct Otherwise {
 }
 
 /// What is otherwise of a column of the source than it was when its `kept` was written, and is not so here yet.
-pub fn otherwise(table: &QualifiedName, kept: &Kept, now: &Column, here: Option<&Column>) -> Vec<Otherwise> {
+///
+/// `sent`: the publication may send what is computed there. Then what was computed no more was taken for it.
+pub fn otherwise(
+    table: &QualifiedName,
+    kept: &Kept,
+    now: &Column,
+    here: Option<&Column>,
+    sent: bool,
+) -> Vec<Otherwise> {
     // Nobody has its values.
     let Some(here) = here else { return Vec::new() };
     let mut found = Vec::new();
     found.extend(computed(table, kept, now, here));
+    found.extend(plain(table, kept, now, here).filter(|_| sent));
     for before in &kept.there.types {
         // One that was made anew is another type: whoever gave it to the column said what becomes of the values.
         let Some(after) = before.twin(&now.meaning).filter(|after| after.oid == before.oid) else { continue };
@@ -75,6 +84,23 @@ fn computed(table: &QualifiedName, kept: &Kept, now: &Column, here: &Column) -> 
             e = to
         )],
         by: By::Statements,
+    })
+}
+
+fn plain(table: &QualifiedName, kept: &Kept, now: &Column, here: &Column) -> Option<Otherwise> {
+    let is_plain = kept.there.computed.is_some() && now.meaning.computed.is_none();
+    (is_plain && here.generated).then(|| {
+        let column = Ident::new(&now.name);
+        Otherwise {
+            what: format!("column {} is computed here, and there no more", for_people(&now.name)),
+            column: now.name.clone(),
+            statements: vec![sql!(
+                "ALTER TABLE {t} ALTER COLUMN {c} DROP EXPRESSION",
+                t = *table,
+                c = column
+            )],
+            by: By::Copy,
+        }
     })
 }
 
@@ -273,7 +299,7 @@ mod tests {
     /// What has to be done, in short; empty: nothing.
     fn check(before: Meaning, now: Meaning, here: Meaning) -> String {
         let kept = Kept { there: before, computed_here: Some("(a * 2)".to_owned()) };
-        let found = otherwise(&QualifiedName::new("s", "t"), &kept, &column(now), Some(&column(here)));
+        let found = otherwise(&QualifiedName::new("s", "t"), &kept, &column(now), Some(&column(here)), true);
         let [found] = found.as_slice() else { return String::new() };
         let by = match found.by {
             By::Statements => "",

@@ -12,7 +12,7 @@ use super::session::{BY_INDEX, Session, WHOLE, failed, is_of_the_changes};
 use super::step::{Refused, Step};
 use super::table::{self, Table};
 use crate::pg::pgoutput::Old;
-use crate::pg::{Ident, QualifiedName, sqlstate};
+use crate::pg::{QualifiedName, sqlstate};
 
 /// Rows that may be in the way of one, each of another unique index.
 const TURNS: usize = 16;
@@ -103,11 +103,22 @@ impl Session {
             return Ok(false);
         };
         let columns = table::index_columns(self.client(), index).await?;
-        let at = |column: &Ident| table.sent.iter().position(|sent| sent.column.name == *column);
-        let key: Option<Vec<usize>> = columns.iter().map(at).collect();
-        let Some(key) = key.filter(|key| !key.is_empty()) else { return Ok(false) };
-        let identity = key.iter().filter_map(|at| table.sent.get(*at)).map(|sent| sent.at).collect();
-        let by_index = Arc::new(Table { key, identity, full: false, ..Table::clone(table) });
+        // As this index knows its values: another one may have these columns too, with another collation.
+        let mut by_index =
+            Table { key: Vec::new(), identity: Vec::new(), full: false, ..Table::clone(table) };
+        for (name, equality) in columns {
+            let mut sent = by_index.sent.iter_mut().enumerate();
+            let Some((position, sent)) = sent.find(|(_, sent)| sent.column.name == name) else {
+                return Ok(false);
+            };
+            sent.column.equality = equality;
+            by_index.identity.push(sent.at);
+            by_index.key.push(position);
+        }
+        if by_index.key.is_empty() {
+            return Ok(false);
+        }
+        let by_index = Arc::new(by_index);
         let delete = RowChange::Delete { old: Old::Key(new.clone()) };
         let Some(rows) = rows::of_one(&by_index, &delete) else { return Ok(false) };
         // Not kept: the table is known under its name with another key.

@@ -118,13 +118,7 @@ async fn here(client: &Client, rows: &[Row]) -> Result<Option<Here>> {
             required: row.try_get("required")?,
             generated: row.try_get("generated")?,
             always_identity: row.try_get("always_identity")?,
-            equality: match row.try_get::<_, Option<String>>("equality")? {
-                Some(operator) => Some(Equality {
-                    operator: Sql::printed_by_server(operator),
-                    collation: row.try_get::<_, Option<String>>("collation")?.map(Sql::printed_by_server),
-                }),
-                None => None,
-            },
+            equality: equality(row, "equality")?,
         })
     };
     // A table without columns is one row of nothing else.
@@ -141,18 +135,22 @@ async fn here(client: &Client, rows: &[Row]) -> Result<Option<Here>> {
     Ok(Some(Here { partitioned, columns }))
 }
 
-/// The columns of a unique index, if it is over whole columns and all rows; else none.
-pub(super) async fn index_columns(client: &Client, index: &QualifiedName) -> Result<Vec<Ident>> {
+/// The columns of a unique index, each with the index's own equality, if it is over whole columns and all rows; else none.
+pub(super) async fn index_columns(
+    client: &Client,
+    index: &QualifiedName,
+) -> Result<Vec<(Ident, Option<Equality>)>> {
     let failed = |source| Error::Destination { doing: "reading the columns of an index", source };
-    let query = "SELECT a.attname::pg_catalog.text \
-          FROM pg_catalog.pg_index AS i \
-         CROSS JOIN LATERAL pg_catalog.unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY AS k (attnum, at) \
-          JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum \
-         WHERE i.indexrelid = pg_catalog.to_regclass($1) AND i.indexprs IS NULL AND i.indpred IS NULL AND k.at <= i.indnkeyatts \
-         ORDER BY k.at";
+    let query = include_str!("../../../sql/destination/index_columns.sql");
     let rows = client.query(query, &[&index.quoted()]).await.map_err(failed)?;
-    let names = rows.iter().map(|row| row.try_get::<_, &str>(0).map(Ident::new));
-    names.collect::<std::result::Result<_, _>>().map_err(failed)
+    let read = |row: &Row| Ok((Ident::new(row.try_get::<_, &str>("name")?), equality(row, "operator")?));
+    rows.iter().map(read).collect::<std::result::Result<_, _>>().map_err(failed)
+}
+
+fn equality(row: &Row, operator: &str) -> std::result::Result<Option<Equality>, tokio_postgres::Error> {
+    let collation = row.try_get::<_, Option<String>>("collation")?.map(Sql::printed_by_server);
+    let operator = row.try_get::<_, Option<String>>(operator)?.map(Sql::printed_by_server);
+    Ok(operator.map(|operator| Equality { operator, collation }))
 }
 
 /// What of a table here is not as columns of the source need it, whose table has the number `id` there.

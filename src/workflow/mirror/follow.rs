@@ -23,6 +23,7 @@ use crate::connect::{self, Encoding, RawConnection, Settings};
 use crate::engine::apply::checkpoint::{self, Checkpoint};
 use crate::engine::apply::right::{self, Holder};
 use crate::engine::apply::types::Types;
+use crate::engine::apply::unlike::Unlike;
 use crate::engine::apply::writer::Writer;
 use crate::engine::apply::{self, membership, shape, skips};
 use crate::engine::replicate::given::Published;
@@ -30,7 +31,7 @@ use crate::engine::replicate::silence::Patience;
 use crate::engine::replicate::{self, columns, publication, slot, stream};
 use crate::engine::spill::Spill;
 use crate::failure::{Classify, Next, chain};
-use crate::pg::Oid;
+use crate::pg::{Ident, Oid};
 use crate::progress::Warning;
 use crate::tasks::{Ended, TaskGroup};
 use crate::workflow::party::{Destination, Party};
@@ -94,6 +95,13 @@ pub(super) async fn follow(
                 binary = false;
                 continue;
             }
+            // By now the publication sends columns that the source computes.
+            Err(Error::Apply(apply::Error::Unlike { table, id, unlike }))
+                if is_sent(&with, id, &unlike).await =>
+            {
+                tracing::info!(%table, "columns that the source computes are sent: they are read again");
+                continue;
+            }
             // What is not to be had whole contradicts what is here: copies of those tables are made first.
             Err(Error::Apply(error)) if is_given_anew(&with).await => {
                 tracing::info!(error = %chain(&error), "tables were given anew by the publication");
@@ -113,6 +121,23 @@ pub(super) async fn follow(
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+/// Whether columns that are computed here alone, as far as is known, are computed on the source and sent. Where that cannot be
+/// found out, they are not.
+async fn is_sent(with: &With<'_>, id: Oid, unlike: &Unlike) -> bool {
+    if unlike.computed.is_empty() {
+        return false;
+    }
+    let looking = async {
+        let there = connect::source(&with.source.options, &Settings::default()).await?;
+        let tables = newcomers::kept(with.request, &there).await?.map(|published| published.tables);
+        let computed = columns::computed(&there, &tables.unwrap_or_default()).await?;
+        there.close().await;
+        let is_sent = |column: &Ident| computed.contains(&(id, column.as_str().to_owned()));
+        Result::Ok(unlike.computed.iter().all(is_sent))
+    };
+    looking.await.unwrap_or(false)
 }
 
 /// Whether tables that follow were out of the publication for a while, or give other rows and columns by now. Where that

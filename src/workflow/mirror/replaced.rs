@@ -131,7 +131,7 @@ async fn once(request: &Request, source: &Party, destination: &Destination) -> R
 async fn look(request: &Request, there: &Connection, here: &Client) -> Result<Waits> {
     let mirror = &request.name;
     let (mut found, mut known) = (Vec::new(), Vec::new());
-    for Compared { found: one, now, pairs, here: columns } in compare(mirror, there, here, None).await? {
+    for Compared { found: one, now, pairs, here: columns } in compare(request, there, here, None).await? {
         let by_copy = one.by_copy();
         if !by_copy.is_empty() {
             recorded::replaced(here, mirror, one.oid, &by_copy).await?;
@@ -166,11 +166,14 @@ async fn look(request: &Request, there: &Connection, here: &Client) -> Result<Wa
 
 /// The tables whose columns are not as they are on record, or one of them.
 async fn compare(
-    mirror: &str,
+    request: &Request,
     source: &Connection,
     here: &Client,
     only: Option<Oid>,
 ) -> Result<Vec<Compared>> {
+    let mirror = request.name.as_str();
+    // From 18 on an owner's publication may send what is computed; one of ours does not.
+    let sent = request.publication.is_some() && source.version().at_least(18);
     let mut known = recorded::read(here, mirror).await?;
     known.retain(|oid, _| only.is_none_or(|only| only == *oid));
     let mut oids: Vec<Oid> = known.keys().copied().collect();
@@ -202,7 +205,7 @@ async fn compare(
         for column in now.columns.iter().filter(|column| !replaced.contains(&column.name)) {
             let Some(kept) = recorded.kept.get(&column.number) else { continue };
             let twin = here.iter().find(|one| one.name == column.name);
-            different.extend(otherwise(&table, kept, column, twin));
+            different.extend(otherwise(&table, kept, column, twin, sent));
         }
         let found = Found { oid, table, replaced, otherwise: different, known: recorded.replaced };
         compared.push(Compared { found, now, pairs: recorded.pairs, here });
@@ -219,7 +222,7 @@ pub(super) async fn of_table(
 ) -> Result<Option<Found>> {
     let members = membership::read(here, &request.name).await?;
     let Some(one) = members.iter().find(|one| one.member.name == *table) else { return Ok(None) };
-    let compared = compare(&request.name, source, here, Some(one.member.oid)).await?;
+    let compared = compare(request, source, here, Some(one.member.oid)).await?;
     Ok(compared.into_iter().next().map(|compared| compared.found))
 }
 
