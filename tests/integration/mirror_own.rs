@@ -102,7 +102,9 @@ async fn the_tables_that_it_began_with_are_its_tables() {
         assert_eq!(pair.to.query_text(of_big).await, "0");
         let published = "SELECT string_agg(tablename, ',') FROM pg_publication_tables";
         assert_eq!(pair.from.query_text(published).await, "t");
-        assert_eq!(pair.status().await["counters"]["conflicts"]["insert_exists"], 1);
+        // It is written down once a second.
+        pair.wait_for("what was decided", |status| status["counters"]["conflicts"]["insert_exists"] == 1)
+            .await;
         stop(running).await.expect_code(0);
         // What a later start says about conflicts is kept for those after it.
         let mut running = pair.start(&["--on-conflict", "stop", "--exclude", "public.big"]);
