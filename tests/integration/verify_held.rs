@@ -94,6 +94,52 @@ async fn a_table_that_joins_waits_for_a_verify_that_holds_the_mirror() {
     }
 }
 
+/// What came while the mirror was held is written while all of it rests.
+#[tokio::test]
+async fn a_row_that_somebody_writes_here_does_not_keep_a_mirror_that_rests_for_a_table() {
+    for major in [15, 18] {
+        let Some(pair) = prepare(major, "rests").await else { return };
+        pair.to.announce("canceling statement due to lock timeout");
+        let far = FaultProxy::start(pair.from.server());
+        let mut running = pair.streaming_from(&far.url(pair.from.name())).await;
+        // Its old rows go by DELETE, so others may write to it.
+        pair.to.execute("CREATE TABLE points (id int REFERENCES account)").await;
+        let armed = far.arm(asks_for_a_snapshot());
+        let verify = pair.start_verify();
+        armed.fired().await;
+        verify.stands_still();
+        far.resume();
+        pair.program.run(&["mirror", "resync", "m", "public.account"]).await.expect_code(0);
+        let (owner, look) = (pair.to.session().await, pair.to.session().await);
+        let rests = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+            AND state = 'idle in transaction' AND state_change < clock_timestamp() - interval '1 second'";
+        eventually("copy that is in, and waits", async || match look.query_text(rests).await.as_str() {
+            "1" => Ok(()),
+            _ => Err(running.printed()),
+        })
+        .await;
+        owner.execute_all("BEGIN; INSERT INTO account VALUES (1000, 1)").await;
+        pair.from.execute("INSERT INTO account VALUES (1000, 2)").await;
+        pair.from.execute("INSERT INTO history (account, note) VALUES (3, 'others go on')").await;
+        verify.goes_on();
+        Outcome::of(verify.finish().await).expect_code(0);
+        let later = |line: &serde_json::Value| {
+            line["data"]["code"] == "mirror_copies_later"
+                && line["data"]["message"].to_string().contains("has rows of them locked")
+        };
+        running.event("that the table comes later", later).await;
+        pair.caught_up().await;
+        owner.execute_all("ROLLBACK").await;
+        eventually("table that follows", async || {
+            let row = look.query_text("SELECT max(balance) FILTER (WHERE id = 1000) FROM account").await;
+            if row == "2" { Ok(()) } else { Err(running.printed()) }
+        })
+        .await;
+        pair.verify("checksum").await.expect_code(0);
+        stop(running).await.expect_code(0);
+    }
+}
+
 #[tokio::test]
 async fn two_at_once_do_not_move_the_mirror_under_each_other() {
     let Some(pair) = prepare(15, "two").await else { return };
