@@ -47,4 +47,6 @@ pub mod telemetry;
 // Layers 9-11: the program.
 pub mod config;
 
+pub mod runner;
+
 pub mod cli;

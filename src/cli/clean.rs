@@ -3,9 +3,10 @@
 use clap::Args;
 
 use super::context::Context;
-use super::{Outcome, parties, print};
+use super::{Outcome, print};
 use crate::failure::{Exit, chain};
 use crate::pg::name::for_people;
+use crate::runner::parties;
 use crate::workflow::clean::{self, Found, Outcome as Became};
 
 /// Options of `clean`.
@@ -18,7 +19,7 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
-    let destination = parties::party(context, "--of", &arguments.of)?;
+    let destination = context.party("--of", &arguments.of)?;
     let store = context.store()?;
     let json = context.globals.json;
     let mut announced = Ok(Exit::Done);
@@ -27,8 +28,8 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
             announced = print(&format!("removing {} ({what})\n", for_people(name)));
         }
     };
-    let (destinations, sources) = (&context.config.destinations, parties::sources(context));
-    let party = |reach: &str| parties::party(context, "--from", reach).map_err(|error| chain(error.as_ref()));
+    let (destinations, sources) = (&context.config.destinations, parties::sources(&context.config));
+    let party = |reach: &str| context.party("--from", reach).map_err(|error| chain(error.as_ref()));
     let mirrors = clean::Mirrors { records: store.as_ref(), party: &party };
     // A removal that is interrupted is done the next time: what is there then counts, not what was recorded.
     let cleaning = clean::run(&destination, store.as_ref(), destinations, &sources, &mirrors, announce);

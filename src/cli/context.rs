@@ -5,11 +5,15 @@ use std::sync::{Arc, OnceLock};
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::Globals;
-use crate::config::{self, Config, Connection, make_data_dir};
-use crate::connect::Environment;
+use crate::config::{self, Config, make_data_dir};
 use crate::failure::Classify;
 use crate::job::settle;
+use crate::runner::parties;
 use crate::store::Sqlite;
+use crate::workflow::party::Party;
+
+/// What is found, or an error to be shown.
+pub(super) type Found<T> = Result<T, Box<dyn Classify + Send + Sync>>;
 
 /// The surroundings of a command.
 pub(super) struct Context {
@@ -37,7 +41,7 @@ impl Context {
 
     /// The job store, the same one every time; made where it is missing, with `data_dir`. Jobs whose process is gone by now are
     /// over.
-    pub(super) fn store(&self) -> Result<Arc<Sqlite>, Box<dyn Classify + Send + Sync>> {
+    pub(super) fn store(&self) -> Found<Arc<Sqlite>> {
         if let Some(store) = self.opened.get() {
             return Ok(Arc::clone(store));
         }
@@ -47,19 +51,19 @@ impl Context {
         Ok(Arc::clone(self.opened.get_or_init(|| Arc::new(store))))
     }
 
-    /// The variables that connection strings may leave things to (`PG*`), those of `.env` included.
-    pub(super) fn variables(&self) -> Environment {
-        Environment::of_process().with_defaults(self.config.variables())
+    /// The party that `--from`, `--to` or `--of` names; a password typed there draws a warning.
+    pub(super) fn party(&self, option: &'static str, text: &str) -> Found<Party> {
+        self.warn_of_a_password(option, text);
+        parties::party(&self.config, option, text)
     }
 
-    /// The connection that `--from`, `--to` or `--of` names; a password typed there draws a warning.
-    pub(super) fn connection(&self, option: &str, text: &str) -> Result<Connection, config::Error> {
+    /// A password in a URL on the command line shows in the list of processes.
+    pub(super) fn warn_of_a_password(&self, option: &str, text: &str) {
         if config::looks_like_url(text) && config::shows_a_password(text) {
             tracing::warn!(
                 "the password in {option} shows in the list of processes; use a connection's name, a variable \
                  or ~/.pgpass"
             );
         }
-        self.config.connection(text)
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct Arguments {
 enum Command {
     /// List jobs, newest first
     List {
-        /// Only of this type: clone, verify
+        /// Only of this type: clone, mirror, verify, test
         #[arg(long = "type", value_name = "TYPE")]
         kind: Option<Kind>,
         /// At most so many

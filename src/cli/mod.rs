@@ -11,7 +11,6 @@ mod diff;
 mod jobs;
 mod mirror;
 pub mod output;
-mod parties;
 mod question;
 mod signals;
 mod table;

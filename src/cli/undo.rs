@@ -7,11 +7,12 @@ use clap::Args;
 
 use super::context::Context;
 use super::question::Question;
-use super::{Outcome, parties, print};
+use super::{Outcome, print};
 use crate::id::JobId;
 use crate::job::{Store, UndoState};
 use crate::pg::name::for_people;
 use crate::progress::{Meter, Reporter, Sink, Update};
+use crate::runner::parties;
 use crate::workflow::party::unix_ms;
 use crate::workflow::undo;
 
@@ -32,13 +33,12 @@ pub(super) struct Arguments {
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     let store = context.store()?;
     let mut record = store.get(&arguments.job)?;
-    let recorded = record.options.get("to").and_then(|to| to.as_str()).unwrap_or(&record.destination);
-    let to = arguments.to.clone().unwrap_or_else(|| recorded.to_owned());
-    let destination = parties::party(context, "--to", &to)?;
+    let to = arguments.to.clone().unwrap_or_else(|| record.reach_of_destination().to_owned());
+    let destination = context.party("--to", &to)?;
     let (question, sessions) = Question::new(arguments.terminate_sessions, context.globals.can_ask());
     let reporter = Reporter::new(Arc::new(OnStderr(question)));
     let request = undo::Request { job: arguments.job.clone(), destination };
-    let (destinations, sources) = (&context.config.destinations, parties::sources(context));
+    let (destinations, sources) = (&context.config.destinations, parties::sources(&context.config));
     let undone =
         undo::run(&request, store.as_ref(), destinations, &sources, &reporter, &sessions, &context.stop)
             .await

@@ -5,9 +5,11 @@
 mod journal;
 mod record;
 mod settle;
+pub mod spec;
 mod store;
 
 pub use journal::{Journal, Recorder};
-pub use record::{Kind, Record, UndoState};
+pub use record::{Kind, Record, RunBy, UndoState};
 pub use settle::{SettleError, settle};
+pub use spec::{Spec, Work};
 pub use store::{Filter, Store, StoreError};

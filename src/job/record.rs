@@ -19,6 +19,19 @@ pub enum Kind {
     Verify,
     /// A copy that follows its source.
     Mirror,
+    /// A small job that changes no database.
+    Test,
+}
+
+/// Who runs a job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunBy {
+    /// The process of a command, which the job ends with.
+    #[default]
+    Command,
+    /// A server, and the next one where that ends before the job does.
+    Server,
 }
 
 /// Whether the swap of a job can be taken back.
@@ -70,10 +83,26 @@ pub struct Record {
     pub error: Option<Problem>,
     /// `progress::Report` as JSON.
     pub report: Option<Value>,
-    /// What was asked in detail, as JSON.
+    /// What was asked in detail, as JSON: the options of its kind ([`super::spec`]).
     pub options: Value,
     /// The way back.
     pub undo: UndoState,
+    /// How the source is reached: a connection's name, or a connection string without its secrets. Nothing where the job has
+    /// none, or was recorded by an earlier version.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// How the destination is reached.
+    #[serde(default)]
+    pub to: Option<String>,
+    /// The name of the destination's database, as it was given to confirm that it may be replaced.
+    #[serde(default)]
+    pub confirm: Option<String>,
+    /// Who runs it.
+    #[serde(default)]
+    pub run_by: RunBy,
+    /// Its newest run, counted from 1; 0 before the first.
+    #[serde(default)]
+    pub attempt: u32,
 }
 
 impl Record {
@@ -101,17 +130,32 @@ impl Record {
             report: None,
             options: Value::Null,
             undo: UndoState::Nothing,
+            from: None,
+            to: None,
+            confirm: None,
+            run_by: RunBy::Command,
+            attempt: 0,
         }
+    }
+
+    /// How its destination is reached. Earlier versions kept that among the options.
+    pub fn reach_of_destination(&self) -> &str {
+        let among_options = || self.options.get("to").and_then(Value::as_str);
+        self.to.as_deref().or_else(among_options).unwrap_or(&self.destination)
     }
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Clone, Self::Mirror, Self::Verify, Self::Test];
+
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Clone => "clone",
             Self::Verify => "verify",
             Self::Mirror => "mirror",
+            Self::Test => "test",
         }
     }
 }
@@ -126,9 +170,8 @@ impl FromStr for Kind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        [Self::Clone, Self::Verify, Self::Mirror]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or_else(|| format!("\"{text}\" is not a type of job; types are clone, verify and mirror"))
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| {
+            format!("\"{text}\" is not a type of job; types are {}", Self::ALL.map(Self::as_str).join(", "))
+        })
     }
 }

@@ -11,6 +11,7 @@ mod records;
 pub mod report;
 mod sums;
 mod swap;
+pub mod test_job;
 pub mod undo;
 pub mod verify;
 mod waiters;
@@ -60,6 +61,8 @@ pub enum Error {
     Resync(#[from] crate::change::positions::Reason),
     #[error(transparent)]
     Verify(#[from] crate::engine::verify::Error),
+    #[error(transparent)]
+    Test(#[from] test_job::Error),
     #[error(transparent)]
     Registry(#[from] stage::registry::RegistryError),
     /// A statement failed, on the server named.
@@ -182,6 +185,7 @@ impl Classify for Error {
             Self::Spill(error) => error.classify(),
             Self::Resync(reason) => reason.classify(),
             Self::Verify(error) => error.classify(),
+            Self::Test(error) => error.classify(),
             Self::At { of, .. } => of.classify(),
             Self::Registry(_) => Failure::operator("store_failed", Exit::Failed).hint(
                 "nothing may be changed on a server without a record of it; see that data_dir is writable",

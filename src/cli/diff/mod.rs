@@ -4,10 +4,10 @@ mod text;
 
 use clap::Args;
 
-use super::clone::Profile;
 use super::context::Context;
-use super::{Outcome, parties, print};
+use super::{Outcome, print};
 use crate::failure::Exit;
+use crate::job::spec::Profile;
 use crate::schema::diff::Scope;
 use crate::schema::select::Selection;
 use crate::workflow::diff;
@@ -52,8 +52,8 @@ const AFTER_HELP: &str = "Exit codes: 0 the schemas are the same, 5 they differ.
 /// Runs the command.
 pub(super) async fn run(context: &Context, arguments: Arguments) -> Outcome {
     let selection = Selection::parse(&arguments.include, &arguments.exclude, &arguments.exclude_data)?;
-    let source = parties::party(context, "--from", &arguments.from)?;
-    let destination = parties::party(context, "--to", &arguments.to)?;
+    let source = context.party("--from", &arguments.from)?;
+    let destination = context.party("--to", &arguments.to)?;
     let scope = Scope { owners: !arguments.no_owner, privileges: !arguments.no_privileges };
     let request = diff::Request { source, destination, scope, selection, profile: arguments.profile.into() };
     let Some(found) = context.unless_stopped(diff::run(&request)).await else {

@@ -5,16 +5,17 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::super::Outcome;
-use super::super::context::Context;
-use super::super::{parties, print};
+use super::super::context::{Context, Found};
+use super::super::print;
 use super::show::said;
 use super::start;
 use crate::engine::stage::registry::Registry;
-use crate::failure::{Classify, Exit};
+use crate::failure::Exit;
 use crate::id::JobId;
 use crate::pg::name::for_people;
 use crate::pg::{Lsn, QualifiedName};
 use crate::progress::MirrorPhase;
+use crate::runner::parties;
 use crate::schema::select::Selection;
 use crate::store::Sqlite;
 use crate::workflow::mirror::record::{Record, Records, Wanted};
@@ -24,8 +25,6 @@ use crate::workflow::mirror::{self, Error};
 const LOOK: Duration = Duration::from_millis(100);
 /// It is said what is waited for when it has not happened by then. The mirror itself says so after two seconds.
 const SOON: Duration = Duration::from_secs(3);
-
-pub(in crate::cli) type Found<T> = Result<T, Box<dyn Classify + Send + Sync>>;
 
 /// Lets it stand still. Returns when it does, or when it is known that nobody runs it.
 pub(super) async fn pause(context: &Context, name: &str) -> Outcome {
@@ -72,7 +71,7 @@ pub(super) async fn resume(context: &Context, name: &str) -> Outcome {
     loop {
         let record = find(&store, name)?;
         if !store.is_held(&record.job)? {
-            return start::run(context, start::Options::of(&record)?).await;
+            return start::again(context, &record).await;
         }
         if record.phase != MirrorPhase::Paused && !record.standing.ends {
             return said(context, &store, record, "goes on");
@@ -125,8 +124,8 @@ async fn mark(
     let store = context.store()?;
     let record = find(&store, name)?;
     let request = mirror::mark::Request {
-        source: parties::party(context, "--from", &record.of.source.reach)?,
-        destination: parties::party(context, "--to", &record.of.destination.reach)?,
+        source: context.party("--from", &record.of.source.reach)?,
+        destination: context.party("--to", &record.of.destination.reach)?,
         name: name.to_owned(),
         what,
     };
@@ -160,7 +159,7 @@ async fn mark(
         None => Ok(None),
         Some(Err(error)) => Err(error),
         Some(Ok(())) => {
-            let (destinations, sources) = (&context.config.destinations, parties::sources(context));
+            let (destinations, sources) = (&context.config.destinations, parties::sources(&context.config));
             let marked =
                 mirror::mark::mark(&request, store.as_ref(), destinations, &sources, &context.stop).await;
             marked.map(Some).map_err(Into::into)
@@ -181,6 +180,6 @@ async fn mark(
 }
 
 /// The record of a mirror of this data directory.
-pub(in crate::cli) fn find(store: &Sqlite, name: &str) -> Found<Record> {
+pub(super) fn find(store: &Sqlite, name: &str) -> Found<Record> {
     Ok(store.mirror(name)?.ok_or_else(|| Error::NoSuchMirror { name: name.to_owned() })?)
 }

@@ -1,16 +1,17 @@
 //! `multiboard-sync mirror`: a copy that follows its source, and what can be asked of the mirrors of this machine.
 
-pub(super) mod ask;
+mod ask;
 mod show;
-pub(super) mod start;
+mod start;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::context::Context;
-use super::{Outcome, parties, print};
+use super::{Outcome, print};
 use crate::pg::Lsn;
 use crate::pg::name::for_people;
+use crate::runner::parties;
 use crate::workflow::mirror::{self, record::Records};
 
 /// Options of `mirror`.
@@ -96,8 +97,7 @@ async fn drop_mirror(context: &Context, name: String, from: Option<String>, to: 
     let (Some(from), Some(to)) = (from, to) else {
         return Err(mirror::Error::NoSuchMirror { name }.into());
     };
-    let (source, destination) =
-        (parties::party(context, "--from", &from)?, parties::party(context, "--to", &to)?);
+    let (source, destination) = (context.party("--from", &from)?, context.party("--to", &to)?);
     let request = mirror::drop::Request {
         source,
         destination,
@@ -106,7 +106,7 @@ async fn drop_mirror(context: &Context, name: String, from: Option<String>, to: 
         installation: store.installation().to_owned(),
         spill: context.config.data_dir.join("spill"),
     };
-    let (destinations, sources) = (&context.config.destinations, parties::sources(context));
+    let (destinations, sources) = (&context.config.destinations, parties::sources(&context.config));
     mirror::drop::run(&request, store.as_ref(), store.as_ref(), destinations, &sources, &context.stop)
         .await?;
     print(&match context.globals.json {

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::super::context::Context;
+use super::super::context::{Context, Found};
 use super::super::output::human;
 use super::super::table::{aligned, moment, page};
-use super::super::{Outcome, parties, print};
+use super::super::{Outcome, print};
 use super::ask::find;
 use crate::engine::apply::Conflicts;
 use crate::engine::stage::registry::Registry;
-use crate::failure::{Classify, Exit, chain};
+use crate::failure::{Exit, chain};
 use crate::job::Store;
 use crate::pg::Lsn;
 use crate::pg::name::for_people;
@@ -17,8 +17,6 @@ use crate::progress::{Lag, MirrorPhase, Status, Timestamp};
 use crate::store::Sqlite;
 use crate::workflow::mirror::overview;
 use crate::workflow::mirror::record::{Record, Records, Wanted};
-
-type Found<T> = Result<T, Box<dyn Classify + Send + Sync>>;
 
 /// A mirror, and what else is known of it.
 struct Shown {
@@ -86,7 +84,7 @@ pub(super) fn said(context: &Context, store: &Sqlite, record: Record, sentence: 
 
 /// Where no process runs it, its slot is looked at, and judged.
 async fn looked_at(context: &Context, store: &Sqlite, mut record: Record) -> Found<Record> {
-    match parties::party(context, "--from", &record.of.source.reach) {
+    match context.party("--from", &record.of.source.reach) {
         Ok(source) => Ok(overview::look(record, &source, store, store).await?),
         Err(why) => {
             record.standing.waits = Some(chain(why.as_ref()));

@@ -27,7 +27,7 @@ use crate::engine::replicate::given::{Published, published};
 use crate::engine::replicate::slot::{self, Created, Life};
 use crate::engine::stage::registry::Registry;
 use crate::failure::chain;
-use crate::id::JobId;
+use crate::id::{self, JobId};
 use crate::pg::{Ident, Lsn, Oid, QualifiedName};
 use crate::progress::{Level, Phase, Reporter, Side, Skipped, Verification, VerifyMode, Warning};
 use crate::schema::select::Selection;
@@ -222,7 +222,7 @@ fn again(attempt: u32, mirror: &str, reason: String, reporter: &Reporter) -> Res
 async fn snapshot(request: &Request, limited: bool) -> Result<Option<(RawConnection, Created)>> {
     let mut walsender = RawConnection::replication(&request.source.options, &Settings::default()).await?;
     let cancel = walsender.cancel_handle();
-    let name = Ident::new(format!("mbs_verify_{}_{}", std::process::id(), request.installation));
+    let name = Ident::new(format!("mbs_verify_{}_{}", id::chance(), request.installation));
     let limit = if limited { HELD } else { Duration::MAX };
     match tokio::time::timeout(limit, slot::create(&mut walsender, &name, Life::Temporary)).await {
         Ok(created) => Ok(Some((walsender, created?))),

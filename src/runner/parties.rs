@@ -1,7 +1,6 @@
 //! From what the configuration says of a connection to a party of a run.
 
-use super::context::Context;
-use crate::config::Connection;
+use crate::config::{Config, Connection};
 use crate::connect::{Environment, Options};
 use crate::failure::{Classify, Exit, Failure, chain};
 use crate::workflow::party::{OtherSource, Party};
@@ -22,14 +21,18 @@ impl Classify for NotUsable {
     }
 }
 
-/// Reads the connection string of a connection. Its warnings are logged.
-pub(super) fn party(
-    context: &Context,
+/// Reads the connection string of a connection, given by its name or as a URL. Its warnings are logged; `option` is what it was
+/// given for, for messages.
+///
+/// # Errors
+/// There is no such connection, or its string cannot be read.
+pub fn party(
+    config: &Config,
     option: &'static str,
     text: &str,
 ) -> Result<Party, Box<dyn Classify + Send + Sync>> {
-    let connection = context.connection(option, text)?;
-    let party = of_connection(option, &connection, &context.variables())?;
+    let connection = config.connection(text)?;
+    let party = of_connection(option, &connection, &variables(config))?;
     for warning in &party.options.warnings {
         tracing::warn!("{option}: {warning}");
     }
@@ -37,8 +40,8 @@ pub(super) fn party(
 }
 
 /// Every connection with role source. One that cannot be read counts as it was last seen.
-pub(super) fn sources(context: &Context) -> Vec<OtherSource> {
-    let variables = context.variables();
+pub fn sources(config: &Config) -> Vec<OtherSource> {
+    let variables = variables(config);
     let read = |(name, connection): (&str, Result<Connection, crate::config::Error>)| {
         let party = connection.map_err(|error| error.to_string()).and_then(|connection| {
             of_connection("connection", &connection, &variables).map_err(|error| chain(&error))
@@ -48,7 +51,12 @@ pub(super) fn sources(context: &Context) -> Vec<OtherSource> {
         }
         OtherSource { name: name.to_owned(), party: party.ok() }
     };
-    context.config.sources().into_iter().map(read).collect()
+    config.sources().into_iter().map(read).collect()
+}
+
+/// The variables that connection strings may leave things to (`PG*`), those of `.env` included.
+fn variables(config: &Config) -> Environment {
+    Environment::of_process().with_defaults(config.variables())
 }
 
 fn of_connection(
