@@ -40,7 +40,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Outcome {
     let store = context.store()?;
     let text = match arguments.command {
         Command::List { kind, limit } => {
-            let records = store.list(&Filter { kind, limit: Some(limit), status: None })?;
+            let records = store.list(&Filter { kind, limit: Some(limit), ..Filter::default() })?;
             match context.globals.json {
                 true => records.iter().map(line_of_json).collect(),
                 false => list(&records),

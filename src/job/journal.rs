@@ -1,17 +1,19 @@
-//! What jobs say while they run, kept for those who look later or from another process: events in order and whole, of progress
-//! the newest.
+//! What jobs say while they run, kept for those who look later or from another process: events in order and whole, and in short
+//! what was seen of the job so far.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::seen::Seen;
 use super::store::StoreError;
 use crate::failure::chain;
 use crate::id::JobId;
-use crate::progress::{Frame, Progress};
+use crate::progress::Frame;
 use crate::workflow::report::Subscriber;
 
-/// Progress is written down at most this often: it is shown at once where the job runs.
-const PROGRESS: Duration = Duration::from_secs(1);
+/// What is seen is written down at most this often, but for what changes more than how far the job is: it is shown at once where the
+/// job runs.
+const EVERY: Duration = Duration::from_secs(1);
 
 /// Keeps what jobs say. One process writes of a job at a time: the one that runs it.
 pub trait Journal: Send + Sync {
@@ -33,42 +35,42 @@ pub trait Journal: Send + Sync {
     /// The store failed.
     fn last_seq(&self, job: &JobId) -> Result<u64, StoreError>;
 
-    /// Replaces how far it is.
+    /// Replaces what was seen of it.
     ///
     /// # Errors
     /// The store failed.
-    fn set_progress(&self, job: &JobId, progress: &Progress) -> Result<(), StoreError>;
+    fn set_seen(&self, job: &JobId, seen: &Seen) -> Result<(), StoreError>;
 
-    /// How far it was when it last said so.
+    /// What was seen of it when that was last written.
     ///
     /// # Errors
     /// The store failed.
-    fn progress(&self, job: &JobId) -> Result<Option<Progress>, StoreError>;
+    fn seen(&self, job: &JobId) -> Result<Option<Seen>, StoreError>;
 }
 
 /// Writes down what a run says.
 pub struct Recorder {
     job: JobId,
     journal: Arc<dyn Journal>,
-    /// What came since progress was last written, and when that was.
-    newest: Option<Progress>,
+    seen: Seen,
+    /// When that was last written; and whether more came since.
     written: Option<Instant>,
+    more: bool,
     /// A store that fails is complained of once: the job goes on.
     failed: bool,
 }
 
 impl Recorder {
-    /// Of a job that this process runs.
-    pub fn new(job: JobId, journal: Arc<dyn Journal>) -> Self {
-        Self { job, journal, newest: None, written: None, failed: false }
+    /// Of a run that begins in this process after event number `seq`.
+    pub fn new(job: JobId, seq: u64, journal: Arc<dyn Journal>) -> Self {
+        Self { job, journal, seen: Seen::after(seq), written: None, more: false, failed: false }
     }
 
-    fn write_progress(&mut self) {
-        if let Some(progress) = self.newest.take() {
-            self.written = Some(Instant::now());
-            let done = self.journal.set_progress(&self.job, &progress);
-            self.check(done);
-        }
+    fn write(&mut self) {
+        self.written = Some(Instant::now());
+        self.more = false;
+        let done = self.journal.set_seen(&self.job, &self.seen);
+        self.check(done);
     }
 
     fn check(&mut self, done: Result<(), StoreError>) {
@@ -82,19 +84,22 @@ impl Recorder {
 
 impl Subscriber for Recorder {
     fn frame(&mut self, frame: &Frame) {
-        match frame {
-            Frame::Event { .. } => {
-                // An event is not older than what was told before it.
-                self.write_progress();
-                let done = self.journal.append(&self.job, frame);
-                self.check(done);
-            }
-            Frame::Progress { data, .. } => {
-                self.newest = Some(data.clone());
-                if self.written.is_none_or(|written| written.elapsed() >= PROGRESS) {
-                    self.write_progress();
-                }
-            }
+        let changes = self.seen.take(frame);
+        if let Frame::Event { .. } = frame {
+            let done = self.journal.append(&self.job, frame);
+            self.check(done);
+        }
+        self.more = true;
+        if changes || self.written.is_none_or(|written| written.elapsed() >= EVERY) {
+            self.write();
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        if self.more {
+            self.write();
         }
     }
 }

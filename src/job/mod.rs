@@ -2,14 +2,18 @@
 //!
 //! Values and the trait of the place that keeps them; the place itself is `store`, doing the work is `workflow`.
 
+mod change;
 mod journal;
 mod record;
+mod seen;
 mod settle;
 pub mod spec;
 mod store;
 
+pub use change::{Change, Changed};
 pub use journal::{Journal, Recorder};
 pub use record::{Kind, Record, RunBy, UndoState};
+pub use seen::Seen;
 pub use settle::{SettleError, settle};
 pub use spec::{Spec, Work};
-pub use store::{Filter, Store, StoreError};
+pub use store::{Filter, Inserted, Once, Store, StoreError};

@@ -1,17 +1,20 @@
 //! The place that keeps jobs, as a trait; one contract test holds every implementation to it.
 
+use super::change::Change;
 use super::record::{Kind, Record};
 use crate::failure::{Classify, Exit, Failure};
 use crate::id::JobId;
 use crate::progress::Status;
 
 /// Which jobs to list. The default is all of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Only of this kind.
     pub kind: Option<Kind>,
     /// Only those that stand so.
     pub status: Option<Status>,
+    /// Only those that were asked for before this one.
+    pub before: Option<JobId>,
     /// At most this many.
     pub limit: Option<u32>,
 }
@@ -63,6 +66,28 @@ impl Classify for StoreError {
     }
 }
 
+/// What a client calls its request, so that it can be repeated without being done twice (the header `Idempotency-Key`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Once {
+    /// The client, by its token.
+    pub token: String,
+    /// The key that it gave.
+    pub key: String,
+    /// A hash of what is asked for.
+    pub asked: Vec<u8>,
+}
+
+/// What became of a request that is made once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    /// It is a new job.
+    New,
+    /// The same was asked before: this job came of it.
+    Before(JobId),
+    /// Under this key something else was asked before.
+    AnotherRequest,
+}
+
 /// Keeps jobs. Every write is durable when the call returns; several processes may share one store.
 pub trait Store: Send + Sync {
     /// Adds a job.
@@ -100,4 +125,40 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// The store failed.
     fn unfinished(&self) -> Result<Vec<Record>, StoreError>;
+
+    /// As [`Store::insert`], where the same was not asked before: keys are known for a day.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn insert_once(&self, record: &Record, once: &Once) -> Result<Inserted, StoreError>;
+
+    /// The runs of a job, the first one first: its record as each of them left it, or has it now.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn runs(&self, id: &JobId) -> Result<Vec<Record>, StoreError>;
+
+    /// Says that somebody wants it to end. The wish ends with the job.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn wish_cancelled(&self, id: &JobId) -> Result<(), StoreError>;
+
+    /// The jobs that somebody wants to end.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn wished_cancelled(&self) -> Result<Vec<JobId>, StoreError>;
+
+    /// What became of jobs after change number `after`, in order, at most `limit`.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn changes(&self, after: u64, limit: u32) -> Result<Vec<Change>, StoreError>;
+
+    /// The number of the newest change, 0 before the first.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn last_change(&self) -> Result<u64, StoreError>;
 }

@@ -141,9 +141,10 @@ impl Begun {
             true => store.insert(&record)?,
             false => store.update(&record)?,
         }
-        let recorder: Box<dyn Subscriber> = Box::new(Recorder::new(record.id.clone(), store.clone()));
-        let subscribers = std::iter::once(recorder).chain(subscribers).collect();
         let last_seq = store.last_seq(&record.id)?;
+        let recorder = Recorder::new(record.id.clone(), last_seq, store.clone());
+        let recorder: Box<dyn Subscriber> = Box::new(recorder);
+        let subscribers = std::iter::once(recorder).chain(subscribers).collect();
         let started = report::start(record.id.to_string(), last_seq, subscribers);
         let (reporter, reporting) = started.map_err(NoBeginning::Thread)?;
         let context = clone::Context {

@@ -3,42 +3,54 @@
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde_json::Value;
 
-use super::sqlite::Sqlite;
-use crate::id::JobId;
-use crate::job::{Filter, Record, Store, StoreError, UndoState};
-use crate::progress::Status;
+use super::sqlite::{Sqlite, now_ms};
+use crate::id::{JobId, NotAJobId};
+use crate::job::{Change, Changed, Filter, Inserted, Once, Record, Store, StoreError, UndoState};
+use crate::progress::{Status, Timestamp};
 
 impl Store for Sqlite {
     fn insert(&self, record: &Record) -> Result<(), StoreError> {
         let doing = || format!("record job {}", record.id);
-        let json = self.to_json(record, doing)?;
+        let row = self.row(record, doing)?;
         self.write(|transaction| {
-            let statement =
-                "INSERT INTO job (id, kind, status, created_ms, undo, record) VALUES (?, ?, ?, ?, ?, ?)";
-            let undo = undo_word(&record.undo);
-            let status = status_word(record.status);
-            let values =
-                params![record.id.as_str(), record.kind.as_str(), status, record.created_ms, undo, json];
-            transaction.execute(statement, values)?;
+            row.insert(transaction)?;
             forget_what_was_said(transaction)
         })
-        .map_err(|source| self.failed(doing(), source))?;
-        Ok(())
+        .map_err(|source| self.failed(doing(), source))
+    }
+
+    fn insert_once(&self, record: &Record, once: &Once) -> Result<Inserted, StoreError> {
+        let doing = || format!("record job {}", record.id);
+        let row = self.row(record, doing)?;
+        self.write(|transaction| {
+            transaction.execute("DELETE FROM answered WHERE at_ms < ?", [now_ms() - ANSWERED_MS])?;
+            let query = "SELECT asked, job FROM answered WHERE token = ? AND key = ?";
+            let found = transaction
+                .query_row(query, params![once.token, once.key], |found| {
+                    Ok((found.get::<_, Vec<u8>>(0)?, found.get::<_, String>(1)?))
+                })
+                .optional()?;
+            if let Some((asked, job)) = found {
+                let job = job.parse().map_err(|_| rusqlite::Error::InvalidQuery)?;
+                return Ok(if asked == once.asked { Inserted::Before(job) } else { Inserted::AnotherRequest });
+            }
+            let statement = "INSERT INTO answered (token, key, asked, job, at_ms) VALUES (?, ?, ?, ?, ?)";
+            let values = params![once.token, once.key, once.asked, record.id.as_str(), now_ms()];
+            transaction.execute(statement, values)?;
+            row.insert(transaction)?;
+            forget_what_was_said(transaction)?;
+            Ok(Inserted::New)
+        })
+        .map_err(|source| self.failed(doing(), source))
     }
 
     fn update(&self, record: &Record) -> Result<(), StoreError> {
         let doing = || format!("update job {}", record.id);
-        let json = self.to_json(record, doing)?;
-        let changed = self
-            .write(|transaction| {
-                let statement = "UPDATE job SET status = ?2, undo = ?3, record = ?4 WHERE id = ?1";
-                let (status, undo) = (status_word(record.status), undo_word(&record.undo));
-                transaction.execute(statement, params![record.id.as_str(), status, undo, json])
-            })
-            .map_err(|source| self.failed(doing(), source))?;
-        match changed {
-            0 => Err(self.no_such_job(&record.id)),
-            _ => Ok(()),
+        let row = self.row(record, doing)?;
+        let found = self.write(|transaction| row.update(transaction));
+        match found.map_err(|source| self.failed(doing(), source))? {
+            false => Err(self.no_such_job(&record.id)),
+            true => Ok(()),
         }
     }
 
@@ -59,9 +71,11 @@ impl Store for Sqlite {
         let status = filter.status.map(status_word);
         // SQLite takes a negative limit as none.
         let limit = filter.limit.map_or(-1, i64::from);
+        let before = filter.before.as_ref().map(JobId::as_str);
         let query = "SELECT record FROM job WHERE (?1 IS NULL OR kind = ?1) AND (?2 IS NULL OR status = ?2) \
-                     ORDER BY created_ms DESC, id DESC LIMIT ?3";
-        self.records(query, params![kind, status, limit])
+                     AND (?3 IS NULL OR (created_ms, id) < (SELECT created_ms, id FROM job WHERE id = ?3)) \
+                     ORDER BY created_ms DESC, id DESC LIMIT ?4";
+        self.records(query, params![kind, status, before, limit])
     }
 
     fn undoable(&self) -> Result<Vec<Record>, StoreError> {
@@ -74,6 +88,111 @@ impl Store for Sqlite {
         let query =
             "SELECT record FROM job WHERE status NOT IN (?1, ?2, ?3) ORDER BY created_ms DESC, id DESC";
         self.records(query, params![succeeded, failed, cancelled])
+    }
+
+    fn runs(&self, id: &JobId) -> Result<Vec<Record>, StoreError> {
+        self.records("SELECT data FROM run WHERE job = ? ORDER BY attempt", params![id.as_str()])
+    }
+
+    fn wish_cancelled(&self, id: &JobId) -> Result<(), StoreError> {
+        let statement = "INSERT OR IGNORE INTO job_wish (job, wanted, at_ms) VALUES (?, 'cancel', ?)";
+        self.write(|transaction| transaction.execute(statement, params![id.as_str(), now_ms()]))
+            .map(drop)
+            .map_err(|source| self.failed(format!("record that job {id} is to end"), source))
+    }
+
+    fn wished_cancelled(&self) -> Result<Vec<JobId>, StoreError> {
+        let doing = || "look up which jobs are to end".to_owned();
+        let ids = self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT job FROM job_wish WHERE wanted = 'cancel'")?;
+            let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        });
+        let ids = ids.map_err(|source| self.failed(doing(), source))?;
+        ids.iter().map(|id| id.parse().map_err(|source: NotAJobId| self.failed(doing(), source))).collect()
+    }
+
+    fn changes(&self, after: u64, limit: u32) -> Result<Vec<Change>, StoreError> {
+        let doing = || "read what became of jobs".to_owned();
+        let rows = self.read(|connection| {
+            let query = "SELECT seq, at_ms, data FROM job_change WHERE seq > ? ORDER BY seq LIMIT ?";
+            let mut statement = connection.prepare_cached(query)?;
+            let rows = statement.query_map(params![i64::try_from(after).unwrap_or(i64::MAX), limit], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?))
+            })?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        });
+        let unsigned = |number: i64| u64::try_from(number).unwrap_or(0);
+        let change = |(seq, at_ms, data): &(i64, i64, String)| {
+            let data = serde_json::from_str(data).map_err(|source| self.failed(doing(), source))?;
+            Ok(Change { seq: unsigned(*seq), ts: Timestamp::from_unix_ms(unsigned(*at_ms)), data })
+        };
+        rows.map_err(|source| self.failed(doing(), source))?.iter().map(change).collect()
+    }
+
+    fn last_change(&self) -> Result<u64, StoreError> {
+        let query = "SELECT coalesce(max(seq), 0) FROM job_change";
+        let last: i64 = self
+            .read(|connection| connection.query_row(query, [], |row| row.get(0)))
+            .map_err(|source| self.failed("count what became of jobs".to_owned(), source))?;
+        Ok(u64::try_from(last).unwrap_or(0))
+    }
+}
+
+/// Keys of requests are known for a day.
+const ANSWERED_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// Changes that are kept, the newest: who has missed more reads the list again.
+const CHANGES: i64 = 10_000;
+
+/// A record on its way into the file.
+struct Row<'a> {
+    record: &'a Record,
+    json: String,
+    changed: String,
+}
+
+impl Row<'_> {
+    fn insert(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+        let Row { record, json, .. } = self;
+        let statement = "INSERT INTO job (id, kind, status, created_ms, undo, record) VALUES (?, ?, ?, ?, ?, ?)";
+        let (status, undo) = (status_word(record.status), undo_word(&record.undo));
+        let values = params![record.id.as_str(), record.kind.as_str(), status, record.created_ms, undo, json];
+        transaction.execute(statement, values)?;
+        self.tell(transaction)
+    }
+
+    /// False where there is no such job.
+    fn update(&self, transaction: &Transaction<'_>) -> rusqlite::Result<bool> {
+        let Row { record, json, .. } = self;
+        let (id, status) = (record.id.as_str(), status_word(record.status));
+        let query = "SELECT status FROM job WHERE id = ?";
+        let before: Option<String> = transaction.query_row(query, [id], |row| row.get(0)).optional()?;
+        let Some(before) = before else { return Ok(false) };
+        let statement = "UPDATE job SET status = ?2, undo = ?3, record = ?4 WHERE id = ?1";
+        transaction.execute(statement, params![id, status, undo_word(&record.undo), json])?;
+        if before != status {
+            self.tell(transaction)?;
+        }
+        if record.status.is_over() {
+            transaction.execute("DELETE FROM job_wish WHERE job = ?", [id])?;
+        }
+        Ok(true)
+    }
+
+    /// The run as it is now, and the news for those who watch all jobs.
+    fn tell(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+        let Row { record, json, changed } = self;
+        if record.attempt > 0 {
+            let statement = "INSERT OR REPLACE INTO run (job, attempt, data) VALUES (?, ?, ?)";
+            transaction.execute(statement, params![record.id.as_str(), record.attempt, json])?;
+        }
+        transaction.execute("INSERT INTO job_change (at_ms, data) VALUES (?, ?)", params![now_ms(), changed])?;
+        let seq = transaction.last_insert_rowid();
+        if seq % 1_000 == 0 {
+            transaction.execute("DELETE FROM job_change WHERE seq <= ?", [seq - CHANGES])?;
+        }
+        Ok(())
     }
 }
 
@@ -91,8 +210,11 @@ impl Sqlite {
         texts.iter().map(parse).collect()
     }
 
-    fn to_json(&self, record: &Record, doing: impl Fn() -> String) -> Result<String, StoreError> {
-        serde_json::to_string(record).map_err(|source| self.failed(doing(), source))
+    fn row<'a>(&self, record: &'a Record, doing: impl Fn() -> String) -> Result<Row<'a>, StoreError> {
+        let failed = |source: serde_json::Error| self.failed(doing(), source);
+        let json = serde_json::to_string(record).map_err(failed)?;
+        let changed = serde_json::to_string(&Changed::of(record)).map_err(failed)?;
+        Ok(Row { record, json, changed })
     }
 
     pub(super) fn failed(
@@ -117,7 +239,7 @@ fn forget_what_was_said(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     for statement in [
         "DELETE FROM event WHERE job IN (SELECT id FROM job WHERE status IN (?1, ?2, ?3) \
          ORDER BY created_ms DESC, id DESC LIMIT -1 OFFSET ?4)",
-        "DELETE FROM progress WHERE job IN (SELECT id FROM job WHERE status IN (?1, ?2, ?3) \
+        "DELETE FROM seen WHERE job IN (SELECT id FROM job WHERE status IN (?1, ?2, ?3) \
          ORDER BY created_ms DESC, id DESC LIMIT -1 OFFSET ?4)",
     ] {
         transaction.execute(statement, params![succeeded, failed, cancelled, HEARD])?;

@@ -1,4 +1,4 @@
-//! What jobs said, in SQLite: a row an event, a row a job for its progress.
+//! What jobs said, in SQLite: a row an event, a row a job for what was seen of it.
 
 use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 
 use super::sqlite::{Sqlite, now_ms};
 use crate::id::JobId;
-use crate::job::{Journal, StoreError};
-use crate::progress::{Frame, Progress};
+use crate::job::{Journal, Seen, StoreError};
+use crate::progress::Frame;
 
 /// Events of one job that are kept: a clone says two of each table, a mirror one a second, for months.
 const KEPT: u64 = 100_000;
@@ -54,19 +54,19 @@ impl Journal for Sqlite {
         Ok(u64::try_from(last).unwrap_or(0))
     }
 
-    fn set_progress(&self, job: &JobId, progress: &Progress) -> Result<(), StoreError> {
-        let doing = || format!("keep the progress of job {job}");
-        let json = self.json(progress, doing)?;
+    fn set_seen(&self, job: &JobId, seen: &Seen) -> Result<(), StoreError> {
+        let doing = || format!("keep what was seen of job {job}");
+        let json = self.json(seen, doing)?;
         self.say(|transaction| {
-            let statement = "INSERT OR REPLACE INTO progress (job, data, changed_ms) VALUES (?, ?, ?)";
+            let statement = "INSERT OR REPLACE INTO seen (job, data, changed_ms) VALUES (?, ?, ?)";
             transaction.execute(statement, params![job.as_str(), json, now_ms()]).map(drop)
         })
         .map_err(|source| self.failed(doing(), source))
     }
 
-    fn progress(&self, job: &JobId) -> Result<Option<Progress>, StoreError> {
-        let doing = || format!("read the progress of job {job}");
-        let query = "SELECT data FROM progress WHERE job = ?";
+    fn seen(&self, job: &JobId) -> Result<Option<Seen>, StoreError> {
+        let doing = || format!("read what was seen of job {job}");
+        let query = "SELECT data FROM seen WHERE job = ?";
         let text: Option<String> = self
             .read(|connection| connection.query_row(query, [job.as_str()], |row| row.get(0)).optional())
             .map_err(|source| self.failed(doing(), source))?;
@@ -93,7 +93,7 @@ impl Sqlite {
 mod tests {
     use super::{KEPT, Sqlite};
     use crate::id::JobId;
-    use crate::job::{Journal, Kind, Record, Store};
+    use crate::job::{Journal, Kind, Record, Seen, Store};
     use crate::progress::{Event, Frame, Level, Progress, Status, Timestamp};
 
     fn said(seq: u64) -> Frame {
@@ -105,7 +105,7 @@ mod tests {
     fn keeps_what_is_said(journal: &dyn Journal) {
         let (one, other) = (JobId::generate(), JobId::generate());
         assert_eq!((journal.last_seq(&one).unwrap(), journal.events(&one, 0, 10).unwrap()), (0, Vec::new()));
-        assert_eq!(journal.progress(&one).unwrap(), None);
+        assert_eq!(journal.seen(&one).unwrap(), None);
         for seq in 1..=5 {
             journal.append(&one, &said(seq)).unwrap();
         }
@@ -117,10 +117,11 @@ mod tests {
         for percent in [12.5, 40.0] {
             let progress =
                 Progress { percent, operation: "COPY public.\"ä\"".into(), ..Progress::default() };
-            journal.set_progress(&one, &progress).unwrap();
-            assert_eq!(journal.progress(&one).unwrap(), Some(progress));
+            let seen = Seen { progress: Some(progress), ..Seen::after(5) };
+            journal.set_seen(&one, &seen).unwrap();
+            assert_eq!(journal.seen(&one).unwrap(), Some(seen));
         }
-        assert_eq!(journal.progress(&other).unwrap(), None);
+        assert_eq!(journal.seen(&other).unwrap(), None);
         // Progress is no event.
         journal
             .append(

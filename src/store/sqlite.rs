@@ -12,7 +12,7 @@ use crate::id::JobId;
 use crate::job::StoreError;
 
 /// Migrations in order; `PRAGMA user_version` is how many of them a file has had.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("../../sql/store/001_jobs.sql"),
     include_str!("../../sql/store/002_place_of_a_source.sql"),
     include_str!("../../sql/store/003_roles.sql"),
@@ -21,6 +21,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("../../sql/store/006_mirror_still.sql"),
     include_str!("../../sql/store/007_mirror_still_by.sql"),
     include_str!("../../sql/store/008_journal.sql"),
+    include_str!("../../sql/store/009_service.sql"),
 ];
 
 /// Longer than any transaction of ours, which write a row or two: another process is waited for, not failed on.

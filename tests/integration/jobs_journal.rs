@@ -36,7 +36,7 @@ async fn a_clone_is_on_record_as_it_was_printed() {
     let outcome = Outcome::of(program.run(&clone).await).expect_code(0);
     let (job, store, kept) = on_record(&program, &outcome);
     assert_eq!(kept, events(&outcome));
-    let progress = store.progress(&job).unwrap().expect("its progress");
+    let progress = store.seen(&job).unwrap().and_then(|seen| seen.progress).expect("its progress");
     assert!((progress.percent - 100.0).abs() < f64::EPSILON && !progress.estimate, "{progress:?}");
     // One that fails too.
     let failing = ["clone", "--json", "--no-input", "--from", &from.url(), "--to", &to.url()];

@@ -141,7 +141,7 @@ fn the_job_of_a_mirror_stands_as_that_does() {
     let mut stands = |status: Status| {
         job.status = status;
         assert_eq!(store.get(&job.id).expect("get"), job);
-        let filter = Filter { status: Some(status), kind: Some(Kind::Mirror), limit: None };
+        let filter = Filter { status: Some(status), kind: Some(Kind::Mirror), ..Filter::default() };
         assert!(store.list(&filter).expect("list").contains(&job), "{status:?}");
     };
     stands(Status::Running);
