@@ -44,9 +44,13 @@ pub mod job;
 pub mod store;
 pub mod telemetry;
 
-// Layers 9-11: the program.
+// Layers 9-14: the program.
 pub mod config;
 
 pub mod runner;
+
+pub mod live;
+
+pub mod supervisor;
 
 pub mod cli;

@@ -10,7 +10,7 @@ use crate::failure::Classify;
 use crate::job::settle;
 use crate::runner::parties;
 use crate::store::Sqlite;
-use crate::workflow::party::Party;
+use crate::workflow::party::{Party, unix_ms};
 
 /// What is found, or an error to be shown.
 pub(super) type Found<T> = Result<T, Box<dyn Classify + Send + Sync>>;
@@ -47,7 +47,7 @@ impl Context {
         }
         make_data_dir(&self.config.data_dir)?;
         let store = Sqlite::open(&self.config.data_dir)?;
-        settle(&store, &store)?;
+        settle(&store, &store, unix_ms())?;
         Ok(Arc::clone(self.opened.get_or_init(|| Arc::new(store))))
     }
 

@@ -1,6 +1,7 @@
 //! A job run in this process, with its progress on the terminal.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use super::context::Context;
 use super::output::{self, Look, Shown};
@@ -8,7 +9,7 @@ use super::question::{Asking, Question};
 use super::{Outcome, complain};
 use crate::id::JobId;
 use crate::job::{RunBy, Spec};
-use crate::runner::{self, Around, Prepared};
+use crate::runner::{self, Around, OnlyOnce, Prepared};
 
 /// Runs it to its end. Sessions in the way of a swap are ended where the job says so; else a person at the terminal is asked, and
 /// without one the job waits for them.
@@ -37,6 +38,7 @@ pub(super) async fn run(context: &Context, spec: Spec) -> Outcome {
         subscribers: vec![Box::new(Asking { shown, question })],
         sessions,
         stop: context.stop.clone(),
+        policy: Arc::new(OnlyOnce),
     };
     let ended = runner::run(prepared, record, around).await?;
     if let Some(error) = ended.error.filter(|_| globals.json) {

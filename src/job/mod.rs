@@ -5,6 +5,7 @@
 mod change;
 mod journal;
 mod record;
+pub mod retry;
 mod seen;
 mod settle;
 pub mod spec;

@@ -103,6 +103,12 @@ pub struct Record {
     /// Its newest run, counted from 1; 0 before the first.
     #[serde(default)]
     pub attempt: u32,
+    /// Runs that failed in a row, since somebody last asked for it.
+    #[serde(default)]
+    pub failures: u32,
+    /// While it is to be tried again: not before this.
+    #[serde(default)]
+    pub not_before_ms: Option<i64>,
 }
 
 impl Record {
@@ -135,6 +141,8 @@ impl Record {
             confirm: None,
             run_by: RunBy::Command,
             attempt: 0,
+            failures: 0,
+            not_before_ms: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Jobs whose process is gone: their records say so, and whether what they replaced can be had back.
 
-use super::record::{Kind, Record, UndoState};
+use super::record::{Kind, Record, RunBy, UndoState};
+use super::retry::{self, Cause, Verdict};
 use super::store::{Store, StoreError};
 use crate::engine::stage::registry::{Made, MadeState, Registry, RegistryError};
 use crate::failure::{Classify, Failure};
@@ -27,28 +28,31 @@ impl Classify for SettleError {
     }
 }
 
-/// Corrects the record of every unfinished job that no process holds ([`Registry::hold`]). A job is held from before
+/// Corrects the record of every unfinished job that no process holds ([`Registry::hold`]): it is over, or, where a server ran it,
+/// waits for the next one. A job is held from before
 /// it is recorded until its record is complete, so a job that is at work is never taken for a dead one.
 ///
 /// # Errors
 /// The records could not be read or written.
-pub fn settle(store: &dyn Store, registry: &dyn Registry) -> Result<(), SettleError> {
+pub fn settle(store: &dyn Store, registry: &dyn Registry, now_ms: i64) -> Result<(), SettleError> {
     for unfinished in store.unfinished()? {
         if registry.is_held(&unfinished.id)? {
             continue;
         }
         // It may have ended between the list and the look.
         let record = store.get(&unfinished.id)?;
-        if !record.status.is_over() {
-            let made = registry.made_by(&record.id)?;
-            store.update(&ended(record, &made))?;
+        let waits = matches!(record.status, Status::Queued | Status::Retrying);
+        if record.status.is_over() || (record.run_by == RunBy::Server && waits) {
+            continue;
         }
+        let made = registry.made_by(&record.id)?;
+        store.update(&ended(record, &made, now_ms))?;
     }
     Ok(())
 }
 
 /// The record of a job whose process died, after what it is known to have made. When it died is not known.
-fn ended(mut record: Record, made: &[Made]) -> Record {
+fn ended(mut record: Record, made: &[Made], now_ms: i64) -> Record {
     let kept = made.iter().find(|made| made.made_for == MadeFor::Old && made.state == MadeState::Created);
     let hint = match kept {
         Some(old) => {
@@ -64,7 +68,15 @@ fn ended(mut record: Record, made: &[Made]) -> Record {
         None if record.kind == Kind::Mirror => "start it again: it goes on where it stood".to_owned(),
         None => "it changed nothing: start it again".to_owned(),
     };
-    record.status = Status::Failed;
+    // What has replaced the destination is not done again.
+    let verdict = match (record.run_by, kept) {
+        (RunBy::Server, None) => retry::after(&mut record, Cause::ProcessGone, now_ms),
+        _ => Verdict::Over,
+    };
+    record.status = match verdict {
+        Verdict::Over => Status::Failed,
+        Verdict::Again(_) => Status::Retrying,
+    };
     record.error = Some(Problem {
         code: "process_gone".to_owned(),
         message: "the process that ran the job ended before the job did".to_owned(),

@@ -130,8 +130,9 @@ impl Tally {
                 events.extend(self.end(Status::Succeeded, report, None, now));
                 return events;
             }
-            Update::Failed { code, message, hint, report } => {
-                return self.end(Status::Failed, report, Some(Problem { code, message, hint }), now);
+            Update::Failed { code, message, hint, report, again } => {
+                let status = if again { Status::Retrying } else { Status::Failed };
+                return self.end(status, report, Some(Problem { code, message, hint }), now);
             }
             Update::Cancelled { report } => return self.end(Status::Cancelled, report, None, now),
         }
@@ -175,7 +176,7 @@ impl Tally {
 
     /// Whether the run has ended, one way or the other.
     pub fn ended(&self) -> bool {
-        matches!(self.status, Some(Status::Succeeded | Status::Failed | Status::Cancelled))
+        matches!(self.status, Some(Status::Succeeded | Status::Failed | Status::Cancelled | Status::Retrying))
     }
 
     /// Whether a mirror's copy is in place: what is left has no end, and so no share that is done.

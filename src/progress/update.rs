@@ -196,8 +196,9 @@ pub enum Update {
     SwapDone { database: String, kept_as: Option<String> },
     /// It is done; nothing more comes.
     Finished(Box<Report>),
-    /// It ended with an error; nothing more comes. `report` says what was left how.
-    Failed { code: String, message: String, hint: Option<String>, report: Box<Report> },
+    /// It ended with an error; nothing more comes of this run, and where it is tried again the next one follows. `report` says what
+    /// was left how.
+    Failed { code: String, message: String, hint: Option<String>, report: Box<Report>, again: bool },
     /// It was interrupted; nothing more comes.
     Cancelled { report: Box<Report> },
     /// An event that needs no arithmetic, as it is.

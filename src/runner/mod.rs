@@ -10,4 +10,4 @@ mod prepare;
 mod run;
 
 pub use prepare::{Prepared, WhatIsWrong};
-pub use run::{Around, Ended, run};
+pub use run::{Around, Ended, OnlyOnce, Policy, run};

@@ -11,6 +11,7 @@ use crate::engine::stage::registry::{Hold, Made, MadeState, Registry};
 use crate::engine::stage::swap::Sessions;
 use crate::failure::{Classify, Exit, Failure, chain};
 use crate::id::JobId;
+use crate::job::retry::{Cause, Verdict};
 use crate::job::{Journal, Record, Recorder, RunBy, Store, UndoState};
 use crate::progress::{Event, Problem, Report, Reporter, Status, Update};
 use crate::safety::MadeFor;
@@ -30,6 +31,29 @@ pub struct Around<'a> {
     pub sessions: watch::Receiver<Sessions>,
     /// Cancelled when the run is to clean up and end.
     pub stop: CancellationToken,
+    pub policy: Arc<dyn Policy>,
+}
+
+/// What the end of a run means, as whoever has it run knows.
+pub trait Policy: Send + Sync {
+    /// What a run means that was stopped: the end of the job, or of whoever runs it.
+    fn stopped(&self) -> Cause;
+
+    /// What follows from a run that ended so; the record counts it.
+    fn after(&self, record: &mut Record, cause: Cause) -> Verdict;
+}
+
+/// A command's job ends with it.
+pub struct OnlyOnce;
+
+impl Policy for OnlyOnce {
+    fn stopped(&self) -> Cause {
+        Cause::Cancelled
+    }
+
+    fn after(&self, _: &mut Record, _: Cause) -> Verdict {
+        Verdict::Over
+    }
 }
 
 /// How a run ended.
@@ -64,8 +88,19 @@ impl Classify for NoBeginning {
 /// It could not be begun, or its end could not be recorded.
 pub async fn run(prepared: Prepared, record: Record, around: Around<'_>) -> Result<Ended, WhatIsWrong> {
     let store = Arc::clone(around.store);
-    let (begun, context) = Begun::new(record, around)?;
-    let done = Box::pin(execute(prepared.request, &context, &store)).await;
+    let (mut begun, context) = Begun::new(record, around)?;
+    let stop = context.stop.clone();
+    let done = {
+        let mut executing = Box::pin(execute(prepared.request, &context, &store));
+        tokio::select! {
+            biased;
+            done = &mut executing => done,
+            () = stop.cancelled() => {
+                begun.is_being_stopped();
+                executing.await
+            }
+        }
+    };
     drop(context);
     let ended = begun.end(done).await;
     forget_dropped(store.as_ref())?;
@@ -123,19 +158,21 @@ struct Begun {
     store: Arc<Sqlite>,
     reporter: Reporter,
     reporting: Reporting,
+    policy: Arc<dyn Policy>,
     /// From before the run is recorded until its record is complete.
     _held: Arc<dyn Hold>,
 }
 
 impl Begun {
     fn new(mut record: Record, around: Around<'_>) -> Result<(Self, clone::Context), WhatIsWrong> {
-        let Around { config, store, subscribers, sessions, stop } = around;
+        let Around { config, store, subscribers, sessions, stop, policy } = around;
         let held: Arc<dyn Hold> =
             store.hold(&record.id)?.ok_or_else(|| NoBeginning::Held(record.id.clone()))?.into();
         // A server records what it is asked for when it is asked.
         let is_new = record.attempt == 0 && record.run_by == RunBy::Command;
         record.status = Status::Running;
         record.started_ms = Some(unix_ms());
+        (record.ended_ms, record.not_before_ms, record.report) = (None, None, None);
         record.attempt += 1;
         match is_new {
             true => store.insert(&record)?,
@@ -157,7 +194,20 @@ impl Begun {
             stop,
             beginning: None,
         };
-        Ok((Self { record, store: Arc::clone(store), reporter, reporting, _held: held }, context))
+        Ok((Self { record, store: Arc::clone(store), reporter, reporting, policy, _held: held }, context))
+    }
+
+    /// Says so; the work goes on until it has cleaned up.
+    fn is_being_stopped(&mut self) {
+        if self.policy.stopped() != Cause::Cancelled {
+            return;
+        }
+        let status = Status::Cancelling;
+        self.record.status = status;
+        self.reporter.report(Update::Event(Event::JobStatus { status, error: None }));
+        if let Err(error) = self.store.update(&self.record) {
+            tracing::warn!(job = %self.record.id, error = %chain(&error), "cannot record that the job is being cancelled");
+        }
     }
 
     /// Tells how it ended, and completes the record.
@@ -194,6 +244,12 @@ impl Begun {
 
     fn failed(&mut self, error: &workflow::Error) -> (Update, Exit) {
         let failure = error.classify();
+        let exit = failure.exit;
+        let cause = match exit {
+            Exit::Interrupted => self.policy.stopped(),
+            _ => Cause::Failed(failure.next),
+        };
+        let verdict = self.policy.after(&mut self.record, cause);
         let report = Box::new(Report::new(
             self.record.id.as_str(),
             self.record.source.as_str(),
@@ -202,12 +258,22 @@ impl Begun {
         let (code, message, hint) = (failure.code.to_owned(), chain(error), failure.hint);
         self.record.error =
             Some(Problem { code: code.clone(), message: message.clone(), hint: hint.clone() });
-        if failure.exit == Exit::Interrupted {
-            self.record.status = Status::Cancelled;
-            return (Update::Cancelled { report }, failure.exit);
-        }
-        self.record.status = Status::Failed;
-        (Update::Failed { code, message, hint, report }, failure.exit)
+        let again = match verdict {
+            Verdict::Again(after) => {
+                self.record.status = Status::Retrying;
+                self.record.not_before_ms = Some(unix_ms().saturating_add_unsigned(u64::try_from(after.as_millis()).unwrap_or(u64::MAX)));
+                true
+            }
+            Verdict::Over if exit == Exit::Interrupted => {
+                self.record.status = Status::Cancelled;
+                return (Update::Cancelled { report }, exit);
+            }
+            Verdict::Over => {
+                self.record.status = Status::Failed;
+                false
+            }
+        };
+        (Update::Failed { code, message, hint, report, again }, exit)
     }
 }
 

@@ -67,14 +67,14 @@ fn a_job_that_no_process_holds_is_over() {
     let clone = Record { status: Status::Running, ..job(Kind::Clone, 1) };
     let held = store.hold(&clone.id).expect("tried").expect("held");
     store.insert(&clone).expect("insert");
-    settle(&store, &store).expect("settled");
+    settle(&store, &store, 10).expect("settled");
     assert_eq!(store.get(&clone.id).expect("get"), clone, "it is at work");
 
     // It died after the swap.
     store.record_intent(&clone.id, "7", "mbs_kept", Some(5), MadeFor::Old, "app").expect("intent");
     store.record_put_aside("7", 5, "mbs_kept").expect("put aside");
     drop(held);
-    settle(&store, &store).expect("settled");
+    settle(&store, &store, 10).expect("settled");
     let dead = store.get(&clone.id).expect("get");
     assert_eq!(dead.status, Status::Failed);
     assert_eq!(dead.error.expect("an error").code, "process_gone");

@@ -3,6 +3,7 @@
 pub mod clean;
 pub mod clone;
 pub mod diff;
+pub mod leftover;
 mod maintenance;
 pub mod mirror;
 pub mod party;

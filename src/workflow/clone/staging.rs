@@ -17,7 +17,7 @@ use crate::schema::model::database::Database;
 use crate::sql;
 use crate::workflow::maintenance::Maintenance;
 use crate::workflow::party::Destination;
-use crate::workflow::{Error, Result, clean};
+use crate::workflow::{Error, Result, clean, leftover};
 
 /// The session that builds the schema in the staging database, replaced where it breaks.
 pub(super) struct Building<'a> {
@@ -57,12 +57,14 @@ impl Staging {
         destination: &Destination,
         like: &Database,
     ) -> Result<Self> {
+        // A server runs a job again whose process died.
+        let (job, registry) = (&request.job, context.registry.as_ref());
+        leftover::remove_staging(registry, destination, job, leftover::Of::Itself).await?;
         let of = destination.grant.database().to_owned();
         let name = Ident::new(made_name(&request.job, MadeFor::Staging, &of));
         let mark = Mark { job: request.job.clone(), made_for: MadeFor::Staging, of, comment: None };
         let maintenance = Maintenance::open(destination, &request.job).await?;
         let cluster = destination.grant.system_identifier();
-        let (job, registry) = (&request.job, context.registry.as_ref());
         registry.record_intent(job, cluster, name.as_str(), None, MadeFor::Staging, &mark.of)?;
         let made = async {
             let session = maintenance.session().await?;

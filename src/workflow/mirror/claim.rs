@@ -11,12 +11,11 @@ use super::error::Error;
 use super::forget::forget;
 use super::record::{Counters, Definition, End, Record, Standing, Wanted};
 use super::{Context, Request, overview, start};
-use crate::engine::stage::registry::{MadeState, Registry};
+use crate::engine::stage::registry::Registry;
 use crate::pg::Ident;
 use crate::progress::{MirrorPhase, Warning};
-use crate::safety::MadeFor;
 use crate::workflow::party::{Destination, Party, Source, unix_ms};
-use crate::workflow::{Result, clean, records, stoppable};
+use crate::workflow::{Result, leftover, stoppable};
 
 /// Between two looks whether the other process has ended.
 const LOOK: Duration = Duration::from_millis(300);
@@ -238,36 +237,9 @@ fn follows_as_before(record: &Record, request: &Request) -> Result<()> {
 
 /// Removes the staging database of a clone that died. What cannot be removed now is left to `clean`, which names it.
 async fn remove_staging(registry: &dyn Registry, destination: &Destination, dead: &Record) {
-    if let Err(error) = try_to_remove_staging(registry, destination, dead).await {
+    if let Err(error) = leftover::remove_staging(registry, destination, &dead.job, leftover::Of::Another).await {
         tracing::warn!(error = %crate::failure::chain(&error), "a staging database is left; `multiboard-sync clean` removes it");
     }
-}
-
-async fn try_to_remove_staging(
-    registry: &dyn Registry,
-    destination: &Destination,
-    dead: &Record,
-) -> Result<()> {
-    let cluster = destination.grant.system_identifier();
-    let session = destination.maintenance().await?;
-    for made in registry.made_by(&dead.job)? {
-        let stands = matches!(made.state, MadeState::Intended | MadeState::Created);
-        let staging = made.made_for == MadeFor::Staging && made.system_identifier == cluster && stands;
-        if !staging || records::is_at_work(registry, session.client(), &dead.job).await? {
-            continue;
-        }
-        let name = Ident::new(&made.name);
-        match made.oid {
-            Some(oid) => {
-                clean::drop_ours(destination, session.client(), &name, oid, &dead.job, MadeFor::Staging)
-                    .await?
-            }
-            None => clean::drop_half_made(destination, session.client(), &name, &dead.job).await?,
-        };
-        registry.record_dropped(cluster, &made.name)?;
-    }
-    session.close().await;
-    Ok(())
 }
 
 #[cfg(test)]
