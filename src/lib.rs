@@ -40,11 +40,14 @@ pub mod workflow;
 // Layer 7: jobs, what was asked and how far it got.
 pub mod job;
 
-// Layer 8: edges, persistence and logs.
+// Layer 8: who may use a server.
+pub mod access;
+
+// Layer 9: edges, persistence and logs.
 pub mod store;
 pub mod telemetry;
 
-// Layers 9-14: the program.
+// Layers 10-16: the program.
 pub mod config;
 
 pub mod runner;
@@ -52,5 +55,7 @@ pub mod runner;
 pub mod live;
 
 pub mod supervisor;
+
+pub mod api;
 
 pub mod cli;

@@ -46,3 +46,9 @@ CREATE TABLE answered (
     at_ms INTEGER NOT NULL,
     PRIMARY KEY (token, key)
 ) STRICT, WITHOUT ROWID;
+
+-- When somebody last looked whether this file can be written.
+CREATE TABLE written (
+    only_one INTEGER PRIMARY KEY CHECK (only_one = 1),
+    at_ms INTEGER NOT NULL
+) STRICT;

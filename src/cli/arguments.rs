@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{clean, clone, diff, jobs, mirror, undo, verify};
+use super::{clean, clone, diff, jobs, mirror, serve, token, undo, verify};
 
 /// Clones PostgreSQL databases over the wire protocol, with proof and an undo.
 #[derive(Debug, Parser)]
@@ -73,4 +73,8 @@ pub(super) enum Command {
     Verify(verify::Arguments),
     /// Show the jobs of this machine
     Jobs(jobs::Arguments),
+    /// Run the HTTP API, the live streams and the jobs that are asked for there, until stopped
+    Serve(serve::Arguments),
+    /// Say who may use the server of this data directory
+    Token(token::Arguments),
 }

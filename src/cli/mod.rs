@@ -12,8 +12,10 @@ mod jobs;
 mod mirror;
 pub mod output;
 mod question;
+mod serve;
 mod signals;
 mod table;
+mod token;
 mod undo;
 mod verify;
 mod watched;
@@ -56,7 +58,8 @@ fn start(globals: Globals, command: Command) -> Outcome {
     let environment = Environment::of_process();
     let path = globals.config.clone().or_else(|| environment.get("MULTIBOARD_SYNC_CONFIG").map(Into::into));
     let config = Config::load(path.as_deref(), environment, &working_dir)?;
-    telemetry::start(log_level(&globals, config.log_level), config.log_format, globals.colors());
+    let usual = if matches!(command, Command::Serve(_)) { LogLevel::Info } else { LogLevel::Warn };
+    telemetry::start(log_level(&globals, config.log_level, usual), config.log_format, globals.colors());
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -93,14 +96,16 @@ async fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Diff(arguments) => diff::run(context, arguments).await,
         Command::Verify(arguments) => verify::run(context, arguments).await,
         Command::Jobs(arguments) => jobs::run(context, arguments),
+        Command::Serve(arguments) => serve::run(context, arguments).await,
+        Command::Token(arguments) => token::run(context, arguments),
     }
 }
 
-/// Commands show their progress themselves, so logs are for what went wrong unless more is asked for.
-fn log_level(globals: &Globals, configured: Option<LogLevel>) -> LogLevel {
+/// Commands show their progress themselves, so logs are for what went wrong unless more is asked for; a server says what happens.
+fn log_level(globals: &Globals, configured: Option<LogLevel>, usual: LogLevel) -> LogLevel {
     match globals.verbose {
         0 if globals.quiet => LogLevel::Error,
-        0 => configured.unwrap_or(LogLevel::Warn),
+        0 => configured.unwrap_or(usual),
         1 => LogLevel::Info,
         2 => LogLevel::Debug,
         _ => LogLevel::Trace,

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use super::error::Error;
 
 /// The settings that have a variable of their own. `[destinations]` and `role` have none, on purpose.
-pub(super) const SETTINGS: [&str; 5] = [
+pub(super) const SETTINGS: [&str; 7] = [
     "MULTIBOARD_SYNC_CONFIG",
     "MULTIBOARD_SYNC_DATA_DIR",
     "MULTIBOARD_SYNC_LOG_LEVEL",
     "MULTIBOARD_SYNC_LOG_FORMAT",
     "MULTIBOARD_SYNC_LISTEN",
+    "MULTIBOARD_SYNC_HOSTS",
+    "MULTIBOARD_SYNC_MAX_JOBS",
 ];
 
 /// Variables by name. A variable that is set to nothing counts as not set.

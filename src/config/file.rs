@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -78,6 +79,9 @@ struct Document {
 #[serde(deny_unknown_fields)]
 pub(super) struct Server {
     pub(super) listen: Option<SocketAddr>,
+    #[serde(default)]
+    pub(super) hosts: Vec<String>,
+    pub(super) max_jobs: Option<NonZeroUsize>,
     pub(super) data_dir: Option<PathBuf>,
     pub(super) log_level: Option<LogLevel>,
     pub(super) log_format: Option<LogFormat>,

@@ -12,6 +12,7 @@ mod file;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -41,6 +42,10 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Where `serve` listens.
     pub listen: SocketAddr,
+    /// Names by which the server is reached, beside the address that it listens at: `sync.example.com`, `10.0.0.5:8080`.
+    pub hosts: Vec<String>,
+    /// How many jobs it runs at once, mirrors not counted.
+    pub max_jobs: usize,
     /// What may be written to beyond loopback.
     pub destinations: Destinations,
     /// What the user should know about the settings themselves.
@@ -75,6 +80,9 @@ impl Config {
         };
         let log_level = setting(&environment, &["MULTIBOARD_SYNC_LOG_LEVEL", "LOG_LEVEL"])?;
         let log_format = setting(&environment, &["MULTIBOARD_SYNC_LOG_FORMAT"])?;
+        let hosts = environment.get("MULTIBOARD_SYNC_HOSTS");
+        let hosts = hosts.map(|hosts| hosts.split(',').map(|host| host.trim().to_owned()).collect());
+        let max_jobs = setting(&environment, &["MULTIBOARD_SYNC_MAX_JOBS"])?;
         let listen = match setting(&environment, &["MULTIBOARD_SYNC_LISTEN"])? {
             Some(listen) => Some(listen),
             None => {
@@ -86,6 +94,8 @@ impl Config {
             log_level: log_level.or(file.server.log_level),
             log_format: log_format.or(file.server.log_format).unwrap_or_default(),
             listen: listen.or(file.server.listen).unwrap_or(DEFAULT_LISTEN),
+            hosts: hosts.unwrap_or(file.server.hosts),
+            max_jobs: max_jobs.or(file.server.max_jobs).map_or(DEFAULT_JOBS, NonZeroUsize::get),
             destinations: file.destinations.into(),
             warnings: environment.unknown_settings(),
             connections: connection::all(file.connections, &environment),
@@ -132,6 +142,9 @@ impl Config {
         self.environment.all()
     }
 }
+
+/// Each copies with several connections already.
+const DEFAULT_JOBS: usize = 2;
 
 /// Loopback, so that a fresh start is reachable from this machine alone.
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);

@@ -91,7 +91,11 @@ mod tests {
             last = after(&mut mirror, Cause::Failed(Next::Retry), 1_000);
         }
         assert_eq!(last, again(300));
-        assert_eq!(after(&mut mirror, Cause::Failed(Next::Retry), LONG_RUN_MS), again(5), "it had run for long");
+        assert_eq!(
+            after(&mut mirror, Cause::Failed(Next::Retry), LONG_RUN_MS),
+            again(5),
+            "it had run for long"
+        );
     }
 
     #[test]

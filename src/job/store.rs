@@ -138,6 +138,12 @@ pub trait Store: Send + Sync {
     /// The store failed.
     fn runs(&self, id: &JobId) -> Result<Vec<Record>, StoreError>;
 
+    /// How many jobs there are, by kind and status.
+    ///
+    /// # Errors
+    /// The store failed.
+    fn count_jobs(&self) -> Result<Vec<(Kind, String, i64)>, StoreError>;
+
     /// Says that somebody wants it to end. The wish ends with the job.
     ///
     /// # Errors

@@ -60,22 +60,29 @@ impl Live {
         &self.epoch
     }
 
-    /// The topic over all jobs.
+    /// The topic over all jobs, with all that the store has.
     pub fn jobs(&self) -> Arc<Topic> {
+        self.pull_changes();
         Arc::clone(&self.jobs)
     }
 
-    /// The topic of a job.
+    /// The topic of a job, with all that the store has.
     ///
     /// # Errors
     /// The store failed, or has no such job.
     pub fn job(&self, job: &JobId) -> Result<Arc<Topic>, StoreError> {
-        if let Some(topic) = self.lock().get(job) {
-            return Ok(Arc::clone(topic));
+        if let Some(topic) = self.known(job) {
+            pull(&self.store, job, &topic);
+            return Ok(topic);
         }
         self.store.get(job)?;
         let topic = Arc::new(begin(&self.store, job)?);
         Ok(Arc::clone(self.lock().entry(job.clone()).or_insert(topic)))
+    }
+
+    /// The topic of a job, where somebody has it already.
+    pub fn known(&self, job: &JobId) -> Option<Arc<Topic>> {
+        self.lock().get(job).cloned()
     }
 
     /// What hands on the words of a run of this process to its topic; it begins now.

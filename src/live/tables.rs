@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::progress::{Event, Frame, Status};
 
 /// A table of a run.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct TableState {
     /// Its name, as people write it.
     pub table: String,
@@ -108,8 +109,15 @@ mod tests {
             say(&mut tables, Event::TableStarted { table: table.into() });
         }
         say(&mut tables, Event::TableFinished { table: "a".into(), rows: 3, bytes: 30, ms: 7 });
-        let running = vec![TablePercent { table: "b".into(), percent: 40.0 }, TablePercent { table: "a".into(), percent: 9.0 }];
-        tables.take(&Frame::Progress { sub: None, ts, data: Progress { tables: running, ..Progress::default() } });
+        let running = vec![
+            TablePercent { table: "b".into(), percent: 40.0 },
+            TablePercent { table: "a".into(), percent: 9.0 },
+        ];
+        tables.take(&Frame::Progress {
+            sub: None,
+            ts,
+            data: Progress { tables: running, ..Progress::default() },
+        });
         let shown: Vec<_> =
             tables.all().iter().map(|table| (table.table.as_str(), table.state, table.percent)).collect();
         assert_eq!(shown, [("a", "done", 100.0), ("b", "running", 40.0), ("c", "running", 0.0)]);

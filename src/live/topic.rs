@@ -146,6 +146,11 @@ impl Cursor {
         &self.topic
     }
 
+    /// Takes it to the event of this number: a snapshot has all up to there.
+    pub fn goes_on_after(&mut self, seq: u64) {
+        self.after = seq;
+    }
+
     /// The number of the event that it has come to.
     pub fn reached(&self) -> u64 {
         self.after
@@ -196,9 +201,12 @@ mod tests {
     #[test]
     fn the_type_comes_first_in_a_frame() {
         let rest = rest_of(&line(7));
-        let whole: Frame = serde_json::from_str(&format!("{{\"type\":\"event\",{}}}", std::str::from_utf8(&rest).unwrap())).unwrap();
+        let whole: Frame =
+            serde_json::from_str(&format!("{{\"type\":\"event\",{}}}", std::str::from_utf8(&rest).unwrap()))
+                .unwrap();
         assert_eq!(whole, line(7));
-        let progress = Frame::Progress { sub: None, ts: Timestamp::from_unix_ms(0), data: Progress::default() };
+        let progress =
+            Frame::Progress { sub: None, ts: Timestamp::from_unix_ms(0), data: Progress::default() };
         assert!(rest_of(&progress).starts_with(b"\"ts\":"));
     }
 
@@ -206,7 +214,8 @@ mod tests {
     async fn watchers_are_woken_and_miss_nothing() {
         let topic = Arc::new(Topic::new(Seen::after(4), Tables::default()));
         let mut early = Cursor::new(Arc::clone(&topic), 4);
-        let waiting = tokio::spawn(async move { early.next().await.map(|pieces| (pieces.len(), early.reached())) });
+        let waiting =
+            tokio::spawn(async move { early.next().await.map(|pieces| (pieces.len(), early.reached())) });
         tokio::task::yield_now().await;
         topic.event(&line(5));
         assert_eq!(waiting.await.unwrap(), Ok((1, 5)));

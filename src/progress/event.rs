@@ -2,6 +2,7 @@
 //! the newest replaces the rest. CLI, websocket, SSE and job store all carry exactly these.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::progress::mirror::MirrorPhase;
 use crate::progress::report::Report;
@@ -38,7 +39,7 @@ pub enum Frame {
 }
 
 /// A job's status (interface.md §4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     Queued,
@@ -63,7 +64,7 @@ impl Status {
 }
 
 /// How loud a log line is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     Debug,
@@ -73,7 +74,7 @@ pub enum Level {
 }
 
 /// Something the person should know; the report repeats it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Warning {
     /// Stable, for scripts and `docs/errors.md`: `role_missing`.
     pub code: String,
@@ -98,7 +99,7 @@ impl Warning {
 }
 
 /// Why a job ended without success.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// Stable code, `docs/errors.md`.
     pub code: String,
@@ -146,7 +147,7 @@ pub enum Event {
 }
 
 /// How far a job is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Progress {
     /// 0 to 100, one decimal, never backwards; 99 at most before everything is done.
     pub percent: f64,
@@ -162,7 +163,7 @@ pub struct Progress {
     pub rate_bytes_s: u64,
     /// `null` until it means something.
     pub eta_seconds: Option<Eta>,
-    /// Tables. The job's JSON calls this `tables` (see [`Progress::for_job`]).
+    /// Tables. The job's JSON calls this `tables` (see [`JobProgress`]).
     pub table_counts: Tables,
     /// The tables that are being copied. Only in the stream.
     pub tables: Vec<TablePercent>,
@@ -174,43 +175,46 @@ pub struct Progress {
     pub operation: String,
 }
 
-impl Progress {
-    /// The member `progress` of a job's JSON (interface.md §4), where `tables` are the counts.
-    pub fn for_job(&self) -> JobProgress<'_> {
-        JobProgress {
-            percent: self.percent,
-            estimate: self.estimate,
-            bytes_done: self.bytes_done,
-            bytes_total: self.bytes_total,
-            rows_done: self.rows_done,
-            rate_bytes_s: self.rate_bytes_s,
-            eta_seconds: self.eta_seconds,
-            tables: self.table_counts,
-            indexes: self.indexes,
-            constraints: self.constraints,
-            operation: &self.operation,
-        }
-    }
-}
-
-/// [`Progress`] as a job's JSON has it; made by [`Progress::for_job`].
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct JobProgress<'a> {
+/// [`Progress`] as the member `progress` of a job's JSON (interface.md §4) has it, where `tables` are the counts.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct JobProgress {
+    /// 0 to 100, never backwards in a run; 99 at most before everything is done.
     pub percent: f64,
+    /// Whether that is an estimate.
     pub estimate: bool,
     pub bytes_done: u64,
     pub bytes_total: u64,
     pub rows_done: u64,
     pub rate_bytes_s: u64,
+    /// `null` until it means something.
     pub eta_seconds: Option<Eta>,
     pub tables: Tables,
     pub indexes: Counts,
     pub constraints: Counts,
-    pub operation: &'a str,
+    /// What is going on, for people.
+    pub operation: String,
+}
+
+impl From<Progress> for JobProgress {
+    fn from(progress: Progress) -> Self {
+        Self {
+            percent: progress.percent,
+            estimate: progress.estimate,
+            bytes_done: progress.bytes_done,
+            bytes_total: progress.bytes_total,
+            rows_done: progress.rows_done,
+            rate_bytes_s: progress.rate_bytes_s,
+            eta_seconds: progress.eta_seconds,
+            tables: progress.table_counts,
+            indexes: progress.indexes,
+            constraints: progress.constraints,
+            operation: progress.operation,
+        }
+    }
 }
 
 /// A table that is being copied.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TablePercent {
     /// Its name, as people write it.
     pub table: String,
@@ -219,7 +223,7 @@ pub struct TablePercent {
 }
 
 /// Tables done, running and in all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Tables {
     pub done: u64,
     pub running: u64,
@@ -227,14 +231,14 @@ pub struct Tables {
 }
 
 /// A range of seconds that are left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Eta {
     pub low: u64,
     pub high: u64,
 }
 
 /// Done out of total.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Counts {
     pub done: u64,
     pub total: u64,

@@ -1,9 +1,10 @@
 //! Where a mirror stands (interface.md §3 and §4): its phase, how far it is behind its source, and what it keeps there.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What a mirror is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MirrorPhase {
     /// Looking whether it can work; then publication and slot are made. Killed here, the next start begins again.
@@ -43,7 +44,7 @@ impl MirrorPhase {
 }
 
 /// How far a mirror is behind its source.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Lag {
     /// Log of the source that is flushed there and not applied here.
     pub bytes: u64,
@@ -52,7 +53,7 @@ pub struct Lag {
 }
 
 /// What a mirror's slot keeps on its source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Wal {
     /// Log that is kept because of the slot.
     pub retained_bytes: u64,

@@ -5,6 +5,7 @@
 //! Spec + configuration ─prepare─▶ Prepared (parties, request) ─begin─▶ held, recorded ─▶ workflow ─▶ record complete
 //! ```
 
+pub mod mark;
 pub mod parties;
 mod prepare;
 mod run;

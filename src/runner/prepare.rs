@@ -129,6 +129,14 @@ impl Prepared {
         }
     }
 
+    /// The name of the mirror that it would be.
+    pub fn mirror(&self) -> Option<&str> {
+        match &self.request {
+            Request::Mirror(request) => Some(&request.name),
+            _ => None,
+        }
+    }
+
     /// Whether sessions in the way of a swap are ended without a question.
     pub fn terminates_sessions(&self) -> bool {
         match &self.spec.work {

@@ -261,7 +261,9 @@ impl Begun {
         let again = match verdict {
             Verdict::Again(after) => {
                 self.record.status = Status::Retrying;
-                self.record.not_before_ms = Some(unix_ms().saturating_add_unsigned(u64::try_from(after.as_millis()).unwrap_or(u64::MAX)));
+                self.record.not_before_ms = Some(
+                    unix_ms().saturating_add_unsigned(u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
+                );
                 true
             }
             Verdict::Over if exit == Exit::Interrupted => {

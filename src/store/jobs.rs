@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::sqlite::{Sqlite, now_ms};
 use crate::id::{JobId, NotAJobId};
-use crate::job::{Change, Changed, Filter, Inserted, Once, Record, Store, StoreError, UndoState};
+use crate::job::{Change, Changed, Filter, Inserted, Kind, Once, Record, Store, StoreError, UndoState};
 use crate::progress::{Status, Timestamp};
 
 impl Store for Sqlite {
@@ -32,7 +32,11 @@ impl Store for Sqlite {
                 .optional()?;
             if let Some((asked, job)) = found {
                 let job = job.parse().map_err(|_| rusqlite::Error::InvalidQuery)?;
-                return Ok(if asked == once.asked { Inserted::Before(job) } else { Inserted::AnotherRequest });
+                return Ok(if asked == once.asked {
+                    Inserted::Before(job)
+                } else {
+                    Inserted::AnotherRequest
+                });
             }
             let statement = "INSERT INTO answered (token, key, asked, job, at_ms) VALUES (?, ?, ?, ?, ?)";
             let values = params![once.token, once.key, once.asked, record.id.as_str(), now_ms()];
@@ -94,6 +98,23 @@ impl Store for Sqlite {
         self.records("SELECT data FROM run WHERE job = ? ORDER BY attempt", params![id.as_str()])
     }
 
+    fn count_jobs(&self) -> Result<Vec<(Kind, String, i64)>, StoreError> {
+        let doing = || "count the jobs".to_owned();
+        let counts = self.read(|connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT kind, status, count(*) FROM job GROUP BY 1, 2")?;
+            let rows = statement.query_map([], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
+            })?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        });
+        let counts = counts.map_err(|source| self.failed(doing(), source))?;
+        let count = |(kind, status, count): (String, String, i64)| {
+            Ok((kind.parse().map_err(|why: String| self.failed(doing(), why))?, status, count))
+        };
+        counts.into_iter().map(count).collect()
+    }
+
     fn wish_cancelled(&self, id: &JobId) -> Result<(), StoreError> {
         let statement = "INSERT OR IGNORE INTO job_wish (job, wanted, at_ms) VALUES (?, 'cancel', ?)";
         self.write(|transaction| transaction.execute(statement, params![id.as_str(), now_ms()]))
@@ -104,7 +125,8 @@ impl Store for Sqlite {
     fn wished_cancelled(&self) -> Result<Vec<JobId>, StoreError> {
         let doing = || "look up which jobs are to end".to_owned();
         let ids = self.read(|connection| {
-            let mut statement = connection.prepare_cached("SELECT job FROM job_wish WHERE wanted = 'cancel'")?;
+            let mut statement =
+                connection.prepare_cached("SELECT job FROM job_wish WHERE wanted = 'cancel'")?;
             let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
         });
@@ -117,9 +139,10 @@ impl Store for Sqlite {
         let rows = self.read(|connection| {
             let query = "SELECT seq, at_ms, data FROM job_change WHERE seq > ? ORDER BY seq LIMIT ?";
             let mut statement = connection.prepare_cached(query)?;
-            let rows = statement.query_map(params![i64::try_from(after).unwrap_or(i64::MAX), limit], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?))
-            })?;
+            let rows = statement
+                .query_map(params![i64::try_from(after).unwrap_or(i64::MAX), limit], |row| {
+                    Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?))
+                })?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
         });
         let unsigned = |number: i64| u64::try_from(number).unwrap_or(0);
@@ -155,7 +178,8 @@ struct Row<'a> {
 impl Row<'_> {
     fn insert(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         let Row { record, json, .. } = self;
-        let statement = "INSERT INTO job (id, kind, status, created_ms, undo, record) VALUES (?, ?, ?, ?, ?, ?)";
+        let statement =
+            "INSERT INTO job (id, kind, status, created_ms, undo, record) VALUES (?, ?, ?, ?, ?, ?)";
         let (status, undo) = (status_word(record.status), undo_word(&record.undo));
         let values = params![record.id.as_str(), record.kind.as_str(), status, record.created_ms, undo, json];
         transaction.execute(statement, values)?;
@@ -187,7 +211,8 @@ impl Row<'_> {
             let statement = "INSERT OR REPLACE INTO run (job, attempt, data) VALUES (?, ?, ?)";
             transaction.execute(statement, params![record.id.as_str(), record.attempt, json])?;
         }
-        transaction.execute("INSERT INTO job_change (at_ms, data) VALUES (?, ?)", params![now_ms(), changed])?;
+        transaction
+            .execute("INSERT INTO job_change (at_ms, data) VALUES (?, ?)", params![now_ms(), changed])?;
         let seq = transaction.last_insert_rowid();
         if seq % 1_000 == 0 {
             transaction.execute("DELETE FROM job_change WHERE seq <= ?", [seq - CHANGES])?;

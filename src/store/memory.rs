@@ -139,6 +139,19 @@ impl Registry for Sqlite {
 }
 
 impl Sqlite {
+    /// Tells other servers that one runs over this store; `None` where another one does.
+    ///
+    /// # Errors
+    /// It could not be told.
+    pub fn hold_server(&self) -> Result<Option<Box<dyn Hold>>, RegistryError> {
+        let held = LockFile::hold(&self.server_lock());
+        let failed = |error: std::io::Error| RegistryError {
+            doing: "see whether another server runs".to_owned(),
+            source: error.into(),
+        };
+        Ok(held.map_err(failed)?.map(|held| Box::new(held) as Box<dyn Hold>))
+    }
+
     /// Writes; a statement that finds nothing to write is an error, since then the memory is wrong.
     fn record(
         &self,

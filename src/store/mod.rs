@@ -6,6 +6,7 @@ mod lock_file;
 mod memory;
 mod mirrors;
 mod sqlite;
+mod tokens;
 
 pub use sqlite::Sqlite;
 

@@ -67,6 +67,17 @@ impl Sqlite {
         &self.installation
     }
 
+    /// Whether it can be written, by writing.
+    ///
+    /// # Errors
+    /// It cannot: the disk is full, or was made read-only.
+    pub fn can_be_written(&self) -> Result<(), StoreError> {
+        let written = self.say(|transaction| {
+            transaction.execute("INSERT OR REPLACE INTO written VALUES (1, ?)", [now_ms()])
+        });
+        written.map(drop).map_err(|source| self.failed("write".to_owned(), source))
+    }
+
     /// Where it is, for messages.
     pub(super) fn place(&self) -> String {
         self.path.display().to_string()
@@ -75,6 +86,11 @@ impl Sqlite {
     /// The lock file of a job, beside the database.
     pub(super) fn lock_path(&self, job: &JobId) -> PathBuf {
         self.path.with_file_name(format!("{job}.lock"))
+    }
+
+    /// The lock file of the server over it.
+    pub(super) fn server_lock(&self) -> PathBuf {
+        self.path.with_file_name("server.lock")
     }
 
     /// Runs one transaction; it writes, so it takes the write lock at once and never fails half-way on it.

@@ -85,7 +85,8 @@ impl Runs {
             true => Sessions::Terminate,
             false => Sessions::Wait,
         };
-        let (config, store, changed) = (Arc::clone(&self.config), Arc::clone(&self.store), Arc::clone(&self.changed));
+        let (config, store, changed) =
+            (Arc::clone(&self.config), Arc::clone(&self.store), Arc::clone(&self.changed));
         let publisher = self.live.publisher(&job)?;
         let (token, policy, id) = (stop.clone(), Arc::clone(&told), job.clone());
         let runtime = tokio::runtime::Handle::current();
@@ -100,7 +101,8 @@ impl Runs {
                 policy,
             };
             let span = tracing::info_span!("job", id = %id, run = record.attempt + 1);
-            let ended = runtime.block_on(tracing::Instrument::instrument(runner::run(prepared, record, around), span));
+            let ended = runtime
+                .block_on(tracing::Instrument::instrument(runner::run(prepared, record, around), span));
             drop(choose);
             match ended {
                 Ok(ended) => {
@@ -129,8 +131,12 @@ impl Runs {
 
     /// Lets go of those that have ended. One that panicked has not said so itself.
     pub(super) fn reap(&mut self, store: &Sqlite) {
-        let ended: Vec<JobId> =
-            self.runs.iter().filter(|(_, run)| run.thread.is_finished()).map(|(job, _)| job.clone()).collect();
+        let ended: Vec<JobId> = self
+            .runs
+            .iter()
+            .filter(|(_, run)| run.thread.is_finished())
+            .map(|(job, _)| job.clone())
+            .collect();
         for job in ended {
             let Some(run) = self.runs.remove(&job) else { continue };
             if run.thread.join().is_err()
@@ -160,7 +166,9 @@ fn panicked(store: &Sqlite, job: &JobId) -> Result<(), crate::job::StoreError> {
     record.error = Some(Problem {
         code: "defect".to_owned(),
         message: "the run ended in the middle of its work, by a mistake in this program".to_owned(),
-        hint: Some("this is a defect in multiboard-sync: please report it with the lines of the log".to_owned()),
+        hint: Some(
+            "this is a defect in multiboard-sync: please report it with the lines of the log".to_owned(),
+        ),
     });
     store.update(&record)
 }

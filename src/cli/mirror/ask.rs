@@ -11,15 +11,14 @@ use super::show::said;
 use super::start;
 use crate::engine::stage::registry::Registry;
 use crate::failure::Exit;
-use crate::id::JobId;
+use crate::pg::Lsn;
 use crate::pg::name::for_people;
-use crate::pg::{Lsn, QualifiedName};
 use crate::progress::MirrorPhase;
-use crate::runner::parties;
+use crate::runner;
+use crate::runner::mark::{Marked, find};
 use crate::schema::select::Selection;
-use crate::store::Sqlite;
-use crate::workflow::mirror::record::{Record, Records, Wanted};
-use crate::workflow::mirror::{self, Error};
+use crate::workflow::mirror::mark;
+use crate::workflow::mirror::record::{Records, Wanted};
 
 /// Between two looks whether it has happened.
 const LOOK: Duration = Duration::from_millis(100);
@@ -84,9 +83,11 @@ pub(super) async fn resume(context: &Context, name: &str) -> Outcome {
 
 /// Copies tables of a mirror again; where no process runs it, the next one does.
 pub(super) async fn resync(context: &Context, name: &str, tables: &[String]) -> Outcome {
-    let what = mirror::mark::What::Tables(Selection::parse(tables, &[], &[])?);
-    let Some((marked, runs)) = mark(context, name, what).await? else { return Ok(Exit::Interrupted) };
-    let (when, names) = (if runs { "" } else { " when it runs" }, marked.iter().map(ToString::to_string));
+    let what = mark::What::Tables(Selection::parse(tables, &[], &[])?);
+    let Some(Marked { tables, runs }) = marked(context, name, what).await? else {
+        return Ok(Exit::Interrupted);
+    };
+    let (when, names) = (if runs { "" } else { " when it runs" }, tables.iter().map(ToString::to_string));
     let names: Vec<String> = names.collect();
     print(&match context.globals.json {
         true => {
@@ -99,13 +100,8 @@ pub(super) async fn resync(context: &Context, name: &str, tables: &[String]) -> 
 /// Leaves a transaction out, for good.
 pub(super) async fn skip(context: &Context, name: &str, lsn: Lsn) -> Outcome {
     let store = context.store()?;
-    let record = find(&store, name)?;
-    if record.standing.error.as_ref().is_some_and(|error| !mirror::mark::names(error, lsn)) {
-        return Err(mirror::mark::not_named(name, lsn).into());
-    }
-    let Some((_, runs)) = mark(context, name, mirror::mark::What::Transaction(lsn)).await? else {
-        return Ok(Exit::Interrupted);
-    };
+    let what = runner::mark::skips(&store, name, lsn)?;
+    let Some(Marked { runs, .. }) = marked(context, name, what).await? else { return Ok(Exit::Interrupted) };
     let when = if runs { "" } else { ": resume it" };
     print(&match context.globals.json {
         true => format!("{}\n", json!({"type": "mirror_skip", "name": name, "lsn": lsn, "runs": runs})),
@@ -115,71 +111,12 @@ pub(super) async fn skip(context: &Context, name: &str, lsn: Lsn) -> Outcome {
     })
 }
 
-/// Marks something on the destination while the mirror stands still; and whether a process runs it. `None`: interrupted.
-async fn mark(
-    context: &Context,
-    name: &str,
-    what: mirror::mark::What,
-) -> Found<Option<(Vec<QualifiedName>, bool)>> {
+/// Marks something; nothing where that was interrupted.
+async fn marked(context: &Context, name: &str, what: mark::What) -> Found<Option<Marked>> {
     let store = context.store()?;
-    let record = find(&store, name)?;
-    let request = mirror::mark::Request {
-        source: context.party("--from", &record.of.source.reach)?,
-        destination: context.party("--to", &record.of.destination.reach)?,
-        name: name.to_owned(),
-        what,
+    let waits = |record| {
+        let sentence = "stands still for another `mirror resync` or `mirror skip`";
+        said(context, &store, record, sentence).map(drop)
     };
-    let runs = store.is_held(&record.job)?;
-    // It stands still for as long as this process has that.
-    let by = JobId::generate();
-    let _held = store.hold(&by)?;
-    let stands_still = async {
-        let begun = Instant::now();
-        let mut told = false;
-        // One after the other: the first to end would let the mirror go on before the other has marked anything.
-        while runs && !store.still(name, &by)? {
-            let record = find(&store, name)?;
-            if record.wanted == Wanted::Pause || !store.is_held(&record.job)? {
-                break;
-            }
-            if begun.elapsed() >= SOON && !std::mem::replace(&mut told, true) {
-                said(context, &store, record, "stands still for another `mirror resync` or `mirror skip`")?;
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-        loop {
-            let record = find(&store, name)?;
-            if record.phase == MirrorPhase::Paused || !store.is_held(&record.job)? {
-                return Found::Ok(());
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-    };
-    let marked = match context.unless_stopped(stands_still).await {
-        None => Ok(None),
-        Some(Err(error)) => Err(error),
-        Some(Ok(())) => {
-            let (destinations, sources) = (&context.config.destinations, parties::sources(&context.config));
-            let marked =
-                mirror::mark::mark(&request, store.as_ref(), destinations, &sources, &context.stop).await;
-            marked.map(Some).map_err(Into::into)
-        }
-    };
-    // Whatever came of it, it goes on; but not where a pause was asked for meanwhile.
-    store.no_longer_still(name, Some(&by))?;
-    let marked = marked?;
-    if let Some(names) = marked.as_ref().filter(|_| !runs) {
-        // Whoever runs it next says so itself.
-        let Record { job, phase, mut standing, .. } = find(&store, name)?;
-        standing.aside.extend(names.iter().map(ToString::to_string));
-        standing.aside.sort();
-        standing.aside.dedup();
-        store.stand(name, &job, phase, &standing)?;
-    }
-    Ok(marked.map(|marked| (marked, runs)))
-}
-
-/// The record of a mirror of this data directory.
-pub(super) fn find(store: &Sqlite, name: &str) -> Found<Record> {
-    Ok(store.mirror(name)?.ok_or_else(|| Error::NoSuchMirror { name: name.to_owned() })?)
+    runner::mark::mark(&context.config, &store, name, what, &context.stop, waits).await
 }

@@ -11,8 +11,7 @@ use super::context::Context;
 use super::{Outcome, print};
 use crate::pg::Lsn;
 use crate::pg::name::for_people;
-use crate::runner::parties;
-use crate::workflow::mirror::{self, record::Records};
+use crate::runner;
 
 /// Options of `mirror`.
 #[derive(Debug, Args)]
@@ -89,28 +88,9 @@ pub(super) async fn run(context: &Context, arguments: Mirror) -> Outcome {
 
 async fn drop_mirror(context: &Context, name: String, from: Option<String>, to: Option<String>) -> Outcome {
     let store = context.store()?;
-    let record = store.mirror(&name)?;
-    let known = |end: fn(&mirror::record::Definition) -> &mirror::record::End| {
-        record.as_ref().map(|record| end(&record.of).reach.clone())
-    };
-    let (from, to) = (from.or_else(|| known(|of| &of.source)), to.or_else(|| known(|of| &of.destination)));
-    let (Some(from), Some(to)) = (from, to) else {
-        return Err(mirror::Error::NoSuchMirror { name }.into());
-    };
-    let (source, destination) = (context.party("--from", &from)?, context.party("--to", &to)?);
-    let request = mirror::drop::Request {
-        source,
-        destination,
-        name,
-        record,
-        installation: store.installation().to_owned(),
-        spill: context.config.data_dir.join("spill"),
-    };
-    let (destinations, sources) = (&context.config.destinations, parties::sources(&context.config));
-    mirror::drop::run(&request, store.as_ref(), store.as_ref(), destinations, &sources, &context.stop)
-        .await?;
+    runner::mark::drop_mirror(&context.config, &store, name.clone(), from, to, &context.stop).await?;
     print(&match context.globals.json {
-        true => format!("{}\n", json!({"type": "mirror_dropped", "name": request.name})),
-        false => format!("mirror {} is dropped\n", for_people(&request.name)),
+        true => format!("{}\n", json!({"type": "mirror_dropped", "name": name})),
+        false => format!("mirror {} is dropped\n", for_people(&name)),
     })
 }

@@ -303,7 +303,7 @@ staging -> local: done
 fn the_job_json_has_the_counts_under_tables() {
     let progress =
         Progress { table_counts: Tables { done: 41, running: 2, total: 58 }, ..Progress::default() };
-    let json = serde_json::to_value(progress.for_job()).unwrap();
+    let json = serde_json::to_value(crate::progress::JobProgress::from(progress)).unwrap();
     assert_eq!(json["tables"], serde_json::json!({"done": 41, "running": 2, "total": 58}));
     assert_eq!(json["eta_seconds"], serde_json::Value::Null);
 }

@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Wrong;
 use super::words::{Profile, cores};
@@ -12,7 +13,7 @@ use crate::workflow::clone;
 use crate::workflow::party::Party;
 
 /// Options of a clone, and of the clone that a mirror begins with.
-#[derive(Clone, Debug, PartialEq, Args, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Args, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct CloneOptions {
     /// Tables copied beside each other [default: this machine's cores]
@@ -98,7 +99,7 @@ impl Default for CloneOptions {
 }
 
 /// The words of `verify`. Earlier versions recorded them with a capital letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verify {
     /// Rows of each table, sequences, number of large objects

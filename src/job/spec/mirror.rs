@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::Wrong;
 use super::clone::CloneOptions;
@@ -13,7 +14,7 @@ use crate::workflow::mirror::{self, record::Record};
 use crate::workflow::party::Party;
 
 /// Options of a mirror.
-#[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct MirrorOptions {
     /// The mirror's name: under it the destination keeps how far it has come [default: the destination database's]
@@ -39,7 +40,7 @@ pub struct MirrorOptions {
 }
 
 /// The words of `on_conflict`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnConflict {
     /// Stop before the transaction, naming the row

@@ -1,11 +1,12 @@
 //! What a test job can be asked.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Wrong;
 
 /// Options of a test job.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct TestOptions {
     /// So long it works, in seconds, at most an hour [default: 1]
@@ -15,7 +16,7 @@ pub struct TestOptions {
 }
 
 /// How a test job fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fail {
     /// Another attempt may succeed.

@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Wrong;
 use super::words::{Profile, cores};
@@ -11,7 +12,7 @@ use crate::workflow::party::Party;
 use crate::workflow::verify;
 
 /// Options of a comparison.
-#[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct VerifyOptions {
     /// A mirror of this machine: its two sides are compared while it goes on
@@ -33,7 +34,7 @@ pub struct VerifyOptions {
 }
 
 /// The words of `mode`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Rows of each table, sequences, number of large objects

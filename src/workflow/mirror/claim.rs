@@ -237,7 +237,9 @@ fn follows_as_before(record: &Record, request: &Request) -> Result<()> {
 
 /// Removes the staging database of a clone that died. What cannot be removed now is left to `clean`, which names it.
 async fn remove_staging(registry: &dyn Registry, destination: &Destination, dead: &Record) {
-    if let Err(error) = leftover::remove_staging(registry, destination, &dead.job, leftover::Of::Another).await {
+    if let Err(error) =
+        leftover::remove_staging(registry, destination, &dead.job, leftover::Of::Another).await
+    {
         tracing::warn!(error = %crate::failure::chain(&error), "a staging database is left; `multiboard-sync clean` removes it");
     }
 }
