@@ -35,6 +35,9 @@ use crate::workflow::undo as taking_back;
 /// What is answered within the request is given up after so long: others may be in its way.
 const WITHIN: Duration = Duration::from_secs(60);
 
+/// Futures within futures: a thread's usual two megabytes are few for them.
+const STACK: usize = 16 << 20;
+
 /// Cancels a job: it stops reading and writing at once, cleans up (`cancelling`), and is over when nothing of it is left.
 #[utoipa::path(post, path = "/v1/jobs/{id}/cancel", tag = "jobs", params(("id" = String, Path, description = "The job")), responses(
     (status = 202, body = Job),
@@ -350,23 +353,27 @@ where
 {
     let runtime = tokio::runtime::Handle::current();
     let stop = api.stop.child_token();
-    let (done, end) = (stop.clone(), stop.clone());
-    let timer = tokio::spawn(async move {
-        tokio::time::sleep(WITHIN).await;
-        end.cancel();
-    });
     let (answer, answered) = tokio::sync::oneshot::channel();
     let working = move || {
-        let done = runtime.block_on(work(&api, done));
+        let done = runtime.block_on(async {
+            let mut work = Box::pin(work(&api, stop.clone()));
+            tokio::select! {
+                biased;
+                done = &mut work => done,
+                () = tokio::time::sleep(WITHIN) => {
+                    stop.cancel();
+                    work.await
+                }
+            }
+        });
         // Whoever asked may be gone.
         drop(answer.send(done));
     };
-    let thread = std::thread::Builder::new().name("request".to_owned()).stack_size(16 << 20).spawn(working);
+    let thread = std::thread::Builder::new().name("request".to_owned()).stack_size(STACK).spawn(working);
     let answered = match thread {
         Ok(_) => answered.await.ok(),
         Err(_) => None,
     };
-    timer.abort();
     answered.unwrap_or_else(|| {
         Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "defect", "the request ended without an answer"))
     })

@@ -62,7 +62,7 @@ pub(super) fn latencies() -> Latencies {
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn metrics(State(api): State<Api>, _: Reader) -> Result<Response, Problem> {
-    let text = api.store(|inner| page(inner)).await?;
+    let text = api.store(page).await?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }

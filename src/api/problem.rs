@@ -10,7 +10,12 @@ use crate::failure::{Classify, Exit, Next, chain};
 
 /// An error of the API.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub(super) struct Problem {
+#[serde(transparent)]
+pub(super) struct Problem(Box<Details>);
+
+/// What it says.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+struct Details {
     /// `urn:multiboard-sync:problem:CODE`; the codes are in docs/errors.md.
     #[serde(rename = "type")]
     kind: String,
@@ -33,7 +38,7 @@ pub(super) struct Problem {
 impl Problem {
     /// A problem of this code.
     pub(super) fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Details {
             kind: format!("urn:multiboard-sync:problem:{code}"),
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
@@ -41,27 +46,27 @@ impl Problem {
             hint: None,
             facts: Map::new(),
             headers: Vec::new(),
-        }
+        }))
     }
 
     /// With what to do.
     #[must_use]
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.0.hint = Some(hint.into());
         self
     }
 
     /// With a fact.
     #[must_use]
     pub(super) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.facts.insert(name.to_owned(), value.into());
+        self.0.facts.insert(name.to_owned(), value.into());
         self
     }
 
     /// With a header.
     #[must_use]
     pub(super) fn header(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
+        self.0.headers.push((name, value));
         self
     }
 
@@ -91,19 +96,19 @@ impl Problem {
     }
 
     pub(super) fn status(&self) -> StatusCode {
-        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        if self.status >= 500 {
-            tracing::error!(kind = self.kind, detail = self.detail, "a request failed");
+        if self.0.status >= 500 {
+            tracing::error!(kind = self.0.kind, detail = self.0.detail, "a request failed");
         }
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let json = HeaderValue::from_static("application/problem+json");
         let mut response = (self.status(), [(header::CONTENT_TYPE, json)], body).into_response();
-        response.headers_mut().extend(self.headers.into_iter().map(|(name, value)| (Some(name), value)));
+        response.headers_mut().extend(self.0.headers.into_iter().map(|(name, value)| (Some(name), value)));
         response
     }
 }

@@ -13,6 +13,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::limits::Counted;
 use super::state::Api;
@@ -53,6 +54,7 @@ pub async fn serve(serving: Serving, routes: Router<Api>, api: Api, stop: &Cance
         .with_state(api.clone());
     let places = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
+    let connections = TaskTracker::new();
     let mut http = auto::Builder::new(TokioExecutor::new()).http1_only();
     http.http1()
         .timer(TokioTimer::new())
@@ -79,7 +81,7 @@ pub async fn serve(serving: Serving, routes: Router<Api>, api: Api, stop: &Cance
         let connection = http.serve_connection_with_upgrades(io, TowerToHyperService::new(service));
         let connection = graceful.watch(connection.into_owned());
         let counted = Counted::one(&api.counters.connections);
-        tokio::spawn(async move {
+        connections.spawn(async move {
             let _held = (place, counted);
             if let Err(error) = connection.await {
                 tracing::debug!(%error, %from, "a connection ended with an error");

@@ -214,11 +214,12 @@ mod tests {
     async fn watchers_are_woken_and_miss_nothing() {
         let topic = Arc::new(Topic::new(Seen::after(4), Tables::default()));
         let mut early = Cursor::new(Arc::clone(&topic), 4);
-        let waiting =
-            tokio::spawn(async move { early.next().await.map(|pieces| (pieces.len(), early.reached())) });
-        tokio::task::yield_now().await;
-        topic.event(&line(5));
-        assert_eq!(waiting.await.unwrap(), Ok((1, 5)));
+        let waiting = async { early.next().await.map(|pieces| (pieces.len(), early.reached())) };
+        let telling = async {
+            tokio::task::yield_now().await;
+            topic.event(&line(5));
+        };
+        assert_eq!(tokio::join!(waiting, telling).0, Ok((1, 5)));
         (6..=200).for_each(|seq| topic.event(&line(seq)));
         let mut late = Cursor::new(Arc::clone(&topic), 5);
         let mut numbers = Vec::new();
