@@ -26,6 +26,7 @@ pub mod log;
 pub mod mirroring;
 pub mod pooler;
 pub mod server;
+pub mod serving;
 pub mod stand_in;
 pub mod supabase;
 pub mod usage;
@@ -42,6 +43,7 @@ pub use fault::{Fault, Point};
 pub use fault_proxy::FaultProxy;
 pub use fixture::clones_without_a_differing_line;
 pub use server::{Server, Settings};
+pub use serving::{Serving, Watcher};
 
 /// Which end of a clone a shared server stands for. The two are separate clusters with identifiers of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
