@@ -52,6 +52,10 @@ pub fn after(record: &mut Record, cause: Cause, now_ms: i64) -> Verdict {
     if !again || (record.kind != Kind::Mirror && record.failures >= ATTEMPTS) {
         return Verdict::Over;
     }
+    if cause == Cause::ProcessGone && record.failures == 1 {
+        // What ended the process has passed: it is looked at by the next one.
+        return Verdict::Again(Duration::ZERO);
+    }
     let times = 3_u32.saturating_pow(record.failures.saturating_sub(1));
     Verdict::Again(PAUSE.saturating_mul(times).min(LONGEST))
 }
@@ -81,6 +85,13 @@ mod tests {
         assert_eq!(fails(Cause::Shutdown), again(0));
         assert_eq!(fails(Cause::ProcessGone), again(15));
         assert_eq!(fails(Cause::Failed(Next::Retry)), Verdict::Over);
+    }
+
+    #[test]
+    fn one_whose_process_died_goes_on_at_once_and_not_without_end() {
+        let mut clone = record(Kind::Clone);
+        let mut dies = || after(&mut clone, Cause::ProcessGone, 1_000);
+        assert_eq!([dies(), dies(), dies()], [again(0), again(15), Verdict::Over]);
     }
 
     #[test]

@@ -75,7 +75,11 @@ fn ended(mut record: Record, made: &[Made], now_ms: i64) -> Record {
     };
     record.status = match verdict {
         Verdict::Over => Status::Failed,
-        Verdict::Again(_) => Status::Retrying,
+        Verdict::Again(after) => {
+            let after = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
+            record.not_before_ms = Some(now_ms.saturating_add(after));
+            Status::Retrying
+        }
     };
     record.error = Some(Problem {
         code: "process_gone".to_owned(),

@@ -12,7 +12,7 @@ use crate::engine::stage::swap::Sessions;
 use crate::failure::{Classify, Exit, Failure, chain};
 use crate::id::JobId;
 use crate::job::retry::{Cause, Verdict};
-use crate::job::{Journal, Record, Recorder, RunBy, Store, UndoState};
+use crate::job::{Journal, Kind, Record, Recorder, RunBy, Store, UndoState};
 use crate::progress::{Event, Problem, Report, Reporter, Status, Update};
 use crate::safety::MadeFor;
 use crate::store::Sqlite;
@@ -39,6 +39,11 @@ pub trait Policy: Send + Sync {
     /// What a run means that was stopped: the end of the job, or of whoever runs it.
     fn stopped(&self) -> Cause;
 
+    /// The same of a mirror, which ends well by nothing else: `None` where that is what it was run for.
+    fn stopped_well(&self) -> Option<Cause> {
+        Some(self.stopped())
+    }
+
     /// What follows from a run that ended so; the record counts it.
     fn after(&self, record: &mut Record, cause: Cause) -> Verdict;
 }
@@ -49,6 +54,10 @@ pub struct OnlyOnce;
 impl Policy for OnlyOnce {
     fn stopped(&self) -> Cause {
         Cause::Cancelled
+    }
+
+    fn stopped_well(&self) -> Option<Cause> {
+        None
     }
 
     fn after(&self, _: &mut Record, _: Cause) -> Verdict {
@@ -172,7 +181,7 @@ impl Begun {
         let is_new = record.attempt == 0 && record.run_by == RunBy::Command;
         record.status = Status::Running;
         record.started_ms = Some(unix_ms());
-        (record.ended_ms, record.not_before_ms, record.report) = (None, None, None);
+        (record.ended_ms, record.not_before_ms, record.report, record.error) = (None, None, None, None);
         record.attempt += 1;
         match is_new {
             true => store.insert(&record)?,
@@ -212,8 +221,13 @@ impl Begun {
 
     /// Tells how it ended, and completes the record.
     async fn end(mut self, done: Result<Report, workflow::Error>) -> Result<Ended, WhatIsWrong> {
-        let (update, exit, error) = match done {
-            Ok(mut report) => {
+        let well = self.policy.stopped_well().filter(|_| self.record.kind == Kind::Mirror);
+        let (update, exit, error) = match (done, well) {
+            (Ok(mut report), Some(cause)) => {
+                report.job = self.record.id.to_string();
+                (self.stopped(cause, Box::new(report)), Exit::Interrupted, None)
+            }
+            (Ok(mut report), None) => {
                 report.job = self.record.id.to_string();
                 self.record.status = Status::Succeeded;
                 self.record.error = None;
@@ -226,7 +240,7 @@ impl Begun {
                 let exit = if differs.is_some() { Exit::Different } else { Exit::Done };
                 (Update::Finished(Box::new(report)), exit, differs)
             }
-            Err(error) => {
+            (Err(error), _) => {
                 let (update, exit) = self.failed(&error);
                 (update, exit, Some(error))
             }
@@ -240,6 +254,25 @@ impl Begun {
         self.store.update(&self.record)?;
         tracing::debug!(job = %self.record.id, exit = exit as u8, "job ended");
         Ok(Ended { record: self.record, exit, error })
+    }
+
+    /// A mirror that was stopped, where it stands.
+    fn stopped(&mut self, cause: Cause, report: Box<Report>) -> Update {
+        match self.policy.after(&mut self.record, cause) {
+            Verdict::Over => {
+                self.record.status = Status::Cancelled;
+                Update::Cancelled { report }
+            }
+            Verdict::Again(_) => {
+                self.record.status = Status::Retrying;
+                let (code, message) =
+                    ("server_stopped".to_owned(), "the server that runs it was stopped".to_owned());
+                let hint = Some("the next server goes on with it".to_owned());
+                self.record.error =
+                    Some(Problem { code: code.clone(), message: message.clone(), hint: hint.clone() });
+                Update::Failed { code, message, hint, report, again: true }
+            }
+        }
     }
 
     fn failed(&mut self, error: &workflow::Error) -> (Update, Exit) {

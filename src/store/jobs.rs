@@ -207,7 +207,8 @@ impl Row<'_> {
     /// The run as it is now, and the news for those who watch all jobs.
     fn tell(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         let Row { record, json, changed } = self;
-        if record.attempt > 0 {
+        // One that is queued again has not begun its next run.
+        if record.attempt > 0 && record.status != Status::Queued {
             let statement = "INSERT OR REPLACE INTO run (job, attempt, data) VALUES (?, ?, ?)";
             transaction.execute(statement, params![record.id.as_str(), record.attempt, json])?;
         }

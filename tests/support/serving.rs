@@ -40,7 +40,7 @@ impl Serving {
         let mut running = program.start(&["serve", "--json", "--listen", "127.0.0.1:0"]);
         let said = running.event("the address", |line| line["type"] == "serving").await;
         let token = std::fs::read_to_string(program.data_dir().join("admin-token")).unwrap();
-        let client = reqwest::Client::builder().timeout(WAIT).build().unwrap();
+        let client = reqwest::Client::builder().timeout(WAIT).pool_max_idle_per_host(0).build().unwrap();
         let address = said["address"].as_str().unwrap().to_owned();
         Self { running, address, token: token.trim().to_owned(), client }
     }
