@@ -13,11 +13,13 @@ async fn marking_waits(pair: &Pair) -> Session {
     session
 }
 
-/// A copy that begins meanwhile is given up with its slot, when the mirror is to stand still or to end.
+/// A copy that begins meanwhile is given up with its slot, when the mirror is to stand still or to end; and so is the word that a
+/// table is to be copied, which waits for whoever marks another one.
 fn a_copy_may_be_given_up(pair: &Pair) {
     for text in ["canceling statement due to user request", "connection to client lost"] {
         pair.from.announce(text);
     }
+    pair.to.announce("canceling statement due to user request");
 }
 
 async fn marks(look: &Session) {
@@ -34,6 +36,7 @@ async fn marks(look: &Session) {
 async fn a_pause_that_is_asked_for_while_tables_are_marked_stays() {
     for major in [15, 18] {
         let Some(pair) = Pair::prepare(major, "pause_marks", TABLE).await else { return };
+        a_copy_may_be_given_up(&pair);
         let (running, look) = (pair.streaming().await, pair.to.session().await);
         let waits = marking_waits(&pair).await;
         let resync = pair.program.start(&["mirror", "resync", "m", "public.t"]);

@@ -304,10 +304,16 @@ async fn a_copy_whose_commit_comes_when_its_process_is_gone_is_waited_for() {
         pair.same(&running).await;
         assert!(!running.printed().contains("table.started"), "{}", running.printed());
         // And this is how it says that it brings tables in.
-        late.execute_all("BEGIN; LOCK TABLE t IN SHARE MODE").await;
+        let waits = "CREATE FUNCTION waits() RETURNS trigger LANGUAGE plpgsql AS \
+                'BEGIN PERFORM pg_catalog.pg_advisory_xact_lock_shared(42); RETURN NULL; END'; \
+            CREATE TRIGGER waits BEFORE INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION waits(); \
+            ALTER TABLE t ENABLE ALWAYS TRIGGER waits";
+        pair.to.execute(waits).await;
+        late.execute_all("SELECT pg_advisory_lock(42)").await;
         pair.program.run(&["mirror", "resync", "m", "public.t"]).await.expect_code(0);
-        advisory("a copy that waits", "granted AND mode = 'ShareLock'", &running).await;
-        late.execute_all("COMMIT").await;
+        advisory("a copy that waits", "NOT granted", &running).await;
+        advisory("the word that it brings tables in", "granted AND mode = 'ShareLock'", &running).await;
+        late.execute_all("SELECT pg_advisory_unlock(42)").await;
         pair.same(&running).await;
         stop(running).await.expect_code(0);
         pair.drop_mirror().await;
