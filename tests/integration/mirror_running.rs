@@ -287,7 +287,10 @@ async fn a_copy_whose_commit_comes_when_its_process_is_gone_is_waited_for() {
         stop(pair.streaming().await).await.expect_code(0);
         let (late, look) = (pair.to.session().await, pair.to.session().await);
         let advisory = async |what: &str, locks: &str, running: &Running| {
-            let count = format!("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND {locks}");
+            let count = format!(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND {locks} \
+                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            );
             eventually(what, async || match look.query_text(&count).await.as_str() {
                 "1" => Ok(()),
                 count => Err(format!("{count}\n{}", running.printed())),
