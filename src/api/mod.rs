@@ -14,6 +14,8 @@ mod requests;
 mod serve;
 mod shown;
 mod state;
+mod token;
+mod viewer;
 mod websocket;
 
 use axum::Router;
@@ -57,12 +59,12 @@ impl utoipa::Modify for Bearer {
 
 /// The paths of the page, which everyone may have.
 fn viewer_paths() -> &'static [&'static str] {
-    &[]
+    viewer::PATHS
 }
 
 /// All routes, and their document.
 pub fn routes() -> (Router<Api>, utoipa::openapi::OpenApi) {
-    OpenApiRouter::with_openapi(Document::openapi())
+    let (routes, document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(health::health))
         .routes(routes!(health::ready))
         .routes(routes!(metrics::metrics))
@@ -85,6 +87,8 @@ pub fn routes() -> (Router<Api>, utoipa::openapi::OpenApi) {
         .routes(routes!(websocket::websocket))
         .routes(routes!(connections::list))
         .routes(routes!(connections::test))
+        .routes(routes!(token::token))
         .routes(routes!(health::document))
-        .split_for_parts()
+        .split_for_parts();
+    (routes.merge(viewer::routes()), document)
 }

@@ -104,3 +104,6 @@ mod verify;
 mod verify_held;
 mod verify_mirror;
 mod verify_rows;
+mod viewer;
+mod viewer_clone;
+mod viewer_mirror;

@@ -12,6 +12,7 @@
 
 pub mod bank;
 pub mod binary;
+pub mod browser;
 pub mod checksum;
 pub mod cloning;
 pub mod database;
@@ -36,6 +37,7 @@ use std::io::Write;
 use std::sync::{LazyLock, Mutex, OnceLock};
 
 pub use binary::Binary;
+pub use browser::Browser;
 pub use cloning::{Outcome, clone};
 pub use database::{Database, Role, Session};
 pub use eventually::{eventually, eventually_within};

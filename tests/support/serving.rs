@@ -37,12 +37,30 @@ pub struct Answer {
 impl Serving {
     /// Starts it over the program's configuration and data directory.
     pub async fn start(program: &Binary) -> Self {
-        let mut running = program.start(&["serve", "--json", "--listen", "127.0.0.1:0"]);
+        Self::start_at(program, "127.0.0.1:0").await
+    }
+
+    /// [`Serving::start`] at the address of a server that was there before.
+    pub async fn start_at(program: &Binary, address: &str) -> Self {
+        let mut running = program.start(&["serve", "--json", "--listen", address]);
         let said = running.event("the address", |line| line["type"] == "serving").await;
         let token = std::fs::read_to_string(program.data_dir().join("admin-token")).unwrap();
         let client = reqwest::Client::builder().timeout(WAIT).pool_max_idle_per_host(0).build().unwrap();
         let address = said["address"].as_str().unwrap().to_owned();
         Self { running, address, token: token.trim().to_owned(), client }
+    }
+
+    /// A token of this scope, made by the command line, as soon as the server knows it.
+    pub async fn token_of(&self, program: &Binary, scope: &str) -> String {
+        let made = program.run(&["token", "create", "--scope", scope, "--json"]).await;
+        made.expect_code(0);
+        let token = made.events()[0]["token"].as_str().unwrap().to_owned();
+        eventually("a token that is known", async || {
+            let who = self.send(self.bare(Method::GET, "/v1/token").bearer_auth(&token)).await;
+            if who.status == StatusCode::OK { Ok(()) } else { Err(format!("{who:?}")) }
+        })
+        .await;
+        token
     }
 
     /// A request without a token.

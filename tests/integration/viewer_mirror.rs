@@ -1,0 +1,83 @@
+//! A mirror on the page: its lag, a pause from there, and a server that goes away and comes back under it.
+
+use serde_json::json;
+
+use crate::support::{Binary, Browser, Serving, destination, source};
+
+#[tokio::test]
+async fn a_mirror_is_watched_paused_and_watched_again_after_its_server_was_gone() {
+    let (Some(source), Some(destination)) = (source(18), destination(18)) else { return };
+    let Some(browser) = Browser::start().await else { return };
+    let (from, to) = (source.database("page_mirror").await, destination.absent_database("page_mirror"));
+    from.execute("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT n, 'a' FROM generate_series(1, 1000) AS n").await;
+    let program = Binary::new().config(&format!(
+        "[server]\ndata_dir = \"data\"\n[connections.staging]\nurl = \"{}\"\nrole = \"source\"\n\
+         [connections.local]\nurl = \"{}\"\nrole = \"destination\"\n",
+        from.url(),
+        to.url()
+    ));
+    let server = Serving::start(&program).await;
+    let asked = json!({"type": "mirror", "source": "staging", "destination": "local",
+        "options": {"name": "shop", "accept_unbounded_wal": true}});
+    let id = server.ask(&asked).await;
+    let page = format!("http://{}/#/jobs/{id}", server.address);
+    browser.open(&page).await;
+    browser.fill("#token", &server.token).await;
+    browser.click("form button[type=submit]").await;
+    browser.sees(".badge", "streaming").await;
+    let mirror = "[aria-label=Mirror]";
+    browser
+        .sees_that(mirror, "a lag", |text| text.contains("Behind by") && !text.contains("Behind by\n–"))
+        .await;
+    from.execute("INSERT INTO t SELECT n, repeat('b', 200) FROM generate_series(1001, 9000) AS n").await;
+    browser.sees(mirror, "8,000").await;
+    let drawn = "const line = document.querySelector('.chart .line').getAttribute('d'); return (line ?? '').split('L').length";
+    crate::support::eventually("a line of several points", async || {
+        let points = browser.js(drawn).await;
+        if points.as_u64() > Some(2) { Ok(()) } else { Err(points.to_string()) }
+    })
+    .await;
+    browser.pictures("mirror").await;
+
+    browser.click("[data-action=pause]").await;
+    browser.sees(".badge", "paused").await;
+    browser.pictures("paused").await;
+    browser.click("[data-action=resume]").await;
+    browser.sees(".badge", "streaming").await;
+
+    // The server dies: the page says that what it shows is old, and comes back by itself, without being loaded again.
+    browser.js("window.mark = 'the same page'").await;
+    let address = server.address.clone();
+    server.running.kill();
+    server.running.finish().await;
+    browser.sees("#stale", "what is shown is stale, as it was at").await;
+    browser.sees("#connection", "Stale").await;
+    browser.pictures("stale").await;
+    // Nobody listens: of that the browser complains, and of nothing else.
+    let complaints = browser.complaints().await;
+    assert!(
+        complaints
+            .iter()
+            .all(|line| line.contains("ERR_CONNECTION") || line.contains("WebSocket connection")),
+        "{complaints:?}"
+    );
+    from.execute("INSERT INTO t SELECT n, 'c' FROM generate_series(9001, 9500) AS n").await;
+    let server = Serving::start_at(&program, &address).await;
+    browser.sees("#connection", "Live").await;
+    browser.sees(".badge", "streaming").await;
+    browser.sees(mirror, "8,500").await;
+    assert!(!browser.has("#stale").await);
+    assert_eq!(browser.js("return window.mark").await, "the same page");
+
+    // A server that hangs is noticed without a word from it.
+    server.running.stands_still();
+    browser.sees("#stale", "what is shown is stale").await;
+    server.running.goes_on();
+    browser.sees("#connection", "Live").await;
+
+    browser.click("[data-action=drop]").await;
+    browser.fill("#typed", "shop").await;
+    browser.click("dialog [type=submit]").await;
+    browser.sees(".badge", "cancelled").await;
+    assert_eq!(from.query_text(crate::support::mirroring::SLOTS).await, "0");
+}
