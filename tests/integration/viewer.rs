@@ -130,7 +130,8 @@ async fn a_token_opens_the_door_and_is_kept_nowhere_else() {
 #[tokio::test]
 async fn a_keyboard_and_a_narrow_screen_are_enough() {
     let Some(browser) = Browser::start().await else { return };
-    let server = Serving::start(&Binary::new()).await;
+    let program = Binary::new();
+    let server = Serving::start(&program).await;
     browser.is_wide(360, 740).await;
     browser.open(&format!("http://{}/", server.address)).await;
     let fits = async |place: &str| {
@@ -172,7 +173,7 @@ async fn a_keyboard_and_a_narrow_screen_are_enough() {
         assert_eq!(inside, true, "the focus left the question for {}", browser.focus().await);
     }
     browser.keys([ESCAPE]).await;
-    assert!(!browser.has("dialog").await);
+    browser.sees_no("dialog").await;
     assert!(browser.focus().await.contains("Cancel…"), "{}", browser.focus().await);
     browser.keys([ENTER]).await;
     browser.tab_to("Cancel the test").await;

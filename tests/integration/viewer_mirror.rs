@@ -66,7 +66,7 @@ async fn a_mirror_is_watched_paused_and_watched_again_after_its_server_was_gone(
     browser.sees("#connection", "Live").await;
     browser.sees(".badge", "streaming").await;
     browser.sees(mirror, "8,500").await;
-    assert!(!browser.has("#stale").await);
+    browser.sees_no("#stale").await;
     assert_eq!(browser.js("return window.mark").await, "the same page");
 
     // A server that hangs is noticed without a word from it.
@@ -78,6 +78,7 @@ async fn a_mirror_is_watched_paused_and_watched_again_after_its_server_was_gone(
     browser.click("[data-action=drop]").await;
     browser.fill("#typed", "shop").await;
     browser.click("dialog [type=submit]").await;
+    browser.sees_no("dialog").await;
     browser.sees(".badge", "cancelled").await;
     assert_eq!(from.query_text(crate::support::mirroring::SLOTS).await, "0");
 }

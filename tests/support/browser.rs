@@ -117,6 +117,15 @@ impl Browser {
         .await
     }
 
+    /// Waits until there is no such element to be seen.
+    pub async fn sees_no(&self, css: &str) {
+        eventually(&format!("page without {css}"), async || match self.has(css).await {
+            false => Ok(()),
+            true => Err(self.text("body").await),
+        })
+        .await;
+    }
+
     /// Whether there is such an element to be seen.
     pub async fn has(&self, css: &str) -> bool {
         let script =
@@ -155,10 +164,10 @@ impl Browser {
         self.client.perform_actions(actions).await.unwrap();
     }
 
-    /// Where the focus is, as a selector would say it.
+    /// Where the focus is, as a selector would say it; with the text of what can be pressed.
     pub async fn focus(&self) -> String {
-        let script = "const at = document.activeElement; \
-            return [at.tagName.toLowerCase(), at.id && '#' + at.id, at.name && '[' + at.name + ']', ' ' + (at.innerText ?? '').trim()].filter(Boolean).join('')";
+        let script = "const at = document.activeElement; const text = at.matches('a, button, summary') ? ' ' + at.innerText.trim() : ''; \
+            return [at.tagName.toLowerCase(), at.id && '#' + at.id, at.name && '[' + at.name + ']', text].filter(Boolean).join('')";
         self.js(script).await.as_str().unwrap_or_default().trim().to_owned()
     }
 

@@ -124,7 +124,7 @@ export function buttons({ may, who }, doing) {
     for (const { name, label, danger } of wanted) {
       if (known.has(name)) continue;
       const button = el("button", { type: "button", class: danger ? "danger-quiet" : "", "data-action": name, text: label,
-        on: { click: () => doing(name, button) } });
+        on: { click: () => doing(name) } });
       known.set(name, button);
     }
     const shown = [...row.children];

@@ -1,6 +1,7 @@
 // A small line over time, drawn as SVG: the newest value in words, the highest as a mark, nothing else.
 
 import { el, say, svg } from "./dom.js";
+import { moment } from "./format.js";
 
 const [WIDTH, HEIGHT] = [600, 96];
 /** Enough for a line; older points are thinned out. */
@@ -14,7 +15,7 @@ export class Chart {
     this.points = [];
     this.newest = el("strong", { class: "number" });
     this.top = el("span", { class: "top-mark" });
-    this.from = el("span");
+    [this.from, this.until] = [el("span"), el("span")];
     this.line = svg("path", { class: "line" });
     this.area = svg("path", { class: "area" });
     this.drawing = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" },
@@ -23,7 +24,7 @@ export class Chart {
     this.element = el("figure", { class: "chart" },
       el("figcaption", {}, el("span", { text: name }), this.newest),
       el("div", { class: "plot" }, this.drawing, this.top),
-      el("div", { class: "times", "aria-hidden": "true" }, this.from, el("span", { text: "now" })));
+      el("div", { class: "times", "aria-hidden": "true" }, this.from, this.until));
   }
 
   /** A value at a moment in milliseconds. */
@@ -51,7 +52,8 @@ export class Chart {
     this.area.setAttribute("d", `${steady}L${WIDTH} ${HEIGHT}L${shown.length === 1 ? 0 : x(shown[0].at)} ${HEIGHT}Z`);
     say(this.newest, this.write(shown.at(-1).value));
     say(this.top, this.write(top));
-    say(this.from, `${Math.round((end - begin) / 1000)} s ago`);
+    say(this.from, moment(begin));
+    say(this.until, moment(end));
     this.drawing.setAttribute("aria-label", `${this.name}: now ${this.write(shown.at(-1).value)}, at most ${this.write(highest)}`);
   }
 }

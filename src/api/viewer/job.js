@@ -20,7 +20,7 @@ const EARLIER = 600;
 
 export function jobView(inside, id) {
   const { live } = inside;
-  let [job, due, ended] = [null, null, false];
+  let [job, due, ended, busy] = [null, null, false, false];
   const mark = badge();
   const [heading, path, facts] = [el("h1", { text: "Job" }), el("p", { class: "way" }), el("p", { class: "muted small" })];
   const wrong = el("div", { role: "alert" });
@@ -133,9 +133,11 @@ export function jobView(inside, id) {
     mirror.applied(job);
   }
 
-  async function act(name, button) {
+  /** One thing at a time. The button stays enabled: a question gives the focus back to it. */
+  async function act(name) {
+    if (busy) return;
+    busy = true;
     wrong.replaceChildren();
-    button.disabled = true;
     try {
       const address = await carryOut(name, job, tables.names());
       if (typeof address === "string") inside.go(address);
@@ -143,7 +145,7 @@ export function jobView(inside, id) {
     } catch (reason) {
       wrong.replaceChildren(problem(reason));
     } finally {
-      button.disabled = false;
+      busy = false;
     }
   }
 

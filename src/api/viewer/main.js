@@ -24,6 +24,7 @@ function enter(who) {
   out.title = `Token ${who.name}, scope ${who.scope}`;
   show(out, true);
   route();
+  main.focus({ preventScroll: true });
 }
 
 function leave(why) {
@@ -44,7 +45,6 @@ function route() {
   inside.view = view;
   document.title = `${view.title} · multiboard-sync`;
   main.replaceChildren(view.element);
-  main.scrollIntoView({ block: "end" });
   window.scrollTo(0, 0);
 }
 

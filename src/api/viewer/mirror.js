@@ -16,7 +16,7 @@ export function mirrorPanel() {
   const facts = new Map(names.map((name) => [name, el("dd", { class: "number" })]));
   const element = el("section", { class: "card", "aria-label": "Mirror" },
     el("div", { class: "charts" }, lag.element, rate.element),
-    el("dl", { class: "facts" }, ...[...facts].map(([name, value]) => el("div", {}, el("dt", { text: name }), value))));
+    el("dl", { class: "facts four" }, ...[...facts].map(([name, value]) => el("div", {}, el("dt", { text: name }), value))));
   let before = null;
 
   const set = (job) => {

@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { isOver } from "./badge.js";
 import { el, say, show } from "./dom.js";
-import { between, bytes, count, many, moment, span, words } from "./format.js";
+import { between, count, many, moment, span, words } from "./format.js";
 import { problem } from "./problem.js";
 
 /** The hint of the command line is no help here. */
@@ -42,7 +42,7 @@ export function warningsPanel() {
 
 /** The report of the last run. */
 export function reportPanel() {
-  const body = el("div");
+  const body = el("div", { class: "stack" });
   const element = el("section", { class: "card", "aria-label": "Report", hidden: true }, el("h2", { text: "Report" }), body);
   let shown = "";
   const set = (job) => {
@@ -59,7 +59,6 @@ export function reportPanel() {
 
 function content(report, job) {
   const facts = [["From", report.source], ["To", report.destination], ["Took", span(report.elapsed_ms / 1000)]];
-  if (report.tables) facts.push(["Tables", count(report.tables)], ["Rows", count(report.rows)], ["Bytes", bytes(report.bytes)]);
   if (report.followed) facts.push(["Transactions applied", count(report.followed.transactions)], ["Rows applied", count(report.followed.rows)]);
   if (report.profile) facts.push(["Platform", report.profile]);
   const verified = report.verification;
