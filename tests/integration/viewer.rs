@@ -128,6 +128,38 @@ async fn a_token_opens_the_door_and_is_kept_nowhere_else() {
 }
 
 #[tokio::test]
+async fn many_jobs_come_page_by_page_and_new_ones_at_the_top() {
+    let Some(browser) = Browser::start().await else { return };
+    let program = Binary::new();
+    let server = Serving::start(&program).await;
+    let asked = json!({"type": "test", "options": {"seconds": 0}});
+    for _ in 0..53 {
+        server.ask(&asked).await;
+    }
+    browser.open(&format!("http://{}/", server.address)).await;
+    browser.fill("#token", &server.token).await;
+    browser.click("form button[type=submit]").await;
+    let shown = async |wanted: u64| {
+        crate::support::eventually("as many jobs", async || {
+            let count = browser.js("return document.querySelectorAll('.job').length").await;
+            if count == wanted { Ok(()) } else { Err(count.to_string()) }
+        })
+        .await;
+    };
+    shown(50).await;
+    browser.click(".jobs ~ button").await;
+    shown(53).await;
+    browser.sees_no(".jobs ~ button").await;
+    let id = server.ask(&asked).await;
+    shown(54).await;
+    let first = browser.js("return document.querySelector('.job').dataset.id").await;
+    assert_eq!(first, id.as_str(), "the newest comes first");
+    // Those that waited for their turn are told of when they are over.
+    browser.sees(&format!(".job[data-id={id}] .badge"), "succeeded").await;
+    assert_eq!(browser.complaints().await, [""; 0]);
+}
+
+#[tokio::test]
 async fn a_keyboard_and_a_narrow_screen_are_enough() {
     let Some(browser) = Browser::start().await else { return };
     let program = Binary::new();
@@ -182,6 +214,11 @@ async fn a_keyboard_and_a_narrow_screen_are_enough() {
     let said = browser.js("return document.getElementById('announcer').textContent").await;
     assert!(said.as_str().unwrap().contains("cancelled"), "{said}");
     assert_eq!(server.job(job.as_str().unwrap()).await["status"], "cancelled");
+
+    let moves = "return getComputedStyle(document.querySelector('.fill')).transitionDuration";
+    assert_ne!(browser.js(moves).await, "0s");
+    browser.keeps_still().await;
+    assert_eq!(browser.js(moves).await, "0s");
 
     // Light and dark: as the system has it, until somebody chooses.
     let ground = async || browser.js("return getComputedStyle(document.body).backgroundColor").await;

@@ -50,7 +50,6 @@ async fn a_clone_is_started_confirmed_watched_and_taken_back() {
     // The destination holds something: the server asks for its name, and the page for it to be typed.
     browser.click("form button[type=submit]").await;
     browser.sees(".panel", "confirmation_missing").await;
-    browser.pictures("refused").await;
     let half = proxy.arm(Fault::stall_before(Point::ServerBytes(6_000_000)));
     browser.click("[data-action=confirm]").await;
     browser.sees("dialog", to.name()).await;
@@ -58,7 +57,6 @@ async fn a_clone_is_started_confirmed_watched_and_taken_back() {
     let disabled = "return document.querySelector('dialog [type=submit]').disabled";
     assert_eq!(browser.js(disabled).await, true, "another name was typed");
     browser.fill("#typed", to.name()).await;
-    browser.pictures("confirm").await;
     browser.click("dialog [type=submit]").await;
     half.fired().await;
     browser

@@ -21,7 +21,7 @@ pub const ESCAPE: char = '\u{E00C}';
 pub const SPACE: char = ' ';
 
 /// Both widths that pictures are taken in, with their heights.
-const SIZES: [(&str, u32, u32); 2] = [("desktop", 1200, 800), ("phone", 390, 780)];
+const SIZES: [(&str, u32, u32); 2] = [("desktop", 1200, 800), ("phone", 360, 740)];
 
 /// A browser with one page. It ends, with all its processes, when dropped or when this process ends.
 pub struct Browser {
@@ -193,21 +193,30 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", &json!({"features": features})).await;
     }
 
+    /// As somebody has it who wants nothing to move.
+    pub async fn keeps_still(&self) {
+        let features = json!([{"name": "prefers-reduced-motion", "value": "reduce"}]);
+        self.devtools("Emulation.setEmulatedMedia", &json!({"features": features})).await;
+    }
+
     /// Makes the page so wide and high.
     pub async fn is_wide(&self, width: u32, height: u32) {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         self.devtools("Emulation.setDeviceMetricsOverride", &size).await;
     }
 
-    /// Pictures of the whole page, on each device and in each light: `target/screenshots/NAME-phone-dark.png`.
+    /// Pictures of the whole page, on each device and in each light: `target/screenshots/NAME-phone-dark.png`. It has to fit.
     pub async fn pictures(&self, name: &str) {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("screenshots");
         std::fs::create_dir_all(&folder).unwrap();
         for (size, width, least) in SIZES {
             for colours in ["light", "dark"] {
                 self.looks(size, colours).await;
-                let height = self.js("return document.documentElement.scrollHeight").await.as_u64().unwrap();
-                self.is_wide(width, u32::try_from(height).unwrap().clamp(least, 3000)).await;
+                let size_of =
+                    "const page = document.documentElement; return [page.scrollWidth, page.scrollHeight]";
+                let (wide, height): (u32, u32) = serde_json::from_value(self.js(size_of).await).unwrap();
+                assert_eq!(wide, width, "{name} is wider than a {size}");
+                self.is_wide(width, height.clamp(least, 3000)).await;
                 let picture = self.client.screenshot().await.unwrap();
                 std::fs::write(folder.join(format!("{name}-{size}-{colours}.png")), picture).unwrap();
             }

@@ -20,6 +20,7 @@ export function allowed(job) {
     mirror && job.phase !== "preparing" && job.phase !== "snapshotting" && action("resync", "Copy tables again…"),
     job.undo?.available && action("undo", "Undo…", "admin", true),
     !over && ours && job.status !== "cancelling" && action("cancel", "Cancel…", "run", true),
+    mirror && job.phase === "error" && action("skip", "Leave the transaction out…", "admin", true),
     mirror && action("drop", "Drop…", "admin", true),
   ].filter(Boolean);
 }
@@ -43,6 +44,7 @@ export async function carryOut(name, job, tables) {
     case "confirm": return confirm(job);
     case "verify": return compare(job);
     case "resync": return resync(job, tables);
+    case "skip": return skip(job);
     case "drop": return drop(job);
     default: return undefined;
   }
@@ -100,6 +102,18 @@ function resync(job, tables) {
     title: "Copy tables again?", text: ["They are copied as they are on the source now, and replaced here. The others go on meanwhile."],
     fields: [field], label: "Copy again", danger: true,
     doing: async (form) => { await act(job.id, "resync", { tables: form.get("tables").split(",").map((name) => name.trim()).filter(Boolean) }); },
+  });
+}
+
+/** The position stands in the error that the mirror stopped with. */
+function skip(job) {
+  const [at] = `${job.error?.message ?? ""} ${job.error?.hint ?? ""}`.match(/\b[0-9A-F]{1,8}\/[0-9A-F]{1,8}\b/) ?? [""];
+  const field = el("label", { class: "field" }, el("span", { text: "Where it stands in the source's log" }),
+    el("input", { name: "lsn", required: true, value: at, autocomplete: "off", spellcheck: "false", placeholder: "16/B374D848" }));
+  return ask({
+    title: "Leave the transaction out?", text: ["The destination lacks for good what it did. The mirror then goes on behind it, once it is resumed."],
+    fields: [field], label: "Leave it out", danger: true,
+    doing: async (form) => { await act(job.id, "skip", { lsn: form.get("lsn").trim() }); },
   });
 }
 

@@ -17,7 +17,8 @@ export function gauge() {
 
   const set = (job) => {
     const progress = job.progress;
-    show(element, progress?.percent > 0 || !isOver(job));
+    // Of one that ended before it began to copy there is nothing to show.
+    show(element, !isOver(job) || progress?.bytes_done > 0 || progress?.percent === 100);
     say(number, percent(progress) || "–");
     line.set(progress?.percent);
     element.dataset.status = job.status;
