@@ -88,6 +88,10 @@ async fn a_token_opens_the_door_and_is_kept_nowhere_else() {
     browser.sees("main", "No jobs yet").await;
     let kept = browser.js("return [sessionStorage.length, localStorage.length, location.href]").await;
     assert_eq!(kept, json!([1, 0, page]));
+    browser.open(&format!("{page}#/jobs/job_01J9Z3K5V7Q2M4N6P8R0S2T4V6")).await;
+    browser.sees("main", "there is no job").await;
+    browser.open(&format!("{page}#/jobs/<img src=x>%")).await;
+    browser.sees("h1", "Jobs").await;
     // A page that is loaded again in this tab goes on; after leaving nothing is kept.
     browser.open(&format!("{page}#/start")).await;
     browser.js("location.reload()").await;

@@ -49,7 +49,13 @@ async fn a_mirror_is_watched_paused_and_watched_again_after_its_server_was_gone(
 
     browser.click("[data-action=pause]").await;
     browser.sees(".badge", "paused").await;
-    browser.click("[data-action=resume]").await;
+    browser.click(".back").await;
+    browser.sees(".job .badge", "paused").await;
+    // Somebody else has it go on: the list says so, too.
+    let resumed = server.post(&format!("/v1/jobs/{id}/resume"), &json!({})).await;
+    assert_eq!(resumed.status, 202, "{}", resumed.body);
+    browser.sees(".job .badge", "streaming").await;
+    browser.click(".job a").await;
     browser.sees(".badge", "streaming").await;
 
     // The server dies: the page says that what it shows is old, and comes back by itself, without being loaded again.

@@ -98,7 +98,7 @@ export function jobView(inside, id) {
       draw();
     },
     failed(reason) {
-      wrong.replaceChildren(problem({ message: reason.detail, hint: reason.hint ? "It may have been another server's." : "" }));
+      element.replaceChildren(el("a", { class: "back", href: "#/", text: "← Jobs" }), el("h1", { text: "No such job" }), problem({ message: reason.detail }));
     },
   });
 

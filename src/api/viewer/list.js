@@ -35,6 +35,7 @@ export function listView({ live, may, who }) {
     rows.set(job.id, row);
     row.set(job);
   };
+  const read = (id) => get(`/v1/jobs/${id}`).then((job) => { put(job); order(); }, () => {});
   const page = async (cursor) => {
     const { jobs, next: after } = await get(`/v1/jobs?limit=50${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
     jobs.forEach(put);
@@ -55,12 +56,15 @@ export function listView({ live, may, who }) {
       put({ ...known, status: data.status, error: data.error });
       order();
       announce(`${title(data.type)} ${way(known)}: ${words(data.status)}`);
-      get(`/v1/jobs/${data.job}`).then((job) => { put(job); order(); }, () => {});
+      read(data.job);
     },
     progress({ jobs }) {
       for (const { id, phase, ...progress } of jobs) {
         const job = rows.get(id)?.job;
-        if (job && !isOver(job)) put({ ...job, phase: phase ?? job.phase, progress: { estimate: true, ...job.progress, ...progress } });
+        if (!job || isOver(job)) continue;
+        // A mirror's status follows its phase, and is no change of the job's: it is read again.
+        if (job.type === "mirror" && phase && phase !== job.phase) read(id);
+        put({ ...job, phase: phase ?? job.phase, progress: { estimate: true, ...job.progress, ...progress } });
       }
     },
   });

@@ -6,8 +6,8 @@ import * as session from "./session.js";
 
 const PROTOCOL = "multiboard-sync.v1";
 /** A server that has said nothing for so long is asked whether it is there; then it has so long to answer. */
-const ASK_AFTER_MS = 5000;
-const ANSWER_WITHIN_MS = 5000;
+const ASK_AFTER_MS = 4000;
+const ANSWER_WITHIN_MS = 4000;
 /** So long an attempt to connect may take. */
 const WELCOME_WITHIN_MS = 10000;
 /** Waits between attempts grow up to here: short enough for someone who watches, rare enough for a server that starts. */

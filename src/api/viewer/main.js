@@ -40,8 +40,9 @@ function leave(why) {
 function route() {
   if (!inside) return;
   inside.view?.end?.();
-  const [, place, id] = location.hash.replace(/^#/, "").split("/");
-  const view = place === "jobs" && id ? jobView(inside, decodeURIComponent(id)) : place === "start" ? startView(inside) : listView(inside);
+  const [, place, part] = location.hash.replace(/^#/, "").split("/");
+  const id = /^job_[0-9A-Za-z]+$/.test(part ?? "") ? part : null;
+  const view = place === "jobs" && id ? jobView(inside, id) : place === "start" ? startView(inside) : listView(inside);
   inside.view = view;
   document.title = `${view.title} · multiboard-sync`;
   main.replaceChildren(view.element);
