@@ -15,6 +15,12 @@ fn asks_for_a_snapshot() -> Fault {
     Fault::stall_before(Point::ClientSends(b"TEMPORARY LOGICAL".to_vec()))
 }
 
+/// The next moment: there is a snapshot, of which it does not know yet. The mirror's own connections go on, and the hold is
+/// renewed.
+fn has_a_snapshot() -> Fault {
+    Fault::stall_before(Point::ServerSends(b"consistent_point".to_vec())).on_this_connection()
+}
+
 #[tokio::test]
 async fn a_verify_that_is_killed_while_it_holds_lets_the_mirror_go() {
     let Some(pair) = prepare(15, "killed").await else { return };
@@ -59,12 +65,9 @@ async fn a_table_that_joins_waits_for_a_verify_that_holds_the_mirror() {
             _ => Err(running.printed()),
         })
         .await;
-        let armed = far.arm(asks_for_a_snapshot());
+        let armed = far.arm(has_a_snapshot());
         let verify = pair.start_verify();
         armed.fired().await;
-        // It holds the mirror, and does nothing for a moment.
-        verify.stands_still();
-        far.resume();
         here.execute_all("SELECT pg_advisory_unlock(42)").await;
         let state = "SELECT CASE WHEN (SELECT bool_and(follows) FROM multiboard_sync.member) THEN 'follows'
                 ELSE (SELECT max(state) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -77,7 +80,7 @@ async fn a_table_that_joins_waits_for_a_verify_that_holds_the_mirror() {
         })
         .await;
         assert_eq!(stands, "idle in transaction", "{major}");
-        verify.goes_on();
+        far.resume();
         let outcome = Outcome::of(verify.finish().await).expect_code(0);
         let left_out = outcome.report()["verification"]["left_out"].to_string();
         assert!(
@@ -104,11 +107,9 @@ async fn a_row_that_somebody_writes_here_does_not_keep_a_mirror_that_rests_for_a
         let mut running = pair.streaming_from(&far.url(pair.from.name())).await;
         // Its old rows go by DELETE, so others may write to it.
         pair.to.execute("CREATE TABLE points (id int REFERENCES account)").await;
-        let armed = far.arm(asks_for_a_snapshot());
+        let armed = far.arm(has_a_snapshot());
         let verify = pair.start_verify();
         armed.fired().await;
-        verify.stands_still();
-        far.resume();
         pair.program.run(&["mirror", "resync", "m", "public.account"]).await.expect_code(0);
         let (owner, look) = (pair.to.session().await, pair.to.session().await);
         // It has said that it brings a table in: whoever compares has a transaction too, and has not said that.
@@ -123,7 +124,18 @@ async fn a_row_that_somebody_writes_here_does_not_keep_a_mirror_that_rests_for_a
         owner.execute_all("BEGIN; INSERT INTO account VALUES (1000, 1)").await;
         pair.from.execute("INSERT INTO account VALUES (1000, 2)").await;
         pair.from.execute("INSERT INTO history (account, note) VALUES (3, 'others go on')").await;
-        verify.goes_on();
+        // Both are on their way when it is let go, so the table does not join before they are here.
+        let sent = format!(
+            "SELECT count(*) FROM pg_stat_replication AS r JOIN pg_replication_slots AS s ON s.active_pid = r.pid
+              WHERE s.database = current_database() AND NOT s.temporary AND r.sent_lsn >= '{}'",
+            pair.from.query_text("SELECT pg_current_wal_insert_lsn()").await
+        );
+        eventually("rows that are sent", async || match pair.from.query_text(&sent).await.as_str() {
+            "1" => Ok(()),
+            _ => Err(running.printed()),
+        })
+        .await;
+        far.resume();
         Outcome::of(verify.finish().await).expect_code(0);
         let later = |line: &serde_json::Value| {
             line["data"]["code"] == "mirror_copies_later"
@@ -147,15 +159,12 @@ async fn two_at_once_do_not_move_the_mirror_under_each_other() {
     let Some(pair) = prepare(15, "two").await else { return };
     let far = FaultProxy::start(pair.from.server());
     let running = pair.streaming_from(&far.url(pair.from.name())).await;
-    let armed = far.arm(asks_for_a_snapshot());
+    let armed = far.arm(has_a_snapshot());
     let first = pair.start_verify();
     armed.fired().await;
-    // It holds the mirror, and does nothing for a moment.
-    first.stands_still();
-    far.resume();
     let outcome = pair.verify("checksum").await.expect_code(1);
     assert_eq!(outcome.error()["code"], "mirror_held", "{}", outcome.text());
-    first.goes_on();
+    far.resume();
     Outcome::of(first.finish().await).expect_code(0);
     pair.verify("checksum").await.expect_code(0);
     pair.from.execute("INSERT INTO history (account, note) VALUES (3, 'after both')").await;

@@ -25,6 +25,8 @@ pub struct Fault {
     /// Whether the pattern itself still goes through.
     pattern_passes: bool,
     pub(super) stall: bool,
+    /// A stall is of the connection where it strikes, and of no other.
+    pub(super) alone: bool,
     pub(super) everywhere: bool,
     pub(super) refuse: bool,
 }
@@ -35,7 +37,15 @@ impl Fault {
     /// `cut_before(ClientSends(simple_query("COMMIT")))`: never committed.
     /// `cut_before(ServerSends(command_complete("COMMIT")))`: committed, the answer lost.
     pub fn cut_before(point: Point) -> Self {
-        Self { point, nth: 1, pattern_passes: false, stall: false, everywhere: false, refuse: false }
+        Self {
+            point,
+            nth: 1,
+            pattern_passes: false,
+            stall: false,
+            alone: false,
+            everywhere: false,
+            refuse: false,
+        }
     }
 
     /// Closes the connection; the pattern's last byte is the last that is sent on. After a COMMIT to the server it
@@ -47,6 +57,12 @@ impl Fault {
     /// Nothing flows any more from just before the pattern on, until [`super::FaultProxy::resume`].
     pub fn stall_before(point: Point) -> Self {
         Self { stall: true, ..Self::cut_before(point) }
+    }
+
+    /// A stall leaves the other connections alone.
+    pub fn on_this_connection(mut self) -> Self {
+        self.alone = true;
+        self
     }
 
     /// At the n-th time, counted from 1 over all connections.

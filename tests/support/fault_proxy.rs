@@ -130,7 +130,9 @@ impl FaultProxy {
 
     /// Bytes flow again after a stall.
     pub fn resume(&self) {
-        self.shared.flow.send_modify(|flow| (flow.stalled, flow.stalled_up_to) = (false, 0));
+        self.shared
+            .flow
+            .send_modify(|flow| (flow.stalled, flow.stalled_up_to, flow.stalled_one) = (false, 0, 0));
     }
 
     /// Every piece of the stream, in both directions, is held for so long before it goes on.
@@ -158,13 +160,15 @@ struct Flow {
     stalled: bool,
     /// Connections up to this number are stalled.
     stalled_up_to: u64,
+    /// The connection of this number is, from 1 on.
+    stalled_one: u64,
     refusing: bool,
     delay: Duration,
 }
 
 impl Flow {
     fn lets_through(&self, connection: u64) -> bool {
-        !self.stalled && connection > self.stalled_up_to
+        !self.stalled && connection > self.stalled_up_to && connection != self.stalled_one
     }
 }
 
@@ -187,7 +191,12 @@ impl Shared {
     }
 
     /// Looks at the bytes that wait in one direction, and strikes where it is time.
-    fn step(&self, direction: Direction, waiting: &[u8], hold: bool) -> (usize, Option<Fault>) {
+    fn step(
+        &self,
+        (number, direction): (u64, Direction),
+        waiting: &[u8],
+        hold: bool,
+    ) -> (usize, Option<Fault>) {
         let mut traps = self.traps.lock().unwrap();
         let Step { pass, strike } = traps.step(direction, waiting, hold);
         let Some(trap) = strike else { return (pass, None) };
@@ -195,7 +204,10 @@ impl Shared {
             self.flow.send_modify(|flow| flow.refusing = true);
         }
         if trap.fault.stall {
-            self.flow.send_modify(|flow| flow.stalled = true);
+            self.flow.send_modify(|flow| match trap.fault.alone {
+                true => flow.stalled_one = number,
+                false => flow.stalled = true,
+            });
         }
         trap.fired.send_replace(true);
         (pass, Some(trap.fault))
@@ -282,7 +294,7 @@ async fn pump(
             if flow.wait_for(|flow| flow.lets_through(number)).await.is_err() {
                 return;
             }
-            let (pass, strike) = shared.step(direction, &waiting, hold && !ended);
+            let (pass, strike) = shared.step((number, direction), &waiting, hold && !ended);
             let passed: Vec<u8> = waiting.drain(..pass).collect();
             if to.write_all(&passed).await.is_err() {
                 cut.cancel();
