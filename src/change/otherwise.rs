@@ -51,6 +51,7 @@ pub fn otherwise(
     let Some(here) = here else { return Vec::new() };
     let mut found = Vec::new();
     found.extend(computed(table, kept, now, here));
+    found.extend(sent_anew(kept, now, here).filter(|_| sent));
     found.extend(plain(table, kept, now, here).filter(|_| sent));
     for before in &kept.there.types {
         // One that was made anew is another type: whoever gave it to the column said what becomes of the values.
@@ -84,6 +85,17 @@ fn computed(table: &QualifiedName, kept: &Kept, now: &Column, here: &Column) -> 
             e = to
         )],
         by: By::Statements,
+    })
+}
+
+/// The source has computed all of its rows anew, and sent none of them: here are the values of before.
+fn sent_anew(kept: &Kept, now: &Column, here: &Column) -> Option<Otherwise> {
+    let (before, after) = (kept.there.computed.as_ref()?, now.meaning.computed.as_ref()?);
+    (before != after && !here.generated).then(|| Otherwise {
+        what: format!("column {} is computed there as {after}, and was as {before}", for_people(&now.name)),
+        column: now.name.clone(),
+        statements: Vec::new(),
+        by: By::Copy,
     })
 }
 

@@ -29,6 +29,8 @@ pub struct Joiner {
     mirror: String,
     /// Others read the tables meanwhile.
     gently: bool,
+    /// No lock is waited for any longer than for a moment.
+    hurries: bool,
     /// How the old rows go of the tables that are locked.
     removals: Vec<Removal>,
 }
@@ -44,7 +46,7 @@ impl Joiner {
         let session = Session::new(connection, OnConflict::Stop, types, Pairing::described(&[])).await?;
         session.execute("BEGIN; SET CONSTRAINTS ALL DEFERRED").await?;
         membership::joins(session.client(), &mirror).await?;
-        Ok(Self { session, mirror, gently: false, removals: Vec::new() })
+        Ok(Self { session, mirror, gently: false, hurries: false, removals: Vec::new() })
     }
 
     /// Whether others are to be able to read the tables meanwhile: then no table is emptied by TRUNCATE.
@@ -57,7 +59,9 @@ impl Joiner {
         // Who has written to a table that nobody gave to the mirror is not waited for, for the sake of those who would wait behind us.
         self.session.execute("SET LOCAL lock_timeout = '800ms'").await?;
         let place = membership::place(self.session.client(), &self.mirror, member, true).await?;
-        self.session.execute("SET LOCAL lock_timeout = 0").await?;
+        if !self.hurries {
+            self.session.execute("SET LOCAL lock_timeout = 0").await?;
+        }
         Ok(place)
     }
 
@@ -108,11 +112,18 @@ impl Joiner {
         let removals = removal::removals(client, tables, self.gently).await?;
         removal::lock(client, &removals, self.gently).await?;
         if removals.iter().any(|removal| removal.shared) {
-            // Whoever has rows locked is not waited for any longer than who has a table: the source keeps what we read meanwhile, and
-            // in the end the mirror stands. It is we who step back, and nobody is ended for a deadlock (`deadlock_timeout`, 1 s).
-            self.session.execute("SET LOCAL lock_timeout = '800ms'").await?;
+            // Whoever has rows locked is not waited for any longer than who has a table: the source keeps what we read meanwhile. It
+            // is we who step back, and nobody is ended for a deadlock (`deadlock_timeout`, 1 s).
+            self.hurry().await?;
         }
         self.removals = removals;
+        Ok(())
+    }
+
+    /// No lock is waited for any longer from now on, whatever asks for it: a trigger of the destination may. Others wait for us.
+    pub async fn hurry(&mut self) -> Result<()> {
+        self.session.execute("SET LOCAL lock_timeout = '800ms'").await?;
+        self.hurries = true;
         Ok(())
     }
 

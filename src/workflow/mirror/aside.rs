@@ -7,8 +7,8 @@ use crate::change::aside::Tables;
 use crate::change::members::{Member, Members};
 use crate::change::{Change, Piece};
 use crate::engine::spill::Spill;
-use crate::pg::Lsn;
-use crate::workflow::Result;
+use crate::pg::{Lsn, Oid};
+use crate::workflow::{Error, Result};
 
 /// What is gathered before it goes to the file.
 const GATHERED: usize = 1 << 20;
@@ -140,25 +140,44 @@ impl Aside {
     /// Copies of these tables are in.
     pub(super) async fn joined(&mut self, members: &[Member]) -> Result<()> {
         members.iter().for_each(|member| self.members.join(member.oid));
-        self.forget().await
+        self.forget_when_none_is_aside().await
     }
 
     /// The destination has no such tables: nothing of them is kept until they stand aside again.
     pub(super) async fn absent(&mut self, members: &[Member]) -> Result<()> {
         members.iter().for_each(|member| self.members.set_absent(member.oid));
-        self.forget().await
+        self.forget_when_none_is_aside().await
     }
 
-    /// When no table stands aside any more nothing is kept either.
-    async fn forget(&mut self) -> Result<()> {
-        if !self.members.is_any_aside() {
-            self.gathered.clear();
-            self.tables = Tables::default();
-            if self.length > 0 {
-                self.length = 0;
-                self.spill.remove(FILE).await?;
-            }
+    async fn forget_when_none_is_aside(&mut self) -> Result<()> {
+        match self.members.is_any_aside() {
+            true => Ok(()),
+            false => self.forget().await,
+        }
+    }
+
+    /// Nothing is kept of what came until now. It is of no use for a copy whose position is taken after this: of whole transactions
+    /// that came, all were committed before that.
+    pub(super) async fn forget(&mut self) -> Result<()> {
+        self.gathered.clear();
+        self.tables = Tables::default();
+        if self.length > 0 {
+            self.length = 0;
+            self.spill.remove(FILE).await?;
         }
         Ok(())
+    }
+
+    /// Looks whether the changes of these tables are kept.
+    ///
+    /// # Errors
+    /// Those of one are not: with its copy it would lack them.
+    pub(super) fn are_kept(&self, tables: &[Oid]) -> Result<()> {
+        match tables.iter().find(|oid| !self.members.is_aside(**oid)) {
+            None => Ok(()),
+            Some(oid) => {
+                Err(Error::Defect(format!("table {oid} of the source is copied and does not stand aside")))
+            }
+        }
     }
 }

@@ -14,7 +14,7 @@ use super::hold::Holds;
 use super::join::Join;
 use super::leave::{Left, leave};
 use super::skips::Skips;
-use super::snapshot::Making;
+use super::snapshot::Underway;
 use super::{Request, newcomers, replaced, sequences, write};
 use crate::change::given;
 use crate::change::members::{Members, Stand};
@@ -137,7 +137,7 @@ async fn is_sent(with: &With<'_>, id: Oid, unlike: &Unlike) -> bool {
         let is_sent = |column: &Ident| computed.contains(&(id, column.as_str().to_owned()));
         Result::Ok(unlike.computed.iter().all(is_sent))
     };
-    looking.await.unwrap_or(false)
+    answered(looking).await.unwrap_or(false)
 }
 
 /// Whether tables that follow were out of the publication for a while, or give other rows and columns by now. Where that
@@ -212,7 +212,7 @@ async fn once(
             membership::stand_aside(session.client(), &request.name, &again).await?;
             members = membership::read(session.client(), &request.name).await?;
         }
-        replaced::before(request, source, session.client()).await?;
+        answered(replaced::before(request, source, session.client())).await?;
         let skips = Skips::new(skips::read(session.client(), &request.name).await?, from.lsn);
         let on_conflict = request.on_conflict.unwrap_or_default();
         let writer =
@@ -261,8 +261,9 @@ async fn once(
         ended
     };
     let joining = async {
-        let (asks, reporter, making) = (asks.clone(), &context.reporter, Making::default());
-        let join = Join { request, source, destination, types, asks, reporter, diary, making };
+        let (asks, reporter) = (asks.clone(), &context.reporter);
+        let (making, writing) = (Underway::default(), Underway::default());
+        let join = Join { request, source, destination, types, asks, reporter, diary, making, writing };
         // Before the others: what is written may wait for what is copied.
         let joined = join.follow(joins, &stopping).await;
         if joined.is_err() {

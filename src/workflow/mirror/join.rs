@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::Request;
 use super::diary::Diary;
 use super::feed::Ask;
-use super::snapshot::{self, Making};
+use super::snapshot::{self, Underway};
 use crate::change::aside;
 use crate::change::given::{Entry, Given};
 use crate::change::members::Member;
@@ -44,7 +44,9 @@ pub(super) struct Join<'a> {
     pub(super) asks: mpsc::Sender<Ask>,
     pub(super) reporter: &'a Reporter,
     pub(super) diary: &'a Diary,
-    pub(super) making: Making,
+    pub(super) making: Underway,
+    /// What the session that writes is at.
+    pub(super) writing: Underway,
 }
 
 /// What came of a turn.
@@ -94,6 +96,7 @@ impl Join<'_> {
             biased;
             () = ends.cancelled() => {
                 self.making.give_up().await;
+                self.writing.give_up().await;
                 Ok(())
             }
             brought = bringing => match brought {
@@ -106,8 +109,8 @@ impl Join<'_> {
     }
 
     /// Brings them in, or has them try again later.
-    async fn bring(&self, turn: Turn, turns: &mut Turns) -> Result<()> {
-        let came = match Box::pin(self.run(&turn)).await {
+    async fn bring(&self, mut turn: Turn, turns: &mut Turns) -> Result<()> {
+        let came = match Box::pin(self.run(&mut turn)).await {
             Err(Error::Apply(apply::Error::Misnamed { table, .. })) => {
                 tracing::info!(%table, "got another name while it was copied: it is copied anew");
                 Came::Not { gently: false }
@@ -151,45 +154,55 @@ impl Join<'_> {
         }
     }
 
-    async fn run(&self, turn: &Turn) -> Result<Came> {
-        let members = self.those_that_can_come(turn).await?;
-        if members.is_empty() {
+    async fn run(&self, turn: &mut Turn) -> Result<Came> {
+        self.those_that_can_come(turn).await?;
+        if turn.members.is_empty() {
             return Ok(Came::In);
         }
         self.reporter.operation("waiting for the transactions that run on the source".to_owned());
-        let taking = snapshot::take(self.request, self.source, self.diary, &self.making, &members);
+        // What was kept before is in the copy: its position is still to come.
+        self.ask(Ask::Anew).await?;
+        let taking = snapshot::take(self.request, self.source, self.diary, &self.making, &turn.members);
         let mut source = Box::pin(taking).await?;
         self.waits(None);
         let session = self.destination.connect(self.destination.grant.database()).await?;
-        let members = self.those_that_are_given(members, &mut source, session.client()).await?;
+        self.writing.set(Some(session.cancel_handle()));
+        self.those_that_are_given(turn, &mut source, session.client()).await?;
         let mut joiner = Joiner::new(session, self.request.name.clone(), Arc::clone(&self.types)).await?;
         joiner.gently(turn.gently);
         let filled = tokio::select! {
             biased;
-            standoff = standoff::watch(self.destination, &self.request.name) => {
-                let again = match turn.gently {
-                    false => "it is begun anew, with the old rows removed by DELETE: others can read the table meanwhile",
-                    true => "it is begun anew later. A trigger of the destination that writes what is copied keeps it out: disable that",
-                };
-                self.comes_later(turn, &format!("{standoff}. So {again}"));
-                return Ok(Came::Not { gently: true });
-            }
-            filled = Box::pin(self.fill(source, &mut joiner, members)) => filled?,
+            standoff = standoff::watch(self.destination, &self.request.name) => Err(standoff),
+            filled = Box::pin(self.fill(source, &mut joiner, turn)) => Ok(filled?),
         };
         match filled {
-            Filled::Nothing => Ok(Came::In),
-            Filled::Not(why) => {
+            Err(standoff) => {
+                // The writer waits for what it is at.
+                self.writing.give_up().await;
+                let again = match turn.gently {
+                    false => {
+                        "it is begun anew, with the old rows removed by DELETE: others can read the table meanwhile"
+                    }
+                    true => {
+                        "it is begun anew later. A trigger of the destination that writes what is copied keeps it out: disable that"
+                    }
+                };
+                self.comes_later(turn, &format!("{standoff}. So {again}"));
+                Ok(Came::Not { gently: true })
+            }
+            Ok(Filled::Nothing) => Ok(Came::In),
+            Ok(Filled::Not(why)) => {
                 self.comes_later(turn, &why);
                 Ok(Came::Not { gently: false })
             }
-            Filled::With { members, position, tables, there } => {
+            Ok(Filled::With { position, tables, there }) => {
                 let as_given = |table: &Given| (table.member.clone(), table.entry.clone());
                 let given: Vec<(Member, Entry)> = tables.values().map(as_given).collect();
                 joiner.finish(&given, &there).await?;
                 for (member, _) in given {
                     tracing::info!(table = %member.name, %position, "copied, and follows");
                 }
-                self.ask(Ask::Joined(members)).await?;
+                self.ask(Ask::Joined(std::mem::take(&mut turn.members))).await?;
                 Ok(Came::In)
             }
         }

@@ -53,12 +53,12 @@ struct Described {
     state: String,
 }
 
-/// A slot that is being made, so that it can be given up: the server does not notice that nobody waits for it any more.
+/// What a server is at for us, so that it can be given up: it does not notice that nobody waits for it any more.
 #[derive(Debug, Default)]
-pub(super) struct Making(Mutex<Option<CancelHandle>>);
+pub(super) struct Underway(Mutex<Option<CancelHandle>>);
 
-impl Making {
-    fn set(&self, handle: Option<CancelHandle>) {
+impl Underway {
+    pub(super) fn set(&self, handle: Option<CancelHandle>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = handle;
     }
 
@@ -68,7 +68,7 @@ impl Making {
         if let Some(handle) = handle
             && let Err(error) = handle.cancel().await
         {
-            tracing::debug!(error = %chain(&error), "could not interrupt the making of a temporary slot");
+            tracing::debug!(error = %chain(&error), "could not interrupt what a server is at");
         }
     }
 }
@@ -78,7 +78,7 @@ pub(super) async fn take(
     request: &Request,
     source: &Party,
     diary: &Diary,
-    making: &Making,
+    making: &Underway,
     members: &[Member],
 ) -> Result<Snapshot> {
     let Imported { mut session, pid, position, mut given } =
@@ -162,7 +162,7 @@ struct Imported {
 }
 
 /// Makes one. The slot itself is gone then: it would keep log.
-async fn import(request: &Request, source: &Party, diary: &Diary, making: &Making) -> Result<Imported> {
+async fn import(request: &Request, source: &Party, diary: &Diary, making: &Underway) -> Result<Imported> {
     let beside = connect::source(&source.options, &Settings::default()).await?;
     // A name that nothing which was left has: what a process before this one began may be there for as long as it waits.
     let prefix = format!("{}_j", request.slot().as_str());

@@ -56,3 +56,35 @@ async fn s024_add_drop_pub_what_is_taken_out_of_our_publication_while_it_waits_s
     })
     .await;
 }
+
+/// It was let go from the turn in which it was to come, and stands aside anew when that is tried again.
+#[tokio::test]
+async fn s024_a_table_that_is_made_here_while_the_copy_of_another_waits_comes_in_whole() {
+    let tables = "CREATE TABLE first (id int PRIMARY KEY); INSERT INTO first VALUES (1); CREATE PUBLICATION p FOR ALL TABLES";
+    on_both("made_meanwhile", tables, async |mirror| {
+        mirror.to.announce("canceling statement due to lock timeout");
+        mirror.follow_p().await;
+        mirror.source("CREATE TABLE third (id int PRIMARY KEY); INSERT INTO third VALUES (1)").await;
+        mirror.comes_to("SELECT count(*) FROM multiboard_sync.member WHERE table_name = 'third'", "1").await;
+        let (owner, here) = (mirror.to.session().await, mirror.to.session().await);
+        owner.execute_all("BEGIN; LOCK TABLE first").await;
+        mirror.resync(&["public.first"]).await;
+        mirror.warns("mirror_copies_later", "public.first").await;
+        let waits = "CREATE FUNCTION public.waits() RETURNS trigger LANGUAGE plpgsql AS
+                'BEGIN PERFORM pg_catalog.pg_advisory_xact_lock_shared(42); RETURN NULL; END';
+            CREATE TRIGGER waits BEFORE INSERT ON first FOR EACH STATEMENT EXECUTE FUNCTION public.waits();
+            ALTER TABLE first ENABLE ALWAYS TRIGGER waits";
+        owner.execute_all(&format!("CREATE TABLE third (id int PRIMARY KEY); {waits}")).await;
+        here.execute_all("SELECT pg_advisory_lock(42)").await;
+        owner.execute_all("COMMIT").await;
+        mirror.eventually_waits(&here, "locktype = 'advisory' AND objid = 42").await;
+        mirror.source("INSERT INTO third SELECT generate_series(2, 100)").await;
+        mirror.caught_up().await;
+        here.execute_all("SELECT pg_advisory_unlock(42)").await;
+        mirror.follows("first", true).await;
+        mirror.follows("third", true).await;
+        mirror.source("INSERT INTO third VALUES (101)").await;
+        mirror.same().await;
+    })
+    .await;
+}

@@ -5,7 +5,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::settle::Settling;
 use super::{Feed, Then};
 use crate::change::members::Member;
-use crate::pg::Lsn;
+use crate::pg::{Lsn, Oid};
 use crate::workflow::Result;
 use crate::workflow::mirror::aside::Kept;
 
@@ -29,8 +29,10 @@ pub(in crate::workflow::mirror) enum Ask {
     /// What was kept of them, from this byte on: some of it, or nothing at the end.
     Read { at: u64, reply: oneshot::Sender<Kept> },
     /// Come to rest past this position of the source: everything that was taken in is written, and nothing more is taken in
-    /// before [`Ask::Joined`]. Not while somebody holds the mirror back.
-    Settle { reach: Lsn, reply: oneshot::Sender<()> },
+    /// before [`Ask::Joined`]. Not while somebody holds the mirror back. The tables that join stand aside.
+    Settle { reach: Lsn, joins: Vec<Oid>, reply: oneshot::Sender<()> },
+    /// The next copy has everything that was kept until now.
+    Anew,
     /// Their copies are in.
     Joined(Vec<Member>),
 }
@@ -49,7 +51,11 @@ impl Feed {
                 // Whoever does not wait for it any more has ended.
                 let _ = reply.send(self.aside.read(at, READ_BYTES).await?);
             }
-            Ask::Settle { reach, reply } => self.settling = Settling::Until(reach, reply),
+            Ask::Settle { reach, joins, reply } => {
+                self.aside.are_kept(&joins)?;
+                self.settling = Settling::Until(reach, reply);
+            }
+            Ask::Anew => self.aside.forget().await?,
             Ask::Joined(members) => {
                 self.aside.joined(&members).await?;
                 self.settling = Settling::No;

@@ -29,50 +29,59 @@ const TRIED: Duration = Duration::from_secs(10);
 impl Join<'_> {
     /// Those that the publication gives out and that have a place here, when nobody keeps us from it. Of the others, no slot is
     /// made for whose sake, who looks for new tables says why, and finds them when that is otherwise.
-    pub(super) async fn those_that_can_come(&self, turn: &Turn) -> Result<Vec<Member>> {
-        let members = turn.members.clone();
+    pub(super) async fn those_that_can_come(&self, turn: &mut Turn) -> Result<()> {
         let there = connect::source(&self.source.options, &Settings::default()).await?;
         let given = newcomers::kept(self.request, &there)
             .await?
             .map(|published| published.tables)
             .unwrap_or_default();
         let here = self.destination.connect(self.destination.grant.database()).await?;
-        let asked: Vec<Oid> = members.iter().map(|member| member.oid).collect();
-        let (mut come, mut absent, mut out) = (Vec::new(), Vec::new(), Vec::new());
-        for member in members {
+        let asked: Vec<Oid> = turn.members.iter().map(|member| member.oid).collect();
+        let (mut absent, mut out) = (Vec::new(), Vec::new());
+        for member in &turn.members {
             if !given.iter().any(|table| table.member.oid == member.oid) {
-                out.push(member);
+                out.push(member.clone());
                 continue;
             }
-            let place = membership::place(here.client(), &self.request.name, &member, false).await?;
+            let place = membership::place(here.client(), &self.request.name, member, false).await?;
             let has_place = match place {
                 Place::Ours | Place::Empty => true,
                 Place::OfAnother(oid) => asked.contains(&oid) || !publication::is_there(&there, oid).await?,
                 Place::Missing | Place::Taken => false,
             };
-            if has_place { &mut come } else { &mut absent }.push(member);
+            if !has_place {
+                absent.push(member.clone());
+            }
         }
         if !out.is_empty() {
             let gone = given::gone(&there, &out).await?;
             let gone: Vec<Oid> = gone.iter().map(|member| member.oid).collect();
-            self.let_go(here.client(), out, &gone).await?;
+            self.let_go(turn, here.client(), out, &gone).await?;
         }
         there.close().await;
-        if !come.is_empty() {
-            let names: Vec<&QualifiedName> = come.iter().map(|member| &member.name).collect();
+        self.absent(turn, absent).await?;
+        if !turn.members.is_empty() {
+            let names: Vec<&QualifiedName> = turn.members.iter().map(|member| &member.name).collect();
             let trying = async || removal::try_locks(here.client(), &names, turn.gently).await;
             self.in_turns(TRIED, trying).await?;
         }
         here.close().await;
-        if !absent.is_empty() {
-            self.ask(Ask::Absent(absent)).await?;
+        Ok(())
+    }
+
+    /// These stand aside no more: nothing is kept of them, and the turn goes on without them. When they stand aside again a turn
+    /// is made for them.
+    async fn absent(&self, turn: &mut Turn, absent: Vec<Member>) -> Result<()> {
+        if absent.is_empty() {
+            return Ok(());
         }
-        Ok(come)
+        turn.members.retain(|member| absent.iter().all(|one| one.oid != member.oid));
+        self.ask(Ask::Absent(absent)).await
     }
 
     /// The publication does not give these: the source has those no more that are `gone`, somebody took others out of it, and the
     /// rest waits for being put in.
-    async fn let_go(&self, here: &Client, out: Vec<Member>, gone: &[Oid]) -> Result<()> {
+    async fn let_go(&self, turn: &mut Turn, here: &Client, out: Vec<Member>, gone: &[Oid]) -> Result<()> {
         let name = &self.request.name;
         let recorded = membership::read(here, name).await?;
         let waits = |oid: Oid| recorded.iter().any(|one| one.member.oid == oid && one.unpublished);
@@ -88,35 +97,35 @@ impl Join<'_> {
         for member in left {
             self.reporter.warn(newcomers::taken_out(self.request).about(&member.name));
         }
-        self.ask(Ask::Absent(out)).await
+        self.absent(turn, out).await
     }
 
     /// Goes on without those that the snapshot, which is younger than the look before it, does not give.
     pub(super) async fn those_that_are_given(
         &self,
-        mut members: Vec<Member>,
+        turn: &mut Turn,
         source: &mut Snapshot,
         here: &Client,
-    ) -> Result<Vec<Member>> {
-        let out: Vec<Member> =
-            members.extract_if(.., |member| !source.tables.contains_key(&member.oid)).collect();
+    ) -> Result<()> {
+        let is_out = |member: &&Member| !source.tables.contains_key(&member.oid);
+        let out: Vec<Member> = turn.members.iter().filter(is_out).cloned().collect();
         let mut gone = Vec::new();
         for member in &out {
             gone.extend((!source.has(member.oid).await?).then_some(member.oid));
         }
         if !out.is_empty() {
-            self.let_go(here, out, &gone).await?;
+            self.let_go(turn, here, out, &gone).await?;
         }
-        Ok(members)
+        Ok(())
     }
 
     /// Goes on without those that have no place here; into the place of one that has nobody adds rows from now on.
     pub(super) async fn those_that_have_a_place(
         &self,
-        mut members: Vec<Member>,
+        turn: &mut Turn,
         source: &mut Snapshot,
         joiner: &Joiner,
-    ) -> Result<Vec<Member>> {
+    ) -> Result<()> {
         let mut absent = Vec::new();
         for member in source.tables.values().map(|table| table.member.clone()).collect::<Vec<_>>() {
             let comes = match joiner.place(&member).await? {
@@ -129,13 +138,9 @@ impl Join<'_> {
                 absent.push(member);
             }
         }
-        if !absent.is_empty() {
-            // Who looks for new tables says why, and finds them when that is otherwise.
-            absent.iter().for_each(|one| source.leave_out(one.oid));
-            members.retain(|member| absent.iter().all(|one| one.oid != member.oid));
-            self.ask(Ask::Absent(absent)).await?;
-        }
-        Ok(members)
+        // Who looks for new tables says why, and finds them when that is otherwise.
+        absent.iter().for_each(|one| source.leave_out(one.oid));
+        self.absent(turn, absent).await
     }
 
     /// Asks for locks of the destination until they are had, for so long.

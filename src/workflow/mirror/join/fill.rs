@@ -14,6 +14,7 @@ use bytes::BytesMut;
 use tokio::sync::oneshot;
 
 use super::kept::Kept;
+use super::turns::Turn;
 use super::{Join, over, waiters};
 use crate::change::columns::Columns;
 use crate::change::given::Given;
@@ -38,7 +39,6 @@ const LOCKED: Duration = Duration::from_secs(5);
 pub(super) enum Filled {
     /// Everything is written, and the rest of the mirror rests.
     With {
-        members: Vec<Member>,
         position: Lsn,
         tables: BTreeMap<Oid, Given>,
         /// The source's columns.
@@ -56,13 +56,19 @@ impl Join<'_> {
         &self,
         mut source: Snapshot,
         joiner: &mut Joiner,
-        members: Vec<Member>,
+        turn: &mut Turn,
     ) -> Result<Filled> {
-        let members = self.those_that_have_a_place(members, &mut source, joiner).await?;
-        if members.is_empty() {
+        self.those_that_have_a_place(turn, &mut source, joiner).await?;
+        if turn.members.is_empty() {
             return Ok(Filled::Nothing);
         }
         self.lock(joiner, &source.tables).await?;
+        // A lock that is waited for is in the end that of the table that has the name by then.
+        let asked = turn.members.len();
+        self.those_that_have_a_place(turn, &mut source, joiner).await?;
+        if turn.members.len() < asked {
+            return Ok(Filled::Not("a table of the destination was replaced by another one".to_owned()));
+        }
         let grace = self.request.clone.yield_to_ddl;
         let copied = tokio::select! {
             biased;
@@ -82,14 +88,16 @@ impl Join<'_> {
             Ok(there) => there,
             Err(why) => return Ok(Filled::Not(why)),
         };
-        let mut kept = Kept::new(self, &members, position);
+        let mut kept = Kept::new(self, &turn.members, position);
         kept.catch_up(joiner).await?;
         let (reply, settled) = oneshot::channel();
-        self.ask(Ask::Settle { reach: position, reply }).await?;
+        let joins = turn.members.iter().map(|member| member.oid).collect();
+        self.ask(Ask::Settle { reach: position, joins, reply }).await?;
         settled.await.map_err(|_| over())?;
-        // Nothing is added any more.
+        // Nothing is added any more, and nothing else is written.
+        joiner.hurry().await?;
         kept.write(joiner).await?;
-        Ok(Filled::With { members, position, tables, there })
+        Ok(Filled::With { position, tables, there })
     }
 
     /// Has the locks by which the old rows can be removed. Nobody waits on the source meanwhile.

@@ -28,8 +28,12 @@ pub(super) struct Turn {
 pub(super) struct Turns(Vec<Turn>);
 
 impl Turns {
-    /// Adds tables that have come to stand aside, to those of which none was tried.
+    /// Adds tables that have come to stand aside, to those of which none was tried. Each is in one turn.
     pub(super) fn add(&mut self, members: Vec<Member>, now: Instant) {
+        for turn in &mut self.0 {
+            turn.members.retain(|member| members.iter().all(|one| one.oid != member.oid));
+        }
+        self.0.retain(|turn| !turn.members.is_empty());
         match self.0.iter_mut().find(|turn| turn.tries == 0) {
             Some(turn) => turn.members.extend(members),
             None if members.is_empty() => {}
@@ -39,6 +43,9 @@ impl Turns {
 
     /// They have not come in.
     pub(super) fn again(&mut self, turn: Turn, gently: bool, now: Instant) {
+        if turn.members.is_empty() {
+            return;
+        }
         let tries = turn.tries + 1;
         let pause = FIRST_PAUSE.saturating_mul(1 << turn.tries.min(16)).min(LONGEST_PAUSE);
         let anew = |members| Turn { members, gently: gently || turn.gently, tries, due: now + pause };
@@ -105,7 +112,15 @@ mod tests {
         let alone = [turns.take().unwrap(), turns.take().unwrap()];
         assert_eq!(alone.clone().map(|turn| oids(&turn)), [vec![1], vec![2]]);
         assert!(alone.iter().all(|turn| turn.gently && turn.tries == 2));
-        let [mut one, _] = alone;
+        // One that was let go and stands aside anew has a turn as if it were new.
+        let [mut one, other] = alone;
+        turns.again(other, false, after(20));
+        turns.add(vec![member(2)], after(21));
+        let anew = turns.take().unwrap();
+        assert_eq!((oids(&anew), anew.gently, anew.tries, turns.due()), (vec![2], false, 0, None));
+        // Nothing is left of a turn whose tables were all let go.
+        turns.again(Turn { members: Vec::new(), ..anew }, false, start);
+        assert_eq!(turns.due(), None);
         for _ in 0..40 {
             turns.again(one, false, start);
             one = turns.take().unwrap();

@@ -39,8 +39,19 @@ pub(super) fn pair(there: Vec<Followed>, here: Vec<Followed>, recorded: &HashMap
     let by_record = |one: &Followed, other: &Followed| recorded.get(&one.oid) == Some(&other.oid);
     let by_column =
         |one: &Followed, other: &Followed| one.of.is_some() && one.of == other.of && !is_another(one, other);
+    // The one here of its name was that of one that is gone, and the one that it was has a name that nobody has there: it got the
+    // other's name when that one was dropped.
+    let named: HashMap<QualifiedName, Oid> = here.iter().map(|one| (one.name.clone(), one.oid)).collect();
+    let names: HashSet<QualifiedName> = there.iter().map(|one| one.name.clone()).collect();
+    let of_another: HashMap<Oid, Oid> = recorded.iter().map(|(source, here)| (*here, *source)).collect();
+    let took_a_name = |one: &Followed, other: &Followed| {
+        let before = named.get(&one.name).and_then(|here| of_another.get(here));
+        by_record(one, other)
+            && !names.contains(&other.name)
+            && before.is_some_and(|source| *source != one.oid)
+    };
     let (mut pairs, mut missing, mut free) = (Pairs::default(), there, here);
-    let ways: [Way<'_>; 3] = [&by_name, &by_record, &by_column];
+    let ways: [Way<'_>; 4] = [&took_a_name, &by_name, &by_record, &by_column];
     for is_it in ways {
         for one in std::mem::take(&mut missing) {
             match free.iter().position(|other| is_it(&one, other)) {
@@ -94,6 +105,10 @@ mod tests {
         // Each has the other's name, or a new one has the name.
         check(&["1 b", "2 a"], &["11 a", "12 b"], &[(1, 11), (2, 12)], &[(1, 11), (2, 12)]);
         check(&["1 b", "3 a"], &["11 a"], &[(1, 11)], &[(1, 11)]);
+        // It has the name of one that is gone, which is here still.
+        check(&["2 a"], &["11 a", "12 b"], &[(1, 11), (2, 12)], &[(2, 12)]);
+        // After a restore the numbers here are others'.
+        check(&["1 a"], &["12 a", "11 z"], &[(1, 11)], &[(1, 12)]);
         // What was recorded of one that is gone binds nobody.
         check(&["3 a"], &["11 a"], &[(1, 11)], &[(3, 11)]);
     }
