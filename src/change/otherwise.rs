@@ -405,6 +405,8 @@ mod tests {
         ] {
             assert_eq!(check(computed("(a * 2)"), computed(now), computed(here)), expected, "{now} / {here}");
         }
-        assert_eq!(check(computed("(a * 2)"), computed("(a * 3)"), Meaning::default()), "");
+        // Here it takes what comes, and of the old rows nothing came.
+        assert_eq!(check(computed("(a * 2)"), computed("(a * 3)"), Meaning::default()), "copy: ");
+        assert_eq!(check(computed("(a * 2)"), computed("(a * 2)"), Meaning::default()), "");
     }
 }

@@ -63,9 +63,18 @@ pub(super) async fn joins(client: &Client, mirror: &str) -> Result<()> {
 }
 
 /// Waits until nobody brings tables in any more. The COMMIT of a process that has died may be on its way still: it would say that
-/// a table follows after somebody read that it does not, and whose changes are dropped since.
+/// a table follows after somebody read that it does not, and whose changes are dropped since. Who has the right to apply the mirror
+/// ends whoever is left: the removal of old rows may take hours, and nobody waits for it any more.
 pub async fn nobody_joins(client: &Client, mirror: &str) -> Result<()> {
     let failed = |source| Error::Destination { doing: "waiting for who brought tables in before", source };
+    let end = include_str!("../../../sql/destination/end_joining.sql");
+    let ended = client.query(end, &[&mirror]).await.map_err(failed)?;
+    if !ended.is_empty() {
+        tracing::info!(
+            sessions = ended.len(),
+            "sessions that brought tables in were left from before: they were ended"
+        );
+    }
     let wait = "SELECT pg_catalog.pg_advisory_lock(k.key), pg_catalog.pg_advisory_unlock(k.key) \
          FROM (SELECT pg_catalog.hashtextextended('multiboard-sync join ' || $1, 0) AS key) AS k";
     client.query_one(wait, &[&mirror]).await.map(drop).map_err(failed)

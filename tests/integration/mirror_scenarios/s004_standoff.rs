@@ -87,3 +87,42 @@ async fn s004_a_stop_ends_a_copy_for_which_the_writing_waits() {
     })
     .await;
 }
+
+/// The destination's server does not notice that nobody waits for what its process is at.
+#[tokio::test]
+async fn s004_what_brought_a_table_in_before_a_kill_does_not_keep_the_next_process() {
+    scenario("left_over", TABLES, async |mirror| {
+        mirror.to.announce("terminating connection due to administrator command");
+        let here = mirror.copy_of_waits("t").await;
+        let running = mirror.running();
+        running.kill();
+        running.finish().await;
+        mirror.start().await;
+        mirror.eventually_waits(&here, "locktype = 'advisory' AND objid = 42").await;
+        here.execute_all("SELECT pg_advisory_unlock(42)").await;
+        mirror.all_follow().await;
+        mirror.same().await;
+    })
+    .await;
+}
+
+/// Neither does it when the process ends in order.
+#[tokio::test]
+async fn s004_a_stop_ends_what_brings_a_table_in() {
+    scenario("ended", TABLES, async |mirror| {
+        mirror.to.announce("canceling statement due to user request");
+        let here = mirror.copy_of_waits("t").await;
+        mirror.stop().await;
+        let left = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
+        eventually("destination without a session", async || match here.query_text(left).await.as_str() {
+            "0" => Ok(()),
+            left => Err(left.to_owned()),
+        })
+        .await;
+        here.execute_all("SELECT pg_advisory_unlock(42)").await;
+        mirror.start().await;
+        mirror.all_follow().await;
+        mirror.same().await;
+    })
+    .await;
+}
