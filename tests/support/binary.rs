@@ -173,6 +173,16 @@ impl Running {
         kill_process(self.pid, Signal::TERM).unwrap();
     }
 
+    /// SIGSTOP: it does nothing until [`Running::goes_on`], and keeps what it has.
+    pub fn stands_still(&self) {
+        kill_process(self.pid, Signal::STOP).unwrap();
+    }
+
+    /// SIGCONT.
+    pub fn goes_on(&self) {
+        kill_process(self.pid, Signal::CONT).unwrap();
+    }
+
     /// SIGKILL: no destructor runs. Nothing happens if it has just ended by itself: it is not reaped before
     /// [`Running::finish`], so the number is still its own.
     pub fn kill(&self) {
