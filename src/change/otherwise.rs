@@ -91,7 +91,7 @@ fn computed(table: &QualifiedName, kept: &Kept, now: &Column, here: &Column) -> 
 /// The source has computed all of its rows anew, and sent none of them: here are the values of before.
 fn sent_anew(kept: &Kept, now: &Column, here: &Column) -> Option<Otherwise> {
     let (before, after) = (kept.there.computed.as_ref()?, now.meaning.computed.as_ref()?);
-    (before != after && !here.generated).then(|| Otherwise {
+    (before != after && here.meaning.computed.is_none()).then(|| Otherwise {
         what: format!("column {} is computed there as {after}, and was as {before}", for_people(&now.name)),
         column: now.name.clone(),
         statements: Vec::new(),
