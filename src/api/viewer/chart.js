@@ -13,7 +13,7 @@ export class Chart {
     this.write = write;
     this.span = span * 1000;
     this.points = [];
-    this.newest = el("strong", { class: "number" });
+    this.newest = el("strong", { class: "number", text: "–" });
     this.top = el("span", { class: "top-mark" });
     [this.from, this.until] = [el("span"), el("span")];
     this.line = svg("path", { class: "line" });

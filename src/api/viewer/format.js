@@ -10,6 +10,13 @@ export function bytes(number) {
   return `${unit === 0 || value >= 99.5 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit]}`;
 }
 
+/** So much of so much, with the unit once where it is the same. */
+export function portion(done, total) {
+  const [part, whole] = [bytes(done), bytes(total)];
+  if (!(total > done)) return part;
+  return part.endsWith(whole.slice(whole.indexOf(" "))) ? `${part.slice(0, part.indexOf(" "))} of ${whole}` : `${part} of ${whole}`;
+}
+
 /** A number with its thousands apart. */
 export function count(number) {
   return number === null || number === undefined ? "–" : Math.round(number).toLocaleString("en");

@@ -3,7 +3,7 @@
 import { bar } from "./bar.js";
 import { isOver } from "./badge.js";
 import { el, say, show } from "./dom.js";
-import { between, bytes, count, eta, percent, words } from "./format.js";
+import { between, count, eta, percent, portion, words } from "./format.js";
 
 export function gauge() {
   const line = bar("Progress");
@@ -27,8 +27,7 @@ export function gauge() {
     say(operation, job.waits ?? (isOver(job) ? "" : progress?.operation ?? (job.status === "queued" ? "It waits for its turn." : "")));
     show(operation, operation.textContent !== "");
     const of = (part) => (part ? `${count(part.done)} of ${count(part.total)}` : "–");
-    const total = progress?.bytes_total > progress?.bytes_done ? ` of ${bytes(progress.bytes_total)}` : "";
-    say(facts.get("Copied"), progress ? `${bytes(progress.bytes_done)}${total}` : "–");
+    say(facts.get("Copied"), progress ? portion(progress.bytes_done, progress.bytes_total) : "–");
     say(facts.get("Rows"), count(progress?.rows_done));
     say(facts.get("Tables"), of(progress?.tables));
     say(facts.get("Indexes"), of(progress?.indexes));
