@@ -29,6 +29,10 @@ async fn its_files_are_for_everyone_and_keep_the_browser_to_themselves() {
         ] {
             assert!(policy.contains(word), "{policy}");
         }
+        assert!(
+            policy.contains(&format!("connect-src 'self' ws://{0} wss://{0};", server.address)),
+            "{policy}"
+        );
         assert!(!policy.contains("unsafe"), "{policy}");
         assert_eq!(
             (header("x-content-type-options"), header("referrer-policy")),
@@ -73,7 +77,7 @@ async fn a_token_opens_the_door_and_is_kept_nowhere_else() {
     let page = format!("http://{}/", server.address);
     browser.open(&page).await;
     browser.sees("h1", "Sign in").await;
-    browser.pictures("door").await;
+    browser.two_pictures("door").await;
     browser.fill("#token", "mbs_of_nobody").await;
     browser.click("form button[type=submit]").await;
     browser.sees("[role=alert]", "This token is not valid").await;

@@ -45,7 +45,7 @@ async fn a_clone_is_started_confirmed_watched_and_taken_back() {
     browser.sees("#confirm ~ .help", to.name()).await;
     browser.click(".end:has(#source) button").await;
     browser.sees(".end:has(#source) [role=status]", "PostgreSQL 18").await;
-    browser.pictures("start").await;
+    browser.two_pictures("start").await;
 
     // The destination holds something: the server asks for its name, and the page for it to be typed.
     browser.click("form button[type=submit]").await;
@@ -84,7 +84,7 @@ async fn a_clone_is_started_confirmed_watched_and_taken_back() {
     browser.sees(".tables", HOSTILE).await;
     let owned = browser.js("return [document.title.includes('owned'), document.images.length]").await;
     assert_eq!(owned, json!([false, 1]), "a name is text and nothing else; the one image is the page's own");
-    browser.pictures("done").await;
+    browser.two_pictures("done").await;
 
     browser.click("[data-action=undo]").await;
     browser.click("dialog [type=submit]").await;

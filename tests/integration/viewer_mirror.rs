@@ -68,7 +68,7 @@ async fn a_mirror_is_watched_paused_and_watched_again_after_its_server_was_gone(
     server.running.finish().await;
     browser.sees("#stale", "what is shown is stale, as it was at").await;
     browser.sees("#connection", "Stale").await;
-    browser.pictures("stale").await;
+    browser.two_pictures("stale").await;
     // Nobody listens: of that the browser complains, and of nothing else.
     let complaints = browser.complaints().await;
     assert!(

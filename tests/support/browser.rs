@@ -207,21 +207,32 @@ impl Browser {
 
     /// Pictures of the whole page, on each device and in each light: `target/screenshots/NAME-phone-dark.png`. It has to fit.
     pub async fn pictures(&self, name: &str) {
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("screenshots");
-        std::fs::create_dir_all(&folder).unwrap();
-        for (size, width, least) in SIZES {
+        for (size, ..) in SIZES {
             for colours in ["light", "dark"] {
-                self.looks(size, colours).await;
-                let size_of =
-                    "const page = document.documentElement; return [page.scrollWidth, page.scrollHeight]";
-                let (wide, height): (u32, u32) = serde_json::from_value(self.js(size_of).await).unwrap();
-                assert_eq!(wide, width, "{name} is wider than a {size}");
-                self.is_wide(width, height.clamp(least, 3000)).await;
-                let picture = self.client.screenshot().await.unwrap();
-                std::fs::write(folder.join(format!("{name}-{size}-{colours}.png")), picture).unwrap();
+                self.picture(name, size, colours).await;
             }
         }
         self.looks("desktop", "light").await;
+    }
+
+    /// [`Browser::pictures`], but for each device and each light only once.
+    pub async fn two_pictures(&self, name: &str) {
+        self.picture(name, "phone", "dark").await;
+        self.picture(name, "desktop", "light").await;
+        self.looks("desktop", "light").await;
+    }
+
+    async fn picture(&self, name: &str, size: &str, colours: &str) {
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("screenshots");
+        std::fs::create_dir_all(&folder).unwrap();
+        let (_, width, least) = SIZES.into_iter().find(|(name, ..)| *name == size).unwrap();
+        self.looks(size, colours).await;
+        let size_of = "const page = document.documentElement; return [page.scrollWidth, page.scrollHeight]";
+        let (wide, height): (u32, u32) = serde_json::from_value(self.js(size_of).await).unwrap();
+        assert_eq!(wide, width, "{name} is wider than a {size}");
+        self.is_wide(width, height.clamp(least, 3000)).await;
+        let picture = self.client.screenshot().await.unwrap();
+        std::fs::write(folder.join(format!("{name}-{size}-{colours}.png")), picture).unwrap();
     }
 
     /// What the browser complained of since it was last asked, but for connections that a test has cut itself.

@@ -52,7 +52,7 @@ export function jobView(inside, id) {
     actions.set(job);
     parts.forEach((part) => part.set(job));
     if (follows(job)) show(meter.element, false);
-    show(charts, speed.points.length > 1 && !follows(job));
+    show(charts, speed.points.some((point) => point.value > 0) && !follows(job));
     say(asked, JSON.stringify(job.options, null, 2));
   }
 

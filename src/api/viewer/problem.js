@@ -6,7 +6,7 @@ import { el } from "./dom.js";
 export function problem(error, title = "") {
   const message = error.message ?? error.detail ?? String(error);
   return el("div", { class: "panel bad" },
-    title && el("h3", { text: title }),
+    title && el("h2", { text: title }),
     el("p", { class: "said", text: message }),
     error.hint ? el("p", { class: "hint", text: error.hint }) : null,
     error.code ? el("p", { class: "code", text: error.code }) : null);
