@@ -58,7 +58,8 @@ impl Records for Sqlite {
             }
             let statement = "INSERT OR REPLACE INTO mirror \
                              (name, job, wanted, phase, definition, standing, created_ms, changed_ms, still_by) \
-                             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, (SELECT still_by FROM mirror WHERE name = ?1))";
+                             VALUES (?1, ?2, COALESCE((SELECT wanted FROM mirror WHERE name = ?1 AND job = ?2), ?3), \
+                             ?4, ?5, ?6, ?7, ?8, (SELECT still_by FROM mirror WHERE name = ?1))";
             transaction.execute(statement, values)?;
             tell_job(transaction, name)?;
             Ok(true)

@@ -73,6 +73,13 @@ fn keeps_mirrors(store: &dyn Records) {
     assert!(!store.stand("app", &first, MirrorPhase::Error, &Standing::default()).expect("stand"));
     kept(&mirror);
 
+    // Begun again by the job that has it: what was said to that since its record was read holds.
+    assert!(store.wish("app", Wanted::Run).expect("wish"));
+    assert_eq!(mirror.wanted, Wanted::Pause);
+    assert!(store.claim(&mirror, Some(&second)).expect("claim"));
+    mirror.wanted = Wanted::Run;
+    kept(&mirror);
+
     // One job holds it back; what the process that runs it says of that is of what is asked for now.
     assert_eq!(store.held("app").expect("held"), None);
     let asked = store.hold_back("app", &first, Hold::Now).expect("hold");

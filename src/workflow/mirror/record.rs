@@ -163,7 +163,8 @@ pub trait Records: Send + Sync {
     fn mirrors(&self) -> Result<Vec<Record>, RegistryError>;
 
     /// Writes a mirror whole, for its job, where it is still that of the job `before` (`None`: there is none of the name).
-    /// False where somebody else was faster.
+    /// False where somebody else was faster. What was said to the same job before holds, whatever the record says is wanted: it
+    /// may have been said since that was read.
     ///
     /// # Errors
     /// The store failed.
