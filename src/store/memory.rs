@@ -69,6 +69,12 @@ impl Registry for Sqlite {
         self.made(condition, system_identifier)
     }
 
+    fn is_known(&self, job: &JobId) -> Result<bool, RegistryError> {
+        let query = "SELECT EXISTS (SELECT 1 FROM job WHERE id = ?)";
+        self.read(|sqlite| sqlite.query_row(query, [job.as_str()], |row| row.get(0)))
+            .map_err(|source| RegistryError { doing: format!("look up job {job}"), source: source.into() })
+    }
+
     fn made_by(&self, job: &JobId) -> Result<Vec<Made>, RegistryError> {
         self.made("WHERE job = ? ORDER BY id", job.as_str())
     }

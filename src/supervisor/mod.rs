@@ -109,7 +109,8 @@ impl Supervisor {
                 continue;
             }
             let cancel = wished.contains(&record.id);
-            jobs.push(Seen { record, cancel, runs: runs.is_some(), told: runs == Some(true) });
+            let refuses = Spec::of(&record).is_ok_and(|spec| spec.work.refuses_if_busy());
+            jobs.push(Seen { record, cancel, runs: runs.is_some(), told: runs == Some(true), refuses });
         }
         let (actions, next) = reconcile(&jobs, self.limits, unix_ms());
         for action in actions {

@@ -16,6 +16,8 @@ pub(super) struct Seen {
     pub(super) runs: bool,
     /// It was told to end.
     pub(super) told: bool,
+    /// While another job writes to its destination it is to end, and say so.
+    pub(super) refuses: bool,
 }
 
 /// What is to be done about a job.
@@ -62,7 +64,8 @@ pub(super) fn reconcile(jobs: &[Seen], limits: Limits, now_ms: i64) -> (Vec<Acti
     waiting.sort_by(|a, b| (a.record.created_ms, &a.record.id).cmp(&(b.record.created_ms, &b.record.id)));
     for job in waiting {
         let is_counted = counted(&job);
-        if (is_counted && free == 0) || writes(job).is_some_and(|destination| written.contains(destination)) {
+        let is_busy = writes(job).is_some_and(|destination| written.contains(destination));
+        if (is_counted && free == 0) || (is_busy && !job.refuses) {
             continue;
         }
         written.extend(writes(job));
@@ -95,7 +98,7 @@ mod tests {
             run_by: RunBy::Server,
             ..Record::new(JobId::generate(), kind, "a", to, "app", created_ms)
         };
-        Seen { record, cancel: false, runs: false, told: false }
+        Seen { record, cancel: false, runs: false, told: false, refuses: false }
     }
 
     fn running(job: Seen) -> Seen {
@@ -134,6 +137,9 @@ mod tests {
             job(Kind::Clone, "y", 4),
         ];
         assert_eq!(reconcile(&jobs, Limits { jobs: 9 }, 10).0, [Action::Start(id(&jobs[2]))]);
+        let mut refusing = [running(job(Kind::Clone, "x", 1)), job(Kind::Clone, "x", 2)];
+        refusing[1].refuses = true;
+        assert_eq!(reconcile(&refusing, LIMITS, 10).0, [Action::Start(id(&refusing[1]))]);
         let comparing = [running(job(Kind::Mirror, "x", 1)), job(Kind::Verify, "x", 2)];
         assert_eq!(reconcile(&comparing, LIMITS, 10).0, [Action::Start(id(&comparing[1]))]);
     }

@@ -16,6 +16,7 @@ pub mod test_job;
 pub mod undo;
 pub mod verify;
 mod waiters;
+pub mod writing;
 
 use tokio_util::sync::CancellationToken;
 
@@ -89,6 +90,12 @@ pub enum Error {
     /// A mirror writes into the database that is to be replaced.
     #[error("mirror \"{}\" writes into database \"{database}\"", mirrors.join("\", \""))]
     Mirrored { database: String, mirrors: Vec<String> },
+    /// Another job writes to the destination.
+    #[error("{by} writes to database \"{database}\"")]
+    Busy { database: String, by: String, for_good: bool },
+    /// While the connection was broken that had the right to write to the destination, another job has got it.
+    #[error("{by} writes to database \"{database}\" by now, so this job was stopped")]
+    TakenOver { database: String, by: String },
     /// The job that `undo` names cannot be undone.
     #[error("job {job} cannot be undone: {why}")]
     NotUndoable { job: String, why: String },
@@ -206,6 +213,12 @@ impl Classify for Error {
                     "end it first, for good: `multiboard-sync mirror drop {}`",
                     mirrors.first().map_or("NAME", String::as_str)
                 )),
+            Self::Busy { for_good: true, .. } => Failure::operator("destination_busy", Exit::Preflight)
+                .hint("a mirror writes for good: end it first, by `multiboard-sync mirror drop` where it runs"),
+            Self::Busy { for_good: false, .. } => Failure::operator("destination_busy", Exit::Preflight)
+                .hint("start this again when it has ended, or have it wait: --if-busy wait"),
+            Self::TakenOver { .. } => Failure::operator("destination_taken_over", Exit::Failed)
+                .hint("the destination could not be reached for a while; look what that job does, and start this again after it"),
             Self::NotUndoable { .. } => Failure::operator("not_undoable", Exit::Preflight),
             Self::Interrupted(_) => Failure::operator("interrupted", Exit::Interrupted),
             Self::LeftBehind { first, .. } => {

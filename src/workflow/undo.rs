@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::maintenance::Maintenance;
 use super::party::{Destination, OtherSource, Party};
 use super::swap::{swap, tell_of_slots};
+use super::writing::{By, IfBusy, Writing};
 use super::{AS_IT_WAS, Error, Result, not_mirrored, records, stoppable};
 use crate::engine::stage::mark::Mark;
 use crate::engine::stage::plan::{Plan, Rename};
@@ -57,14 +58,23 @@ pub async fn run(
     let destination = stoppable(stop, AS_IT_WAS, tidy).await?;
     not_mirrored(&destination)?;
     stoppable(stop, AS_IT_WAS, nobody_else_at_work(request, &destination, registry)).await?;
+    let by = By { job: &request.job, what: "undo" };
+    let taking = Writing::take(&destination, by, IfBusy::Refuse, registry, reporter);
+    let writing = stoppable(stop, AS_IT_WAS, taking).await?;
     // The job is at work again: `clean` and clones beside it leave its databases and their records alone.
     let _held = hold(request, registry).await?;
     let maintenance = stoppable(stop, AS_IT_WAS, Maintenance::open(&destination, &request.job)).await?;
-    let swapped = swap_back(request, registry, &destination, &maintenance, reporter, sessions, stop);
-    tokio::select! {
-        biased;
-        undone = swapped => undone,
-        never = maintenance.keep() => match never {},
+    let undoing = async |stop: CancellationToken| {
+        let swapped = swap_back(request, registry, &destination, &maintenance, reporter, sessions, &stop);
+        tokio::select! {
+            biased;
+            undone = swapped => undone,
+            never = maintenance.keep() => match never {},
+        }
+    };
+    match writing.beside(stop, undoing).await {
+        (Err(Error::Interrupted(_)), Some(lost)) if !stop.is_cancelled() => Err(lost),
+        (undone, _) => undone,
     }
 }
 

@@ -107,3 +107,4 @@ mod verify_rows;
 mod viewer;
 mod viewer_clone;
 mod viewer_mirror;
+mod writers;

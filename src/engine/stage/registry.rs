@@ -134,6 +134,12 @@ pub trait Registry: Send + Sync {
     /// The record could not be read.
     fn leftovers(&self, system_identifier: &str) -> Result<Vec<Made>, RegistryError>;
 
+    /// Whether a job is one of this installation.
+    ///
+    /// # Errors
+    /// The record could not be read.
+    fn is_known(&self, job: &JobId) -> Result<bool, RegistryError>;
+
     /// Everything that a job made or put aside, whatever became of it, oldest first.
     ///
     /// # Errors

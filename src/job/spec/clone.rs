@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Wrong;
-use super::words::{Profile, cores};
+use super::words::{IfBusy, Profile, cores};
 use crate::id::JobId;
 use crate::progress::VerifyMode;
 use crate::schema::select::Selection;
@@ -67,6 +67,9 @@ pub struct CloneOptions {
     /// Split every table of more megabytes than this among the workers [default: only where workers would idle]
     #[arg(long, value_name = "MB")]
     pub split_tables_larger_than: Option<u64>,
+    /// What to do while another job writes to the destination
+    #[arg(long, value_enum, default_value = "wait")]
+    pub if_busy: IfBusy,
     /// Replace the contents in place, without a second database
     #[arg(long)]
     pub no_stage: bool,
@@ -93,6 +96,7 @@ impl Default for CloneOptions {
             keep_old: 1,
             yield_to_ddl: None,
             split_tables_larger_than: None,
+            if_busy: IfBusy::Wait,
             no_stage: false,
         }
     }
@@ -183,6 +187,7 @@ impl CloneOptions {
             locale: self.locale.clone(),
             keep_old: usize::from(self.keep_old),
             yield_to_ddl: self.yield_to_ddl.map(f64::from),
+            if_busy: self.if_busy.into(),
             split_above_bytes: self.split_tables_larger_than.map(|megabytes| megabytes << 20),
         })
     }

@@ -18,7 +18,7 @@ pub use clone::{CloneOptions, Verify};
 pub use mirror::{MirrorOptions, OnConflict, Place};
 pub use test_job::{Fail, TestOptions};
 pub use verify::{Mode, VerifyOptions};
-pub use words::{Profile, cores};
+pub use words::{IfBusy, Profile, cores};
 
 /// What is to be done, between which databases.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -162,6 +162,16 @@ impl Work {
             Self::Verify(options) => options.check(),
             Self::Test(options) => options.check(),
         }
+    }
+
+    /// Whether it is to end with an error while another job writes to its destination, instead of waiting.
+    pub fn refuses_if_busy(&self) -> bool {
+        let if_busy = match self {
+            Self::Clone(options) => options.if_busy,
+            Self::Mirror(options) => options.clone.if_busy,
+            Self::Verify(_) | Self::Test(_) => IfBusy::Wait,
+        };
+        if_busy == IfBusy::Refuse
     }
 
     /// Its options as JSON, those included that nobody named.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::platform::{self, Wish};
+use crate::workflow::writing;
 
 /// The words of `profile`. Earlier versions recorded them with a capital letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize, ToSchema)]
@@ -24,6 +25,25 @@ impl From<Option<Profile>> for Wish {
             None => Self::Recognise,
             Some(Profile::Supabase) => Self::Always(platform::Profile::Supabase),
             Some(Profile::None) => Self::Never,
+        }
+    }
+}
+
+/// The words of `if_busy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum IfBusy {
+    /// Begin when that has ended
+    Wait,
+    /// End with an error
+    Refuse,
+}
+
+impl From<IfBusy> for writing::IfBusy {
+    fn from(word: IfBusy) -> Self {
+        match word {
+            IfBusy::Wait => Self::Wait,
+            IfBusy::Refuse => Self::Refuse,
         }
     }
 }

@@ -42,7 +42,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::mirror::Beginning;
 use super::party::{Destination, OtherSource, Party, Source};
-use super::{AS_IT_WAS, Result, stoppable};
+use super::writing::{By, IfBusy, Writing};
+use super::{AS_IT_WAS, Error, Result, stoppable};
 use crate::engine::stage::registry::{Hold, Registry};
 use crate::engine::stage::swap::Sessions;
 use crate::id::JobId;
@@ -77,6 +78,8 @@ pub struct Request {
     pub locale: Option<String>,
     /// Replaced databases to keep, the newest first; 0 makes `undo` impossible.
     pub keep_old: usize,
+    /// What to do while another job writes to the destination.
+    pub if_busy: IfBusy,
     /// Give way on the source when somebody waits this many seconds behind our locks.
     pub yield_to_ddl: Option<f64>,
     /// Split every table of more bytes than this; `None` decides by itself.
@@ -102,9 +105,39 @@ pub struct Context {
 
 /// Runs the clone to its end.
 pub async fn run(request: &Request, context: &Context) -> Result<Report> {
-    let (reporter, stop) = (&context.reporter, &context.stop);
-    reporter.phase(Phase::Preflight);
-    let (source, destination) = stoppable(stop, AS_IT_WAS, look::look(request, context)).await?;
+    context.reporter.phase(Phase::Preflight);
+    let (source, destination, writing) =
+        stoppable(&context.stop, AS_IT_WAS, look_alone(request, context)).await?;
+    let cloning = async |stop| {
+        let context = Context { stop, ..context.clone() };
+        Box::pin(clone(request, &context, source, destination)).await
+    };
+    match writing.beside(&context.stop, cloning).await {
+        (Err(Error::Interrupted(_)), Some(lost)) if !context.stop.is_cancelled() => Err(lost),
+        (done, _) => done,
+    }
+}
+
+/// Looks at both sides, and takes the right to write to the destination.
+async fn look_alone(request: &Request, context: &Context) -> Result<(Source, Destination, Writing)> {
+    let (mut source, mut destination) = look::look(request, context).await?;
+    let by = By { job: &request.job, what: "clone" };
+    let writing =
+        Writing::take(&destination, by, request.if_busy, context.registry.as_ref(), &context.reporter)
+            .await?;
+    if writing.waited {
+        (source, destination) = look::look(request, context).await?;
+    }
+    Ok((source, destination, writing))
+}
+
+async fn clone(
+    request: &Request,
+    context: &Context,
+    source: Source,
+    destination: Destination,
+) -> Result<Report> {
+    let reporter = &context.reporter;
     // From here on every session of the source is one of the server that was looked at.
     let request = &Request { source: source.party.clone(), ..request.clone() };
     let held = Held::default();

@@ -51,6 +51,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::party::{Destination, Source};
+use super::writing::{By, IfBusy, Writing};
 use super::{Error as WorkflowError, Result, clone, stoppable};
 use crate::connect::{self, Settings};
 use crate::failure::{Classify, Exit, chain};
@@ -117,6 +118,27 @@ async fn follow(
     let stopped = "the mirror stopped where its checkpoint stands";
     let destination = stoppable(&run.stop, stopped, follower(request, run, &source)).await?;
     let source = &source.leave().await;
+    let by = By { job: &request.clone.job, what: "mirror" };
+    let taking = Writing::take(&destination, by, request.clone.if_busy, run.registry.as_ref(), &run.reporter);
+    let writing = stoppable(&run.stop, stopped, taking).await?;
+    let following = async |stop| {
+        let run = &clone::Context { stop, ..run.clone() };
+        Box::pin(govern_and_watch(request, run, source, &destination, diary, wal_budget)).await
+    };
+    match writing.beside(&run.stop, following).await {
+        (_, Some(lost)) if !run.stop.is_cancelled() => Err(lost),
+        (followed, _) => followed,
+    }
+}
+
+async fn govern_and_watch(
+    request: &Request,
+    run: &clone::Context,
+    source: &super::party::Party,
+    destination: &Destination,
+    diary: &Diary,
+    wal_budget: u64,
+) -> Result<()> {
     let (control, wishes) = control::control();
     let gauge = gauge::Gauge::default();
     let before = diary.change(|standing| standing.counters);
@@ -124,7 +146,7 @@ async fn follow(
     let sampler = sampler::Sampler {
         source,
         slot: slot.as_str(),
-        destination: &destination,
+        destination,
         wal_budget,
         diary,
         gauge: &gauge,
@@ -132,7 +154,7 @@ async fn follow(
         before,
     };
     let ended = tokio::select! {
-        governed = govern::govern(request, run, source, &destination, diary, &gauge, wishes) => governed,
+        governed = govern::govern(request, run, source, destination, diary, &gauge, wishes) => governed,
         looked = control.look(diary, run.registry.as_ref()) => looked,
         sampled = sampler.run() => sampled,
         written = says_that_it_ends(diary, &run.stop) => written,
@@ -189,15 +211,39 @@ pub(in crate::workflow) async fn held<T>(
     }
     let destination = stoppable(stop, stopped, follower(request, &context.run, &source)).await?;
     let source = source.leave().await;
+    let by = By { job: &request.clone.job, what: "verify" };
+    let taking =
+        Writing::take(&destination, by, IfBusy::Refuse, context.run.registry.as_ref(), &context.run.reporter);
+    let writing = stoppable(stop, stopped, taking).await?;
+    let working = async |stop| {
+        let run = clone::Context { stop, ..context.run.clone() };
+        Box::pin(hold_and_work(request, &run, &source, &destination, &diary, work)).await
+    };
+    match writing.beside(stop, working).await {
+        (Err(WorkflowError::Interrupted(_)), Some(lost)) if !stop.is_cancelled() => Err(lost),
+        (done, _) => done,
+    }
+}
+
+async fn hold_and_work<T>(
+    request: &Request,
+    run: &clone::Context,
+    source: &super::party::Party,
+    destination: &Destination,
+    diary: &Diary,
+    work: impl AsyncFnOnce(&Here) -> Result<T>,
+) -> Result<T> {
+    let stop = &run.stop;
+    let stopped = "the mirror stopped where its checkpoint stands";
     let (wanted, holds) = hold::holds(Hold::Now);
     let here = Here { wanted, reached: holds.reached.subscribe(), over: stop.child_token() };
-    let turn = clone::Context { stop: here.over.clone(), ..context.run.clone() };
+    let turn = clone::Context { stop: here.over.clone(), ..run.clone() };
     let gauge = gauge::Gauge::default();
-    let following = follow::follow(request, &turn, &source, &destination, &diary, &gauge, &holds);
+    let following = follow::follow(request, &turn, source, destination, diary, &gauge, &holds);
     let working = stoppable(stop, stopped, work(&here));
     let (followed, done) = tokio::select! {
         done = at_its_side(following, working, &here.over, || gauge.break_off()) => done,
-        () = asking::heed(&source, &gauge) => (Ok(()), None),
+        () = asking::heed(source, &gauge) => (Ok(()), None),
     };
     match &followed {
         Err(error) if !is_nothing_to_mend(error) => diary.ends_with(error)?,
