@@ -16,16 +16,16 @@ use super::state::{Api, Inner};
 /// Less than this free where `data_dir` lies is too little to work with.
 const DISK_BYTES: u64 = 32 << 20;
 
-/// It is there.
+/// It is there. (In the document, which knows no modules, `Health` is a job's.)
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Health {
+pub(super) struct Alive {
     ok: bool,
 }
 
 /// Whether the process answers. No token is needed.
-#[utoipa::path(get, path = "/health", tag = "service", security(()), responses((status = 200, body = Health)))]
-pub(super) async fn health() -> axum::Json<Health> {
-    axum::Json(Health { ok: true })
+#[utoipa::path(get, path = "/health", tag = "service", security(()), responses((status = 200, body = Alive)))]
+pub(super) async fn health() -> axum::Json<Alive> {
+    axum::Json(Alive { ok: true })
 }
 
 /// Whether it can work.

@@ -8,9 +8,10 @@ use utoipa::ToSchema;
 
 use crate::failure::{Classify, Exit, Next, chain};
 
-/// An error of the API.
+/// An error of the API. In the document, which knows no modules, `Problem` is a job's.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(transparent)]
+#[schema(as = ProblemDetails)]
 pub(super) struct Problem(Box<Details>);
 
 /// What it says.

@@ -48,6 +48,7 @@ pub(super) struct Job {
     /// How far a mirror is behind.
     lag: Option<Lag>,
     #[serde(flatten)]
+    #[schema(value_type = Mirrored)]
     mirrored: Option<Mirrored>,
     /// The backup that was made before the first change.
     backup_id: Option<String>,
@@ -97,22 +98,23 @@ struct Undo {
     kept_as: Option<String>,
 }
 
-/// What only a mirror has.
+/// What only a mirror has: other jobs are without these members.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 struct Mirrored {
     /// The log that its slot keeps on the source.
+    #[schema(required = false)]
     wal: Option<Wal>,
     /// Flushed on the source.
-    #[schema(value_type = Option<String>, example = "0/3F2BE3C0")]
+    #[schema(required = false, value_type = Option<String>, example = "0/3F2BE3C0")]
     source_lsn: Option<Lsn>,
     /// Everything before it is on the destination.
-    #[schema(value_type = Option<String>)]
+    #[schema(required = false, value_type = Option<String>)]
     applied_lsn: Option<Lsn>,
     /// Confirmed to the slot.
-    #[schema(value_type = Option<String>)]
+    #[schema(required = false, value_type = Option<String>)]
     confirmed_lsn: Option<Lsn>,
     /// Transactions, rows, conflicts, reconnects and errors since it began.
-    #[schema(value_type = Object)]
+    #[schema(required = false, value_type = Object)]
     counters: Value,
 }
 

@@ -3,7 +3,8 @@
 
 use crate::clone_crash::{OLD, Pair, pair};
 use crate::support::cloning::{clone, start_clone};
-use crate::support::keeper::{Folder, as_server_user};
+use crate::support::keeper::as_server_user;
+use crate::support::small_disk::SmallDisk;
 use crate::support::{
     Binary, Fault, FaultProxy, Outcome, Point, Server, Session, Settings, checksum, say, source,
 };
@@ -80,29 +81,6 @@ async fn a_difference_found_by_verify_is_exit_5_and_leaves_no_staging_database()
     pair.expect_untouched("a difference").await;
 }
 
-/// A small file system in memory, taken away when dropped.
-struct SmallDisk(Folder);
-
-impl SmallDisk {
-    /// `None` where nobody may mount.
-    fn mount(size: &str) -> Option<Self> {
-        let folder = Folder::create();
-        let options = format!("size={size},mode=0777");
-        let mut mount = std::process::Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &options, "multiboard-sync-test"]).arg(folder.path());
-        let mounted = mount.output().is_ok_and(|output| output.status.success());
-        let disk = Self(folder);
-        mounted.then_some(disk)
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let mut umount = std::process::Command::new("umount");
-        drop(umount.args(["--lazy"]).arg(self.0.path()).output());
-    }
-}
-
 #[tokio::test]
 async fn a_full_disk_leaves_the_destination_as_it_was() {
     let Some(disk) = SmallDisk::mount("40m") else {
@@ -111,11 +89,9 @@ async fn a_full_disk_leaves_the_destination_as_it_was() {
     };
     let (Some(source), Some(destination)) = (source(15), Server::with(15, Settings::new())) else { return };
     // Databases made from template0 are on its tablespace; the rest of the cluster is not.
-    let made = as_server_user("mkdir").arg(disk.0.path().join("space")).status().unwrap();
+    let made = as_server_user("mkdir").arg(disk.path().join("space")).status().unwrap();
     assert!(made.success());
-    destination
-        .execute(&format!("CREATE TABLESPACE small LOCATION '{}/space'", disk.0.path().display()))
-        .await;
+    destination.execute(&format!("CREATE TABLESPACE small LOCATION '{}/space'", disk.path().display())).await;
     destination.execute("ALTER DATABASE template0 SET TABLESPACE small").await;
     let from = source.database("too_much").await;
     // Our own: the rest of the rows is not wanted any more.

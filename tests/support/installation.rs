@@ -20,6 +20,11 @@ pub fn program(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).chain(extra).map(|folder| folder.join(name)).find(|path| path.is_file())
 }
 
+/// Where the tester of APIs is, below the target folder.
+pub fn schemathesis() -> Option<PathBuf> {
+    Some(target().join("schemathesis/bin/schemathesis")).filter(|path| path.is_file())
+}
+
 fn folders(major: u16, kind: &str) -> [PathBuf; 3] {
     [
         PathBuf::from(format!("/usr/lib/postgresql/{major}/bin")),

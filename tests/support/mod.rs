@@ -28,6 +28,7 @@ pub mod mirroring;
 pub mod pooler;
 pub mod server;
 pub mod serving;
+pub mod small_disk;
 pub mod stand_in;
 pub mod supabase;
 pub mod usage;

@@ -68,6 +68,11 @@ impl Serving {
         self.client.request(method, format!("http://{}{path}", self.address))
     }
 
+    /// The same by another client.
+    pub fn bare_of(&self, client: &reqwest::Client, method: Method, path: &str) -> reqwest::RequestBuilder {
+        client.request(method, format!("http://{}{path}", self.address))
+    }
+
     /// Sends a request.
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
         let answer = request.send().await.unwrap();
