@@ -94,6 +94,7 @@ mod schema_clones;
 mod schema_kinds;
 mod schema_objects;
 mod schema_tables;
+mod serve_canary;
 mod serve_clone;
 mod serve_document;
 mod serve_full;
