@@ -47,7 +47,7 @@ pub mod access;
 pub mod store;
 pub mod telemetry;
 
-// Layers 10-16: the program.
+// Layers 10-17: the program.
 pub mod config;
 
 pub mod runner;
@@ -57,5 +57,7 @@ pub mod live;
 pub mod supervisor;
 
 pub mod api;
+
+pub mod client;
 
 pub mod cli;

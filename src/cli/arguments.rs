@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{clean, clone, diff, jobs, mirror, serve, token, undo, verify};
+use super::{clean, clone, completions, diff, jobs, mirror, serve, token, undo, verify};
 
 /// Clones PostgreSQL databases over the wire protocol, with proof and an undo.
 #[derive(Debug, Parser)]
@@ -71,10 +71,12 @@ pub(super) enum Command {
     Diff(diff::Arguments),
     /// Compare two databases, changing nothing
     Verify(verify::Arguments),
-    /// Show the jobs of this machine
+    /// List, show, watch, cancel and retry jobs: those of a server, or what this machine remembers
     Jobs(jobs::Arguments),
     /// Run the HTTP API, the live streams and the jobs that are asked for there, until stopped
     Serve(serve::Arguments),
     /// Say who may use the server of this data directory
     Token(token::Arguments),
+    /// Print what a shell needs to complete these commands
+    Completions(completions::Arguments),
 }

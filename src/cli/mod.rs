@@ -6,6 +6,7 @@ mod arguments;
 mod clean;
 mod clone;
 mod complain;
+mod completions;
 mod context;
 mod diff;
 mod jobs;
@@ -68,6 +69,8 @@ fn start(globals: Globals, command: Command) -> Outcome {
         .build()
         .map_err(|source| NoStart { doing: "start the runtime", source })?;
     let stop = CancellationToken::new();
+    // What runs elsewhere goes on when nobody looks any more.
+    let cleans_up = !matches!(command, Command::Jobs(_));
     let context = Context::new(config, globals, stop.clone());
     let outcome = runtime.block_on(async {
         let signals = signals::Signals::watch();
@@ -79,7 +82,7 @@ fn start(globals: Globals, command: Command) -> Outcome {
                 crate::connect::all_closed().await;
                 outcome
             } => outcome,
-            () = signals.second_one(&stop) => Ok(Exit::Interrupted),
+            () = signals.second_one(&stop, cleans_up) => Ok(Exit::Interrupted),
         }
     });
     // Aborted or not, nothing that still runs is waited for: the command has joined what it started.
@@ -95,7 +98,8 @@ async fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Clean(arguments) => clean::run(context, arguments).await,
         Command::Diff(arguments) => diff::run(context, arguments).await,
         Command::Verify(arguments) => verify::run(context, arguments).await,
-        Command::Jobs(arguments) => jobs::run(context, arguments),
+        Command::Jobs(arguments) => jobs::run(context, arguments).await,
+        Command::Completions(arguments) => completions::run(&arguments),
         Command::Serve(arguments) => serve::run(context, arguments).await,
         Command::Token(arguments) => token::run(context, arguments),
     }

@@ -19,13 +19,18 @@ impl Signals {
     }
 
     /// Cancels `stop` on the first interrupt or termination signal and returns on the second.
-    pub(super) async fn second_one(self, stop: &CancellationToken) {
+    /// Says so where there is something to clean up.
+    pub(super) async fn second_one(self, stop: &CancellationToken, cleans_up: bool) {
         let Some((mut interrupt, mut terminate)) = self.0 else { return std::future::pending().await };
         next(&mut interrupt, &mut terminate).await;
-        tracing::warn!("cancelling: cleaning up; press Ctrl-C again to end at once");
+        if cleans_up {
+            tracing::warn!("cancelling: cleaning up; press Ctrl-C again to end at once");
+        }
         stop.cancel();
         next(&mut interrupt, &mut terminate).await;
-        tracing::warn!("ended at once: `multiboard-sync clean` shows and removes what is left");
+        if cleans_up {
+            tracing::warn!("ended at once: `multiboard-sync clean` shows and removes what is left");
+        }
     }
 }
 

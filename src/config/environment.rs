@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::error::Error;
 
 /// The settings that have a variable of their own. `[destinations]` and `role` have none, on purpose.
-pub(super) const SETTINGS: [&str; 7] = [
+pub(super) const SETTINGS: [&str; 9] = [
     "MULTIBOARD_SYNC_CONFIG",
     "MULTIBOARD_SYNC_DATA_DIR",
     "MULTIBOARD_SYNC_LOG_LEVEL",
@@ -14,6 +14,8 @@ pub(super) const SETTINGS: [&str; 7] = [
     "MULTIBOARD_SYNC_LISTEN",
     "MULTIBOARD_SYNC_HOSTS",
     "MULTIBOARD_SYNC_MAX_JOBS",
+    "MULTIBOARD_SYNC_SERVER",
+    "MULTIBOARD_SYNC_TOKEN",
 ];
 
 /// Variables by name. A variable that is set to nothing counts as not set.

@@ -22,6 +22,7 @@ pub use environment::Environment;
 pub use error::Error;
 
 use crate::safety::Destinations;
+use crate::secret::Secret;
 use crate::telemetry::{LogFormat, LogLevel};
 use connection::Definition;
 use file::File;
@@ -135,6 +136,16 @@ impl Config {
             .filter(|(_, definition)| definition.is_source())
             .map(|(name, definition)| (name.as_str(), definition.resolve(name, &self.environment)))
             .collect()
+    }
+
+    /// The server that clients talk to (`MULTIBOARD_SYNC_SERVER`), where one is named.
+    pub fn server(&self) -> Option<&str> {
+        self.environment.get("MULTIBOARD_SYNC_SERVER")
+    }
+
+    /// The token that they show it (`MULTIBOARD_SYNC_TOKEN`).
+    pub fn token(&self) -> Option<Secret> {
+        self.environment.get("MULTIBOARD_SYNC_TOKEN").map(Secret::new)
     }
 
     /// Every variable of the environment and of `.env`, for `connect`, which knows `PGPASSWORD` and its like.

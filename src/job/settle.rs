@@ -85,6 +85,7 @@ fn ended(mut record: Record, made: &[Made], now_ms: i64) -> Record {
         code: "process_gone".to_owned(),
         message: "the process that ran the job ended before the job did".to_owned(),
         hint: Some(hint),
+        exit: None,
     });
     record
 }

@@ -107,6 +107,9 @@ pub struct Problem {
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
+    /// The exit code of a command that ends with it, where a run ended so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<u8>,
 }
 
 /// Stored events; the name on the wire is in `rename`.

@@ -132,7 +132,7 @@ impl Tally {
             }
             Update::Failed { code, message, hint, report, again } => {
                 let status = if again { Status::Retrying } else { Status::Failed };
-                return self.end(status, report, Some(Problem { code, message, hint }), now);
+                return self.end(status, report, Some(Problem { code, message, hint, exit: None }), now);
             }
             Update::Cancelled { report } => return self.end(Status::Cancelled, report, None, now),
         }

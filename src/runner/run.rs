@@ -268,8 +268,12 @@ impl Begun {
                 let (code, message) =
                     ("server_stopped".to_owned(), "the server that runs it was stopped".to_owned());
                 let hint = Some("the next server goes on with it".to_owned());
-                self.record.error =
-                    Some(Problem { code: code.clone(), message: message.clone(), hint: hint.clone() });
+                self.record.error = Some(Problem {
+                    code: code.clone(),
+                    message: message.clone(),
+                    hint: hint.clone(),
+                    exit: None,
+                });
                 Update::Failed { code, message, hint, report, again: true }
             }
         }
@@ -289,8 +293,12 @@ impl Begun {
             self.record.destination.as_str(),
         ));
         let (code, message, hint) = (failure.code.to_owned(), chain(error), failure.hint);
-        self.record.error =
-            Some(Problem { code: code.clone(), message: message.clone(), hint: hint.clone() });
+        self.record.error = Some(Problem {
+            code: code.clone(),
+            message: message.clone(),
+            hint: hint.clone(),
+            exit: Some(exit as u8),
+        });
         let again = match verdict {
             Verdict::Again(after) => {
                 self.record.status = Status::Retrying;

@@ -40,7 +40,7 @@ fn keeps_the_contract(store: &dyn Store) {
     old.phase = Some(Phase::Swap);
     old.started_ms = Some(4);
     old.ended_ms = Some(5);
-    old.error = Some(Problem { code: "x".into(), message: "y".into(), hint: None });
+    old.error = Some(Problem { code: "x".into(), message: "y".into(), hint: None, exit: None });
     old.report = Some(serde_json::json!({"tables": 3}));
     old.options = serde_json::json!({"jobs": 2});
     old.undo = UndoState::Available { kept_as: "mbs_old".into() };

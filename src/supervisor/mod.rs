@@ -176,5 +176,10 @@ impl Supervisor {
 /// An error as a job's record has it.
 fn problem(error: &(dyn Classify + Send + Sync + 'static)) -> Problem {
     let failure = error.classify();
-    Problem { code: failure.code.to_owned(), message: chain(error), hint: failure.hint }
+    Problem {
+        code: failure.code.to_owned(),
+        message: chain(error),
+        hint: failure.hint,
+        exit: Some(failure.exit as u8),
+    }
 }

@@ -169,6 +169,7 @@ fn panicked(store: &Sqlite, job: &JobId) -> Result<(), crate::job::StoreError> {
         hint: Some(
             "this is a defect in multiboard-sync: please report it with the lines of the log".to_owned(),
         ),
+        exit: None,
     });
     store.update(&record)
 }

@@ -95,6 +95,7 @@ mod schema_kinds;
 mod schema_objects;
 mod schema_tables;
 mod serve_canary;
+mod serve_client;
 mod serve_clone;
 mod serve_document;
 mod serve_full;

@@ -52,7 +52,7 @@ fn keeps_mirrors(store: &dyn Records) {
     assert!(store.wish("app", Wanted::Pause).expect("wish"));
     mirror.standing = Standing {
         begun: true,
-        error: Some(Problem { code: "x".into(), message: "y".into(), hint: None }),
+        error: Some(Problem { code: "x".into(), message: "y".into(), hint: None, exit: None }),
         applied_lsn: Some(Lsn::from_u64(u64::MAX)),
         lag: Some(Lag { bytes: u64::MAX, seconds: Some(0.5) }),
         wal: Some(Wal {

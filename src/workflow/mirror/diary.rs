@@ -149,7 +149,8 @@ impl Diary {
             Exit::ResyncRequired => MirrorPhase::ResyncRequired,
             _ => MirrorPhase::Error,
         };
-        let problem = Problem { code: failure.code.to_owned(), message: chain(error), hint: failure.hint };
+        let problem =
+            Problem { code: failure.code.to_owned(), message: chain(error), hint: failure.hint, exit: None };
         {
             let mut now = self.lock();
             now.0 = phase;

@@ -95,8 +95,12 @@ pub async fn look(
 fn needs_a_copy<E: Classify + 'static>(record: &mut Record, error: &E) {
     let failure = error.classify();
     record.phase = MirrorPhase::ResyncRequired;
-    record.standing.error =
-        Some(Problem { code: failure.code.to_owned(), message: chain(error), hint: failure.hint });
+    record.standing.error = Some(Problem {
+        code: failure.code.to_owned(),
+        message: chain(error),
+        hint: failure.hint,
+        exit: None,
+    });
 }
 
 /// Whether it stood still on purpose, or by an error, when it ended; and was not only stopped.
