@@ -37,7 +37,17 @@ pub(super) struct Ring {
     events: VecDeque<(u64, Bytes)>,
     bytes: usize,
     last: u64,
-    progress: Option<(u64, Bytes)>,
+    progress: Option<Newest>,
+}
+
+/// The newest progress.
+#[derive(Debug)]
+struct Newest {
+    /// How often progress was told, this time included.
+    number: u64,
+    /// The newest event when it was told.
+    after: u64,
+    rest: Bytes,
 }
 
 impl Ring {
@@ -53,7 +63,7 @@ impl Ring {
 
     /// How often progress was told.
     pub(super) fn told(&self) -> u64 {
-        self.progress.as_ref().map_or(0, |(told, _)| *told)
+        self.progress.as_ref().map_or(0, |newest| newest.number)
     }
 
     /// Adds an event. One that is there is not added again; after a gap the earlier ones are forgotten.
@@ -77,10 +87,11 @@ impl Ring {
 
     /// Replaces the progress.
     pub(super) fn set_progress(&mut self, rest: Bytes) {
-        self.progress = Some((self.told() + 1, rest));
+        self.progress = Some(Newest { number: self.told() + 1, after: self.last, rest });
     }
 
-    /// What comes after event number `after` and progress number `told`, at most `limit` pieces: events first.
+    /// What comes after event number `after` and progress number `told`, at most `limit` events; the progress where it was told
+    /// among them.
     pub(super) fn next(&self, after: u64, told: u64, limit: usize) -> Result<(Vec<Piece>, u64, u64), Behind> {
         let oldest = self.events.front().map_or(self.last + 1, |(seq, _)| *seq);
         if after + 1 < oldest || after > self.last {
@@ -93,11 +104,13 @@ impl Ring {
             reached = *seq;
             pieces.push(Piece::Event { seq: *seq, rest: rest.clone() });
         }
-        let progress = self.progress.as_ref().filter(|(number, _)| *number > told && reached == self.last);
-        if let Some((_, rest)) = progress {
-            pieces.push(Piece::Progress { rest: rest.clone() });
+        let progress = self.progress.as_ref().filter(|newest| newest.number > told && newest.after <= reached);
+        if let Some(Newest { after: place, rest, .. }) = progress {
+            let behind = |piece: &Piece| matches!(piece, Piece::Event { seq, .. } if seq > place);
+            let at = pieces.iter().position(behind).unwrap_or(pieces.len());
+            pieces.insert(at, Piece::Progress { rest: rest.clone() });
         }
-        Ok((pieces, reached, progress.map_or(told, |(number, _)| *number)))
+        Ok((pieces, reached, progress.map_or(told, |newest| newest.number)))
     }
 }
 
@@ -128,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_progress_comes_after_what_was_told_before_it() {
+    fn the_newest_progress_comes_between_what_was_told_before_and_after_it() {
         let mut ring = Ring::after(0);
         ring.push(1, rest(1));
         ring.push(2, rest(2));
@@ -139,6 +152,11 @@ mod tests {
         assert_eq!(ring.next(1, 0, 9), Ok((vec![event(2), progress()], 2, 2)));
         assert_eq!(ring.next(2, 2, 9), Ok((vec![], 2, 2)));
         assert_eq!(ring.next(2, 1, 9), Ok((vec![progress()], 2, 2)));
+        // The last one comes before the end.
+        ring.push(3, rest(3));
+        assert_eq!(ring.next(0, 0, 9), Ok((vec![event(1), event(2), progress(), event(3)], 3, 2)));
+        assert_eq!(ring.next(2, 0, 9), Ok((vec![progress(), event(3)], 3, 2)));
+        assert_eq!(ring.next(2, 2, 9), Ok((vec![event(3)], 3, 2)));
     }
 
     #[test]

@@ -44,7 +44,7 @@ async fn jobs_are_listed_shown_and_watched_to_their_end() {
 
     let watched = client.run(&["jobs", "watch", &id]).await;
     watched.expect_code(0);
-    for wanted in ["phase copy", "phase swap", "phase done"] {
+    for wanted in ["phase copy", "phase swap", "phase done", "100"] {
         assert!(watched.stderr.contains(wanted), "no {wanted:?} in {}", watched.stderr);
     }
     assert!(watched.stdout.contains("copied    1 table, 20,000 rows"), "{}", watched.stdout);

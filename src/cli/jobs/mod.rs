@@ -114,7 +114,7 @@ fn done(job: &Value, json: bool) -> String {
     }
     let text = |name: &str| text::shown(job, name).unwrap_or_default();
     let (id, status) = (text("id"), text("status"));
-    format!("job {id} is asked to; it is {status} now. Its end: multiboard-sync jobs watch {id}\n")
+    format!("job {id} was told; it is {status} now. To see its end: multiboard-sync jobs watch {id}\n")
 }
 
 /// The same out of this machine's records.
