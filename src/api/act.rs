@@ -346,7 +346,7 @@ pub(super) async fn drop_mirror(
 }
 
 /// Does something with servers within the time of a request. On a thread of its own, as runs do: see `supervisor`.
-async fn within<T, F>(api: Api, work: F) -> Result<T, Problem>
+pub(super) async fn within<T, F>(api: Api, work: F) -> Result<T, Problem>
 where
     T: Send + 'static,
     F: AsyncFnOnce(&Inner, CancellationToken) -> Result<T, Problem> + Send + 'static,

@@ -9,6 +9,7 @@ mod health;
 mod jobs;
 mod limits;
 mod metrics;
+mod plans;
 mod problem;
 mod requests;
 mod serve;
@@ -69,6 +70,7 @@ pub fn routes() -> (Router<Api>, utoipa::openapi::OpenApi) {
         .routes(routes!(health::ready))
         .routes(routes!(metrics::metrics))
         .routes(routes!(jobs::test))
+        .routes(routes!(plans::plan))
         .routes(routes!(jobs::list, jobs::create))
         .routes(routes!(jobs::show))
         .routes(routes!(jobs::tables))

@@ -5,10 +5,12 @@
 //! Spec + configuration ─prepare─▶ Prepared (parties, request) ─begin─▶ held, recorded ─▶ workflow ─▶ record complete
 //! ```
 
+mod foresee;
 pub mod mark;
 pub mod parties;
 mod prepare;
 mod run;
 
+pub use foresee::{Foresight, foresee};
 pub use prepare::{Prepared, WhatIsWrong};
 pub use run::{Around, Ended, OnlyOnce, Policy, run};

@@ -78,7 +78,7 @@ pub struct Ended {
 
 /// The run could not begin.
 #[derive(Debug, thiserror::Error)]
-enum NoBeginning {
+pub(super) enum NoBeginning {
     #[error("job {0} is being run by another process")]
     Held(JobId),
     #[error("cannot start the reporting thread")]

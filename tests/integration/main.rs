@@ -113,3 +113,4 @@ mod viewer;
 mod viewer_clone;
 mod viewer_mirror;
 mod writers;
+mod serve_plans;

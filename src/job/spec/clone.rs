@@ -9,7 +9,7 @@ use super::words::{IfBusy, Profile, cores};
 use crate::id::JobId;
 use crate::progress::VerifyMode;
 use crate::schema::select::Selection;
-use crate::workflow::clone;
+use crate::workflow::clone::{self, PlannedFor};
 use crate::workflow::party::Party;
 
 /// Options of a clone, and of the clone that a mirror begins with.
@@ -67,6 +67,9 @@ pub struct CloneOptions {
     /// Split every table of more megabytes than this among the workers [default: only where workers would idle]
     #[arg(long, value_name = "MB")]
     pub split_tables_larger_than: Option<u64>,
+    /// Fail unless these are the databases that a plan was made for: its `planned_for`
+    #[arg(long, value_name = "TEXT")]
+    pub planned_for: Option<String>,
     /// What to do while another job writes to the destination
     #[arg(long, value_enum, default_value = "wait")]
     pub if_busy: IfBusy,
@@ -96,6 +99,7 @@ impl Default for CloneOptions {
             keep_old: 1,
             yield_to_ddl: None,
             split_tables_larger_than: None,
+            planned_for: None,
             if_busy: IfBusy::Wait,
             no_stage: false,
         }
@@ -134,6 +138,7 @@ impl CloneOptions {
     /// What is out of range, no pattern, or not in this version.
     pub(super) fn check(&self) -> Result<(), Wrong> {
         self.selection()?;
+        self.planned_for()?;
         if self.jobs.is_some_and(|jobs| !(1..=256).contains(&jobs)) {
             return Err(Wrong::value("jobs", "is a number from 1 to 256"));
         }
@@ -148,6 +153,11 @@ impl CloneOptions {
             });
         }
         Ok(())
+    }
+
+    fn planned_for(&self) -> Result<Option<PlannedFor>, Wrong> {
+        let wrong = |_| Wrong::value("planned_for", "is the member of that name of a plan");
+        self.planned_for.as_deref().map(|text| text.parse().map_err(wrong)).transpose()
     }
 
     /// What is taken.
@@ -187,6 +197,7 @@ impl CloneOptions {
             locale: self.locale.clone(),
             keep_old: usize::from(self.keep_old),
             yield_to_ddl: self.yield_to_ddl.map(f64::from),
+            planned_for: self.planned_for()?,
             if_busy: self.if_busy.into(),
             split_above_bytes: self.split_tables_larger_than.map(|megabytes| megabytes << 20),
         })

@@ -32,6 +32,9 @@ pub(super) async fn look(request: &Request, context: &Context) -> Result<(Source
         losses::foresee(request, context, &source, relations).await?;
     }
     let destination = destination?;
+    if let Some(planned_for) = &request.planned_for {
+        planned_for.check(&source, &destination)?;
+    }
     for note in &destination.notes {
         reporter.log(Level::Info, note.clone());
     }

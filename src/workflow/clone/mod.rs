@@ -11,6 +11,7 @@ mod check;
 mod collations;
 mod draw;
 mod finish;
+mod foresee;
 mod given;
 mod hold;
 mod load;
@@ -19,6 +20,7 @@ mod losses;
 mod neutralize;
 mod part;
 mod plan;
+mod planned;
 mod platform;
 mod refused;
 mod rehearse;
@@ -34,6 +36,9 @@ pub(in crate::workflow) use check::by_name;
 pub(in crate::workflow) use given::Parts;
 pub(in crate::workflow) use part::{Chosen, left_out};
 pub(in crate::workflow) use subject::summed;
+
+pub use foresee::{Foreseen, foresee};
+pub use planned::{Place, PlannedFor};
 
 use std::sync::Arc;
 
@@ -78,6 +83,8 @@ pub struct Request {
     pub locale: Option<String>,
     /// Replaced databases to keep, the newest first; 0 makes `undo` impossible.
     pub keep_old: usize,
+    /// The databases that it may be run on; `None`: whichever are found.
+    pub planned_for: Option<PlannedFor>,
     /// What to do while another job writes to the destination.
     pub if_busy: IfBusy,
     /// Give way on the source when somebody waits this many seconds behind our locks.
