@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-use super::errors::{Json, Path};
+use super::errors::{Json, Path, Raw};
 use super::guard::{Admin, Runner};
 use super::jobs::{accepted, queue, shown};
 use super::problem::Problem;
@@ -134,7 +134,7 @@ pub(super) async fn undo(
     State(api): State<Api>,
     _: Admin,
     Path(id): Path<String>,
-    body: axum::body::Bytes,
+    Raw(body): Raw,
 ) -> Result<axum::Json<Undone>, Problem> {
     let (id, asked): (_, UndoRequest) = (job_id(&id)?, optional(&body)?);
     let sessions = if asked.terminate_sessions { Sessions::Terminate } else { Sessions::Wait };
@@ -292,7 +292,7 @@ pub(super) async fn verify(
     State(api): State<Api>,
     _: Runner,
     Path(id): Path<String>,
-    body: axum::body::Bytes,
+    Raw(body): Raw,
 ) -> Result<Response, Problem> {
     let (id, asked): (_, VerifyRequest) = (job_id(&id)?, optional(&body)?);
     let job = api.store(move |inner| {

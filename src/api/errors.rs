@@ -1,15 +1,50 @@
 //! What goes wrong before a route is reached, or beside it: unknown paths, methods, bodies that are none; each as a problem.
 
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::StatusCode;
+use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
 
+/// A body has to be there within this: it is small, and who sends it by drops holds a connection.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
+
 /// A JSON body.
-#[derive(FromRequest)]
-#[from_request(via(axum::Json), rejection(Problem))]
 pub(super) struct Json<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let axum::Json(value) = in_time(axum::Json::from_request(request, state)).await?;
+        Ok(Self(value))
+    }
+}
+
+/// A body that may be empty.
+pub(super) struct Raw(pub(super) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Raw {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        Ok(Self(in_time(Bytes::from_request(request, state)).await?))
+    }
+}
+
+async fn in_time<T, E: Into<Problem>>(reading: impl Future<Output = Result<T, E>>) -> Result<T, Problem> {
+    match tokio::time::timeout(BODY_WITHIN, reading).await {
+        Ok(read) => read.map_err(Into::into),
+        Err(_) => {
+            let detail = format!("the body was not there within {} s", BODY_WITHIN.as_secs());
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", detail))
+        }
+    }
+}
 
 /// What stands after the question mark.
 #[derive(FromRequestParts)]
@@ -28,6 +63,17 @@ impl From<JsonRejection> for Problem {
             StatusCode::PAYLOAD_TOO_LARGE => "body_too_large",
             StatusCode::UNSUPPORTED_MEDIA_TYPE => "body_not_json",
             StatusCode::UNPROCESSABLE_ENTITY => "body_of_another_shape",
+            _ => "body_malformed",
+        };
+        Self::new(status, code, rejection.body_text())
+    }
+}
+
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
+        let status = rejection.status();
+        let code = match status {
+            StatusCode::PAYLOAD_TOO_LARGE => "body_too_large",
             _ => "body_malformed",
         };
         Self::new(status, code, rejection.body_text())

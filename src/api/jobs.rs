@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
-use super::errors::{Json, Path, Query};
+use super::errors::{Json, Path, Query, Raw};
 use super::guard::{Caller, Reader, Runner};
 use super::problem::Problem;
 use super::requests::{JobRequest, job_id};
@@ -138,7 +138,7 @@ pub(super) async fn create(
 pub(super) async fn test(
     State(api): State<Api>,
     _: Runner,
-    body: axum::body::Bytes,
+    Raw(body): Raw,
 ) -> Result<Response, Problem> {
     let options = match body.is_empty() {
         true => serde_json::Value::Null,

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::parties;
 use super::prepare::{Prepared, Request, WhatIsWrong};
+use super::run::NoBeginning;
 use crate::config::Config;
 use crate::engine::stage::registry::Registry;
 use crate::engine::stage::swap::Sessions;
@@ -92,12 +93,12 @@ pub async fn foresee(
     };
     // Of no job: nothing is made that could be left behind.
     let nobody = JobId::generate();
-    let held = store.hold(&nobody)?.ok_or_else(|| NothingToPlan(kind))?;
+    let held = store.hold(&nobody)?.ok_or_else(|| NoBeginning::Held(nobody.clone()))?;
     let said = Arc::new(Mutex::new(Said::default()));
     let hears = Arc::clone(&said);
     let hear = move |frame: &Frame| hears.lock().unwrap_or_else(PoisonError::into_inner).take(frame);
-    let (reporter, reporting) = report::start(nobody.to_string(), 0, vec![Box::new(hear)])
-        .map_err(|source| Box::new(super::run::NoBeginning::Thread(source)) as WhatIsWrong)?;
+    let started = report::start(nobody.to_string(), 0, vec![Box::new(hear)]);
+    let (reporter, reporting) = started.map_err(NoBeginning::Thread)?;
     let (_choose, sessions) = watch::channel(Sessions::Wait);
     let context = clone::Context {
         registry: store.clone(),
@@ -111,7 +112,7 @@ pub async fn foresee(
     };
     let foreseen = Box::pin(clone::foresee(&request, &context)).await;
     drop(context);
-    reporting.finish().await;
+    drop(reporting.finish().await);
     let foreseen = foreseen?;
     let Said { work, warnings, notes } =
         std::mem::take(&mut *said.lock().unwrap_or_else(PoisonError::into_inner));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{Binary, Serving, Watcher, eventually};
 
@@ -128,6 +129,7 @@ async fn what_cannot_be_read_is_a_problem() {
             post().json(&json!({"type": "clone", "source": "postgres://u:canary@h/d"})),
         ),
         (413, "body_too_large", json(post()).body(vec![b' '; 300 << 10])),
+        (413, "body_too_large", with(Method::POST, "/jobs/test").body(vec![b' '; 300 << 10])),
         (400, "query_malformed", with(Method::GET, "/v1/jobs?limit=0")),
         (400, "query_malformed", with(Method::GET, "/v1/jobs?status=fine")),
         (400, "query_malformed", with(Method::GET, "/v1/jobs?color=red")),
@@ -142,6 +144,26 @@ async fn what_cannot_be_read_is_a_problem() {
         is_problem(&answer);
         assert_eq!(answer.body["type"], format!("urn:multiboard-sync:problem:{code}"), "{answer:?}");
         assert!(!answer.body.to_string().contains("canary"), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_comes_by_drops_is_not_waited_for() {
+    let program = Binary::new();
+    let server = Serving::start(&program).await;
+    for path in ["/v1/jobs", "/jobs/test"] {
+        let mut stream = tokio::net::TcpStream::connect(&server.address).await.unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{{",
+            server.address, server.token
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let read = stream.read_to_end(&mut answer);
+        tokio::time::timeout(Duration::from_secs(30), read).await.expect("an end").unwrap();
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        assert!(answer.contains("application/problem+json") && answer.contains("body_too_slow"), "{answer}");
     }
 }
 

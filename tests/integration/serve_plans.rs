@@ -12,7 +12,7 @@ async fn a_plan_says_what_would_be_destroyed_changes_nothing_and_binds_the_job()
         let (from, to) = (source.database("plans").await, destination.database("plans").await);
         from.execute(
             "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT n, repeat('x', 100) FROM generate_series(1, 1000) AS n;
-             CREATE INDEX ON t (v); CREATE TABLE u (id int PRIMARY KEY REFERENCES t); CREATE ROLE absent_here; DROP ROLE absent_here",
+             CREATE INDEX ON t (v); CREATE TABLE u (id int PRIMARY KEY REFERENCES t)",
         )
         .await;
         to.execute("CREATE TABLE precious (a int); CREATE VIEW seen AS SELECT * FROM precious").await;
@@ -35,8 +35,9 @@ async fn a_plan_says_what_would_be_destroyed_changes_nothing_and_binds_the_job()
         lost.sort_unstable();
         assert_eq!(lost, ["public.precious", "public.seen"]);
         let work = &plan["work"];
-        assert_eq!((&work["tables"], &work["indexes"]), (&2.into(), &3.into()), "{plan}");
-        assert!(work["constraints"].as_u64().unwrap() >= 1 && work["bytes"].as_u64().unwrap() > 100_000, "{plan}");
+        let many = |name: &str| work[name].as_u64().unwrap();
+        assert_eq!((many("tables"), many("indexes") + many("constraints")), (2, 4), "{plan}");
+        assert!(many("bytes") > 50_000, "{plan}");
 
         // A mirror would make something on the source; neither of them has made anything, nor is there a job.
         let mirror = server
