@@ -8,6 +8,7 @@
 //! a process runs it, so what nobody holds does not run.
 
 mod board;
+mod cleaning;
 mod reconcile;
 mod running;
 
@@ -20,15 +21,14 @@ use crate::config::Config;
 use crate::engine::stage::registry::Registry;
 use crate::failure::{Classify, chain};
 use crate::id::JobId;
-use crate::job::{Kind, Record, RunBy, SettleError, Spec, Store, StoreError, settle};
+use crate::job::{Record, RunBy, SettleError, Spec, Store, StoreError, settle};
 use crate::live::Live;
 use crate::progress::{Problem, Status};
-use crate::runner::parties;
 use crate::store::Sqlite;
-use crate::workflow::leftover;
 use crate::workflow::party::unix_ms;
 
 pub use board::Board;
+use cleaning::Cleaning;
 use reconcile::{Action, Limits, Seen, reconcile};
 use running::Runs;
 
@@ -42,8 +42,7 @@ pub struct Supervisor {
     board: Arc<Board>,
     runs: Runs,
     limits: Limits,
-    /// Jobs whose leftovers could not be removed: when that is tried again.
-    patience: std::collections::HashMap<JobId, i64>,
+    cleaning: Cleaning,
 }
 
 /// It could not do its work this time.
@@ -63,7 +62,8 @@ impl Supervisor {
         let board = Arc::new(Board::new());
         let runs = Runs::new(Arc::clone(&config), Arc::clone(&store), live, board.changed());
         let limits = Limits { jobs: jobs.max(1) };
-        Self { config, store, board, runs, limits, patience: std::collections::HashMap::new() }
+        let cleaning = Cleaning::new(Arc::clone(&config), Arc::clone(&store), board.changed());
+        Self { config, store, board, runs, limits, cleaning }
     }
 
     /// Where it is woken, and seen to be alive.
@@ -75,7 +75,7 @@ impl Supervisor {
     pub async fn run(mut self, stop: &CancellationToken) {
         let changed = self.board.changed();
         loop {
-            let next = match self.turn().await {
+            let next = match self.turn() {
                 Ok(next) => next,
                 Err(trouble) => {
                     tracing::error!(error = %chain(&trouble), "the supervisor could not do its work; it tries again");
@@ -98,7 +98,7 @@ impl Supervisor {
     }
 
     /// One comparison, and what follows of it.
-    async fn turn(&mut self) -> Result<Option<i64>, Trouble> {
+    fn turn(&mut self) -> Result<Option<i64>, Trouble> {
         self.runs.reap(&self.store);
         settle(self.store.as_ref(), self.store.as_ref(), unix_ms())?;
         let wished = self.store.wished_cancelled()?;
@@ -117,7 +117,7 @@ impl Supervisor {
             match action {
                 Action::Start(job) => self.start(&job)?,
                 Action::Stop(job) => self.runs.cancel(&job),
-                Action::Cancel(job) => self.cancel(&job).await?,
+                Action::Cancel(job) => self.cancel(&job)?,
             }
         }
         self.board.counts(&jobs.iter().map(|job| &job.record).collect::<Vec<_>>());
@@ -138,30 +138,15 @@ impl Supervisor {
     }
 
     /// A job that does not run is cancelled when nothing of it is left.
-    async fn cancel(&mut self, job: &JobId) -> Result<(), Trouble> {
-        if self.patience.get(job).is_some_and(|then| *then > unix_ms()) {
-            return Ok(());
-        }
+    fn cancel(&mut self, job: &JobId) -> Result<(), Trouble> {
         let record = self.store.get(job)?;
-        if let Err(why) = self.remove_leftovers(&record).await {
-            tracing::warn!(%job, error = %chain(why.as_ref()), "what a cancelled job left behind cannot be removed; it is tried again");
-            if record.status != Status::Cancelling {
-                self.store.update(&Record { status: Status::Cancelling, ..record })?;
-            }
-            self.patience.insert(job.clone(), unix_ms() + 10_000);
-            return Ok(());
+        if self.cleaning.is_done(&record, unix_ms()) {
+            return self.over(record, Status::Cancelled, None);
         }
-        self.patience.remove(job);
-        self.over(record, Status::Cancelled, None)
-    }
-
-    async fn remove_leftovers(&self, record: &Record) -> Result<(), crate::runner::WhatIsWrong> {
-        let writes = matches!(record.kind, Kind::Clone | Kind::Mirror);
-        let Some(to) = record.to.as_deref().filter(|_| writes && record.attempt > 0) else { return Ok(()) };
-        let destination = parties::party(&self.config, "--to", to)?;
-        let (destinations, sources) = (&self.config.destinations, parties::sources(&self.config));
-        let removed = leftover::remove(&record.id, &destination, self.store.as_ref(), destinations, &sources);
-        Ok(Box::pin(removed).await?)
+        if record.status != Status::Cancelling {
+            self.store.update(&Record { status: Status::Cancelling, ..record })?;
+        }
+        Ok(())
     }
 
     fn over(&self, mut record: Record, status: Status, error: Option<Problem>) -> Result<(), Trouble> {

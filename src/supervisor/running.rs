@@ -22,7 +22,7 @@ use crate::store::Sqlite;
 use crate::workflow::party::unix_ms;
 
 /// Futures within futures: a thread's usual two megabytes are few for them.
-const STACK: usize = 16 << 20;
+pub(super) const STACK: usize = 16 << 20;
 
 /// Between two looks whether all have ended.
 const LOOK: Duration = Duration::from_millis(20);
@@ -177,7 +177,7 @@ fn panicked(store: &Sqlite, job: &JobId) -> Result<(), crate::job::StoreError> {
 /// The system has no thread left.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot start a thread for the job")]
-struct NoThread(#[source] std::io::Error);
+pub(super) struct NoThread(#[source] pub(super) std::io::Error);
 
 impl crate::failure::Classify for NoThread {
     fn classify(&self) -> crate::failure::Failure {
