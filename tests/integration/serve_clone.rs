@@ -1,21 +1,25 @@
 //! A clone that is asked for over HTTP: told live, confirmed, taken back, and made again after the server was killed in its middle.
 
+use std::time::{Duration, Instant};
+
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{Binary, Database, Serving, destination, source};
+use crate::support::{Binary, Database, Fault, FaultProxy, Point, Serving, destination, source};
 
 const ROWS: &str = "CREATE TABLE t (id int PRIMARY KEY, v text); \
     INSERT INTO t SELECT n, repeat('x', 200) FROM generate_series(1, 20000) AS n";
 
 /// The program with both databases as its connections.
 fn program(from: &Database<'_>, to: &Database<'_>) -> Binary {
+    program_at(&from.url(), &to.url())
+}
+
+/// The same, by the ways that lead to them.
+fn program_at(from: &str, to: &str) -> Binary {
     Binary::new().config(&format!(
-        "[server]\ndata_dir = \"data\"\n[connections.staging]\nurl = \"{}\"\nrole = \"source\"\n\
-         [connections.local]\nurl = \"{}\"\nrole = \"destination\"\n",
-        from.url(),
-        to.url()
-    ))
+        "[server]\ndata_dir = \"data\"\n[connections.staging]\nurl = \"{from}\"\nrole = \"source\"\n\
+         [connections.local]\nurl = \"{to}\"\nrole = \"destination\"\n"))
 }
 
 fn clone(options: &Value) -> Value {
@@ -105,4 +109,40 @@ async fn a_clone_whose_server_was_killed_is_made_again_and_leaves_nothing() {
     let clean = program.run(&["clean", "--of", "local", "--json"]).await;
     clean.expect_code(0);
     assert!(!clean.stdout.contains("staging"), "{}", clean.stdout);
+}
+
+#[tokio::test]
+async fn what_a_cancelled_clone_left_on_a_server_that_does_not_answer_keeps_no_other_job() {
+    let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
+    let (from, to) = (source.database("serve_left").await, destination.database("serve_left").await);
+    from.execute(ROWS).await;
+    for text in ["client lost", "unexpected EOF", "canceling statement", "terminating connection", "COPY file signature"] {
+        from.announce(text);
+        to.announce(text);
+    }
+    let (far, near) = (FaultProxy::start(from.server()), FaultProxy::start(to.server()));
+    let rows = far.arm(Fault::stall_before(Point::ServerSends(b"PGCOPY\n\xff\r\n\0".to_vec())));
+    let program = program_at(&far.url(from.name()), &near.url(to.name()));
+    let server = Serving::start(&program).await;
+    let id = server.ask(&clone(&json!({}))).await;
+    rows.fired().await;
+    near.stall();
+    let cancelled = server.post(&format!("/v1/jobs/{id}/cancel"), &json!({})).await;
+    assert_eq!(cancelled.status, StatusCode::ACCEPTED, "{}", cancelled.body);
+    server.running.kill();
+    server.running.finish().await;
+
+    let server = Serving::start(&program).await;
+    server.job_is(&id, "cancelling").await;
+    let began = Instant::now();
+    let test = server.ask(&json!({"type": "test", "options": {"seconds": 0}})).await;
+    server.job_is(&test, "succeeded").await;
+    assert!(began.elapsed() < Duration::from_secs(5), "it was kept waiting for {:?}", began.elapsed());
+    assert_eq!(server.job(&id).await["status"], "cancelling");
+    far.resume();
+    near.resume();
+    server.job_is(&id, "cancelled").await;
+    assert_eq!(to.related_databases().await, [to.name()]);
+    server.running.terminate();
+    server.running.finish().await.expect_code(0);
 }
