@@ -135,11 +135,7 @@ pub(super) async fn create(
     (status = 202, body = TestJob),
     (status = "default", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn test(
-    State(api): State<Api>,
-    _: Runner,
-    Raw(body): Raw,
-) -> Result<Response, Problem> {
+pub(super) async fn test(State(api): State<Api>, _: Runner, Raw(body): Raw) -> Result<Response, Problem> {
     let options = match body.is_empty() {
         true => serde_json::Value::Null,
         false => serde_json::from_slice(&body)

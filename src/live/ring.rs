@@ -104,7 +104,8 @@ impl Ring {
             reached = *seq;
             pieces.push(Piece::Event { seq: *seq, rest: rest.clone() });
         }
-        let progress = self.progress.as_ref().filter(|newest| newest.number > told && newest.after <= reached);
+        let progress =
+            self.progress.as_ref().filter(|newest| newest.number > told && newest.after <= reached);
         if let Some(Newest { after: place, rest, .. }) = progress {
             let behind = |piece: &Piece| matches!(piece, Piece::Event { seq, .. } if seq > place);
             let at = pieces.iter().position(behind).unwrap_or(pieces.len());

@@ -83,7 +83,8 @@ impl Cleaning {
             changed.notify_one();
             Ok(removed?)
         };
-        let thread = std::thread::Builder::new().name("cleaning".to_owned()).stack_size(STACK).spawn(removing);
+        let thread =
+            std::thread::Builder::new().name("cleaning".to_owned()).stack_size(STACK).spawn(removing);
         let thread = thread.map_err(|source| Box::new(NoThread(source)) as WhatIsWrong)?;
         self.jobs.insert(record.id.clone(), State::UnderWay(thread));
         Ok(false)

@@ -19,7 +19,8 @@ fn program(from: &Database<'_>, to: &Database<'_>) -> Binary {
 fn program_at(from: &str, to: &str) -> Binary {
     Binary::new().config(&format!(
         "[server]\ndata_dir = \"data\"\n[connections.staging]\nurl = \"{from}\"\nrole = \"source\"\n\
-         [connections.local]\nurl = \"{to}\"\nrole = \"destination\"\n"))
+         [connections.local]\nurl = \"{to}\"\nrole = \"destination\"\n"
+    ))
 }
 
 fn clone(options: &Value) -> Value {
@@ -116,7 +117,13 @@ async fn what_a_cancelled_clone_left_on_a_server_that_does_not_answer_keeps_no_o
     let (Some(source), Some(destination)) = (source(15), destination(15)) else { return };
     let (from, to) = (source.database("serve_left").await, destination.database("serve_left").await);
     from.execute(ROWS).await;
-    for text in ["client lost", "unexpected EOF", "canceling statement", "terminating connection", "COPY file signature"] {
+    for text in [
+        "client lost",
+        "unexpected EOF",
+        "canceling statement",
+        "terminating connection",
+        "COPY file signature",
+    ] {
         from.announce(text);
         to.announce(text);
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Binary, Serving, eventually};
+use crate::support::{Binary, Serving, eventually, usage};
 
 const SOCKETS: usize = 500;
 const REQUESTS_A_SECOND: u64 = 200;
@@ -15,13 +15,6 @@ const REQUESTS_A_SECOND: u64 = 200;
 /// What the server's memory may grow by once all sockets are there and requests have been answered for a while. An
 /// allocator's arenas and the caches of SQLite settle within it; a leak of a kilobyte a request does not in a minute.
 const GROWTH_KB: u64 = 16 << 10;
-
-/// A number of the server's process, in kB.
-fn resident_kb(pid: i32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
 
 fn descriptors(pid: i32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
@@ -95,9 +88,9 @@ async fn requests_and_sockets_leave_nothing_behind() {
     }
     let client = Client::new();
     requests(&server, &client, &job, 3).await;
-    let warm = resident_kb(pid);
+    let warm = usage::resident_kib(pid).unwrap();
     requests(&server, &client, &job, seconds).await;
-    let grown = resident_kb(pid).saturating_sub(warm);
+    let grown = usage::resident_kib(pid).unwrap().saturating_sub(warm);
     assert!(grown <= GROWTH_KB, "{grown} kB more than the {warm} kB after warming up");
     stop.cancel();
     let mut told = 0;

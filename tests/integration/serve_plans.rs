@@ -29,7 +29,11 @@ async fn a_plan_says_what_would_be_destroyed_changes_nothing_and_binds_the_job()
         let plan = answer.body;
         let oid = to.query_text("SELECT oid FROM pg_database WHERE datname = current_database()").await;
         assert_eq!(plan["destination"]["database_oid"].to_string(), oid, "{plan}");
-        assert_eq!((&plan["confirm"], &plan["replaces"]["database"]), (&to.name().into(), &to.name().into()), "{plan}");
+        assert_eq!(
+            (&plan["confirm"], &plan["replaces"]["database"]),
+            (&to.name().into(), &to.name().into()),
+            "{plan}"
+        );
         let mut lost: Vec<&str> =
             plan["replaces"]["relations"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
         lost.sort_unstable();

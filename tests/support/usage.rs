@@ -25,8 +25,17 @@ pub fn process_cpu(pid: i32) -> Option<Duration> {
 
 /// The most memory that a running process has had at a time (VmHWM), in KiB.
 pub fn peak_kib(pid: i32) -> Option<u64> {
+    memory_kib(pid, "VmHWM:")
+}
+
+/// The memory that it has now (VmRSS), in KiB.
+pub fn resident_kib(pid: i32) -> Option<u64> {
+    memory_kib(pid, "VmRSS:")
+}
+
+fn memory_kib(pid: i32, name: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let line = status.lines().find(|line| line.starts_with(name))?;
     line.split_whitespace().nth(1)?.parse().ok()
 }
 

@@ -84,7 +84,8 @@ impl FromStr for PlannedFor {
         let wrong = || NotAPlan(text.to_owned());
         let place = |text: &str| {
             let (cluster, oid) = text.split_once('/')?;
-            let is_number = (1..=20).contains(&cluster.len()) && cluster.bytes().all(|byte| byte.is_ascii_digit());
+            let is_number =
+                (1..=20).contains(&cluster.len()) && cluster.bytes().all(|byte| byte.is_ascii_digit());
             let database_oid = match oid {
                 "-" => None,
                 oid => Some(oid.parse().ok()?),
