@@ -58,11 +58,11 @@ pub async fn run(
     let destination = stoppable(stop, AS_IT_WAS, tidy).await?;
     not_mirrored(&destination)?;
     stoppable(stop, AS_IT_WAS, nobody_else_at_work(request, &destination, registry)).await?;
+    // The job is at work again: `clean` and clones beside it leave its databases and their records alone.
+    let _held = hold(request, registry).await?;
     let by = By { job: &request.job, what: "undo" };
     let taking = Writing::take(&destination, by, IfBusy::Refuse, registry, reporter);
     let writing = stoppable(stop, AS_IT_WAS, taking).await?;
-    // The job is at work again: `clean` and clones beside it leave its databases and their records alone.
-    let _held = hold(request, registry).await?;
     let maintenance = stoppable(stop, AS_IT_WAS, Maintenance::open(&destination, &request.job)).await?;
     let undoing = async |stop: CancellationToken| {
         let swapped = swap_back(request, registry, &destination, &maintenance, reporter, sessions, &stop);

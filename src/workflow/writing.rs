@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::party::Destination;
 use super::{Error, Result};
 use crate::connect::{self, DestinationConnection, Options, Settings};
+use crate::engine::stage::facts;
 use crate::engine::stage::registry::Registry;
 use crate::failure::chain;
 use crate::id::JobId;
@@ -26,6 +27,9 @@ use crate::sql;
 
 /// Between two looks whether the one before has ended, and whether the connection is there.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// A server that says nothing for so long is dialled anew.
+const ANSWERS: Duration = Duration::from_secs(15);
 
 /// Every so many looks something is sent: firewalls forget connections that say nothing.
 const LOOKS_A_WORD: u32 = 60;
@@ -63,6 +67,10 @@ pub(super) struct Writing {
     grant: WriteGrant,
     options: Options,
     session: DestinationConnection,
+    /// This session has it.
+    had: bool,
+    /// Its server did not answer.
+    silent: bool,
     /// Another job had it when it was asked for: what was looked at before may be otherwise now.
     pub(super) waited: bool,
 }
@@ -89,12 +97,14 @@ impl Writing {
         let options = destination.party.options.with_database(grant.maintenance());
         let application = by.application();
         let session = dial(&grant, &options, &application).await?;
-        let mut taken = Self { application, grant, options, session, waited: false };
-        let mut dead = None;
+        let mut taken =
+            Self { application, grant, options, session, had: false, silent: false, waited: false };
+        let (mut dead, mut told) = (None, false);
         while let Some(other) = taken.ask(dead.as_deref()).await? {
             // Its process is gone, and its server has not noticed that.
             if dead.is_none() && is_dead(registry, &other.application)? {
                 dead = Some(other.application);
+                taken.waited = true;
                 continue;
             }
             let database = taken.grant.database().to_owned();
@@ -102,7 +112,8 @@ impl Writing {
             if if_busy == IfBusy::Refuse || for_good {
                 return Err(Error::Busy { database, by: other.described, for_good });
             }
-            if !taken.waited {
+            if !told {
+                told = true;
                 let message =
                     format!("{} writes to database \"{database}\": its end is waited for", other.described);
                 reporter.warn(Warning::new("waits_for_writer", message));
@@ -141,41 +152,54 @@ impl Writing {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             looks = (looks + 1) % LOOKS_A_WORD;
-            let looked = async {
-                if self.session.is_closed() {
-                    self.session = dial(&self.grant, &self.options, &self.application).await?;
-                    return self.ask(None).await;
-                }
-                if looks == 0 {
-                    self.session.query_one(&sql!("SELECT 1"), &[]).await?;
-                }
-                Result::Ok(None)
-            };
-            match looked.await {
-                Ok(None) => {}
-                Ok(Some(other)) => {
+            match tokio::time::timeout(ANSWERS, self.look(looks == 0)).await {
+                Ok(Ok(None)) => {}
+                Ok(Ok(Some(other))) => {
                     return Error::TakenOver {
                         database: self.grant.database().to_owned(),
                         by: other.described,
                     };
                 }
                 // Its server may be away for a while, and what writes there knows that by itself.
-                Err(error) => {
+                Ok(Err(error)) => {
                     tracing::debug!(error = %chain(&error), "the right to write cannot be looked after");
                 }
+                Err(_) => self.silent = true,
             }
         }
     }
 
+    /// Sees to it that the session is there and has it; who has it instead.
+    async fn look(&mut self, says_something: bool) -> Result<Option<Other>> {
+        if self.silent || self.session.is_closed() {
+            self.had = false;
+            self.session = dial(&self.grant, &self.options, &self.application).await?;
+            self.silent = false;
+        }
+        if !self.had {
+            return self.ask(None).await;
+        }
+        if says_something {
+            self.session.query_one(&sql!("SELECT 1"), &[]).await?;
+        }
+        Ok(None)
+    }
+
+    /// The database of the destination's name, as the session that has the right sees it.
+    pub(super) async fn database(&self) -> Result<Option<facts::Database>> {
+        Ok(facts::database(self.session.client(), self.grant.database()).await?)
+    }
+
     /// Asks for it; who has it, where it is not ours. An earlier session of ours that its server has not given up is ended, and so
     /// is a `dead` one.
-    async fn ask(&self, dead: Option<&str>) -> Result<Option<Other>> {
+    async fn ask(&mut self, dead: Option<&str>) -> Result<Option<Other>> {
         let gone: Vec<&str> = dead.into_iter().chain([self.application.as_str()]).collect();
         let query = Sql::fixed(include_str!("../../sql/destination/take_writing.sql"));
         let read = |error| self.session.error(error);
         loop {
             let row = self.session.query_one(&query, &[&self.grant.database(), &gone]).await?;
             if row.try_get("had").map_err(read)? {
+                self.had = true;
                 return Ok(None);
             }
             if row.try_get::<_, i64>("ended").map_err(read)? > 0 {
@@ -202,6 +226,11 @@ async fn dial(
     application: &str,
 ) -> std::result::Result<DestinationConnection, connect::Error> {
     let session = DestinationConnection::open(grant, options, &Settings::default()).await?;
-    session.batch(&sql!("SET application_name = {a}", a = Literal(application))).await?;
+    // A client that is gone without a word keeps nobody for longer than two minutes, where the system can tell.
+    let settings = sql!(
+        "SET application_name = {a}; SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 5",
+        a = Literal(application)
+    );
+    session.batch(&settings).await?;
     Ok(session)
 }

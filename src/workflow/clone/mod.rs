@@ -132,7 +132,9 @@ async fn look_alone(request: &Request, context: &Context) -> Result<(Source, Des
     let writing =
         Writing::take(&destination, by, request.if_busy, context.registry.as_ref(), &context.reporter)
             .await?;
-    if writing.waited {
+    // Another job may have ended in between.
+    let now = writing.database().await?.map(|database| database.oid);
+    if writing.waited || now != destination.database.as_ref().map(|database| database.oid) {
         (source, destination) = look::look(request, context).await?;
     }
     Ok((source, destination, writing))

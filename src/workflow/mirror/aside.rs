@@ -8,7 +8,7 @@ use crate::change::members::{Member, Members};
 use crate::change::{Change, Piece};
 use crate::engine::spill::Spill;
 use crate::pg::{Lsn, Oid};
-use crate::workflow::{Error, Result};
+use crate::workflow::Result;
 
 /// What is gathered before it goes to the file.
 const GATHERED: usize = 1 << 20;
@@ -168,16 +168,8 @@ impl Aside {
         Ok(())
     }
 
-    /// Looks whether the changes of these tables are kept.
-    ///
-    /// # Errors
-    /// Those of one are not: with its copy it would lack them.
-    pub(super) fn are_kept(&self, tables: &[Oid]) -> Result<()> {
-        match tables.iter().find(|oid| !self.members.is_aside(**oid)) {
-            None => Ok(()),
-            Some(oid) => {
-                Err(Error::Defect(format!("table {oid} of the source is copied and does not stand aside")))
-            }
-        }
+    /// Whether the changes of all of these tables are kept.
+    pub(super) fn are_kept(&self, tables: &[Oid]) -> bool {
+        tables.iter().all(|oid| self.members.is_aside(*oid))
     }
 }

@@ -16,7 +16,7 @@ mod waiters;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::Request;
@@ -110,7 +110,9 @@ impl Join<'_> {
 
     /// Brings them in, or has them try again later.
     async fn bring(&self, mut turn: Turn, turns: &mut Turns) -> Result<()> {
-        let came = match Box::pin(self.run(&mut turn)).await {
+        let ran = Box::pin(self.run(&mut turn)).await;
+        self.writing.set(None);
+        let came = match ran {
             Err(Error::Apply(apply::Error::Misnamed { table, .. })) => {
                 tracing::info!(%table, "got another name while it was copied: it is copied anew");
                 Came::Not { gently: false }
@@ -161,7 +163,9 @@ impl Join<'_> {
         }
         self.reporter.operation("waiting for the transactions that run on the source".to_owned());
         // What was kept before is in the copy: its position is still to come.
-        self.ask(Ask::Anew).await?;
+        let (reply, forgotten) = oneshot::channel();
+        self.ask(Ask::Anew { reply }).await?;
+        forgotten.await.map_err(|_| over())?;
         let taking = snapshot::take(self.request, self.source, self.diary, &self.making, &turn.members);
         let mut source = Box::pin(taking).await?;
         self.waits(None);

@@ -119,7 +119,8 @@ async fn follow(
     let destination = stoppable(&run.stop, stopped, follower(request, run, &source)).await?;
     let source = &source.leave().await;
     let by = By { job: &request.clone.job, what: "mirror" };
-    let taking = Writing::take(&destination, by, request.clone.if_busy, run.registry.as_ref(), &run.reporter);
+    // Its copy is in: whoever got the right in between has only looked.
+    let taking = Writing::take(&destination, by, IfBusy::Wait, run.registry.as_ref(), &run.reporter);
     let writing = stoppable(&run.stop, stopped, taking).await?;
     let following = async |stop| {
         let run = &clone::Context { stop, ..run.clone() };

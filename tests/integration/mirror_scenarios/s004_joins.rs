@@ -1,6 +1,8 @@
 //! `004_sync.pl`, the moments in between: tables that the source writes anew, renames or drops while they are to be copied
 //! again, and a source whose transactions keep a copy waiting.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -220,6 +222,42 @@ async fn s004_a_table_that_is_made_anew_under_its_name_takes_the_place_of_the_ol
         mirror.has_rows("first", "1").await;
         mirror.source("INSERT INTO first VALUES (2, 2)").await;
         mirror.has_rows("first", "1,2").await;
+        mirror.same().await;
+    })
+    .await;
+}
+
+/// What was kept before a copy is forgotten, and that before its position is taken, however long the session is busy with what
+/// it has: what is committed after the position comes out of that file.
+#[tokio::test]
+async fn s004_a_copy_that_begins_while_nothing_more_is_taken_in_lacks_nothing() {
+    scenario("busy", TABLES, async |mirror| {
+        mirror.to.announce("canceling statement due to lock timeout");
+        let _alone = alone(mirror).await;
+        let (owner, other, look) =
+            (mirror.to.session().await, mirror.to.session().await, mirror.to.session().await);
+        owner.execute_all("BEGIN; LOCK TABLE first").await;
+        mirror.resync(&["public.first"]).await;
+        other.execute_all("BEGIN; LOCK TABLE second").await;
+        // More than is taken in while the destination writes none of it.
+        for n in 1..=4 {
+            let rows = format!(
+                "INSERT INTO second SELECT g, 0 FROM generate_series({n} * 100000, {n} * 100000 + 20000) g"
+            );
+            mirror.source(&rows).await;
+        }
+        mirror.eventually_waits(&look, "relation = 'second'::regclass").await;
+        owner.execute_all("COMMIT").await;
+        // Time enough for who would take it too early.
+        let early = async {
+            let slots =
+                "SELECT count(*) FROM pg_replication_slots WHERE temporary AND database = current_database()";
+            while mirror.from.query_text(slots).await == "0" {}
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(4), early).await;
+        mirror.source("INSERT INTO first VALUES (7777, 1)").await;
+        other.execute_all("COMMIT").await;
+        mirror.all_follow().await;
         mirror.same().await;
     })
     .await;

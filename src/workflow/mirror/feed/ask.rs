@@ -29,10 +29,12 @@ pub(in crate::workflow::mirror) enum Ask {
     /// What was kept of them, from this byte on: some of it, or nothing at the end.
     Read { at: u64, reply: oneshot::Sender<Kept> },
     /// Come to rest past this position of the source: everything that was taken in is written, and nothing more is taken in
-    /// before [`Ask::Joined`]. Not while somebody holds the mirror back. The tables that join stand aside.
-    Settle { reach: Lsn, joins: Vec<Oid>, reply: oneshot::Sender<()> },
-    /// The next copy has everything that was kept until now.
-    Anew,
+    /// before [`Ask::Joined`]. Not while somebody holds the mirror back. False at once: not all of the tables that are to join stand
+    /// aside, and with their copies they would lack what was dropped of them.
+    Settle { reach: Lsn, joins: Vec<Oid>, reply: oneshot::Sender<bool> },
+    /// The next copy has everything that was kept until the answer. Its position has to be taken after that: what comes in before
+    /// is forgotten.
+    Anew { reply: oneshot::Sender<()> },
     /// Their copies are in.
     Joined(Vec<Member>),
 }
@@ -51,11 +53,14 @@ impl Feed {
                 // Whoever does not wait for it any more has ended.
                 let _ = reply.send(self.aside.read(at, READ_BYTES).await?);
             }
-            Ask::Settle { reach, joins, reply } => {
-                self.aside.are_kept(&joins)?;
-                self.settling = Settling::Until(reach, reply);
+            Ask::Settle { reach, joins, reply } => match self.aside.are_kept(&joins) {
+                true => self.settling = Settling::Until(reach, reply),
+                false => drop(reply.send(false)),
+            },
+            Ask::Anew { reply } => {
+                self.aside.forget().await?;
+                let _ = reply.send(());
             }
-            Ask::Anew => self.aside.forget().await?,
             Ask::Joined(members) => {
                 self.aside.joined(&members).await?;
                 self.settling = Settling::No;

@@ -13,7 +13,7 @@ use crate::workflow::mirror::write::Written;
 pub(super) enum Settling {
     No,
     /// Past this position.
-    Until(Lsn, oneshot::Sender<()>),
+    Until(Lsn, oneshot::Sender<bool>),
     Settled,
 }
 
@@ -39,7 +39,7 @@ impl Settling {
         }
         if let Self::Until(_, reply) = std::mem::replace(self, Self::Settled) {
             // Whoever does not wait for it any more says so, or has ended.
-            let _ = reply.send(());
+            let _ = reply.send(true);
         }
     }
 }
@@ -113,7 +113,7 @@ mod tests {
             settling.settle(Hold::Off, at(19));
             assert!(!settling.rests(Hold::Off, at(19)) && !settling.is_settled());
             settling.settle(Hold::Off, at(20));
-            assert_eq!(settled.try_recv(), Ok(()));
+            assert_eq!(settled.try_recv(), Ok(true));
             // Who asks for a hold from now on waits for the table.
             assert!(settling.is_settled() && settling.rests(hold, at(20)));
         }

@@ -93,7 +93,11 @@ impl Join<'_> {
         let (reply, settled) = oneshot::channel();
         let joins = turn.members.iter().map(|member| member.oid).collect();
         self.ask(Ask::Settle { reach: position, joins, reply }).await?;
-        settled.await.map_err(|_| over())?;
+        if !settled.await.map_err(|_| over())? {
+            // They were given up meanwhile, and are there again: a turn is made for them.
+            self.ask(Ask::Leave(turn.members.clone())).await?;
+            return Ok(Filled::Not("a table left the publication, and is in it again".to_owned()));
+        }
         // Nothing is added any more, and nothing else is written.
         joiner.hurry().await?;
         kept.write(joiner).await?;

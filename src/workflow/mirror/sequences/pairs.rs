@@ -48,7 +48,7 @@ pub(super) fn pair(there: Vec<Followed>, here: Vec<Followed>, recorded: &HashMap
         let before = named.get(&one.name).and_then(|here| of_another.get(here));
         by_record(one, other)
             && !names.contains(&other.name)
-            && before.is_some_and(|source| *source != one.oid)
+            && before.is_some_and(|source| !known.contains(source))
     };
     let (mut pairs, mut missing, mut free) = (Pairs::default(), there, here);
     let ways: [Way<'_>; 4] = [&took_a_name, &by_name, &by_record, &by_column];
