@@ -90,7 +90,8 @@ fn again(inner: &Inner, record: Record) -> Result<Job, Problem> {
         let detail = format!("job {} has neither failed nor been cancelled", record.id);
         return Err(conflict("job_not_over", detail));
     }
-    if matches!(record.undo, UndoState::Available { .. }) {
+    // A mirror goes on with what it has made.
+    if record.kind != Kind::Mirror && matches!(record.undo, UndoState::Available { .. }) {
         let detail = format!("job {} has replaced its destination already", record.id);
         return Err(conflict("job_has_swapped", detail).hint("undo it first, or ask for a new job"));
     }

@@ -41,7 +41,8 @@ pub fn settle(store: &dyn Store, registry: &dyn Registry, now_ms: i64) -> Result
         }
         // It may have ended between the list and the look.
         let record = store.get(&unfinished.id)?;
-        let waits = matches!(record.status, Status::Queued | Status::Retrying);
+        // Those that are being cancelled are cleaned up behind by the supervisor.
+        let waits = matches!(record.status, Status::Queued | Status::Retrying | Status::Cancelling);
         if record.status.is_over() || (record.run_by == RunBy::Server && waits) {
             continue;
         }
@@ -53,7 +54,9 @@ pub fn settle(store: &dyn Store, registry: &dyn Registry, now_ms: i64) -> Result
 
 /// The record of a job whose process died, after what it is known to have made. When it died is not known.
 fn ended(mut record: Record, made: &[Made], now_ms: i64) -> Record {
+    // A mirror goes on with what it has made.
     let kept = made.iter().find(|made| made.made_for == MadeFor::Old && made.state == MadeState::Created);
+    let kept = kept.filter(|_| record.kind != Kind::Mirror);
     let hint = match kept {
         Some(old) => {
             record.undo = UndoState::Available { kept_as: old.name.clone() };

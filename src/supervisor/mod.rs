@@ -108,7 +108,9 @@ impl Supervisor {
             if record.run_by != RunBy::Server || (runs.is_none() && self.store.is_held(&record.id)?) {
                 continue;
             }
-            let cancel = wished.contains(&record.id);
+            // One that was being cancelled when its process ended is so still.
+            let cancel =
+                wished.contains(&record.id) || (record.status == Status::Cancelling && runs.is_none());
             let refuses = Spec::of(&record).is_ok_and(|spec| spec.work.refuses_if_busy());
             jobs.push(Seen { record, cancel, runs: runs.is_some(), told: runs == Some(true), refuses });
         }

@@ -41,8 +41,10 @@ pub(super) struct Limits {
 /// known.
 pub(super) fn reconcile(jobs: &[Seen], limits: Limits, now_ms: i64) -> (Vec<Action>, Option<i64>) {
     let mut actions = Vec::new();
-    let mut written: BTreeSet<&str> = jobs.iter().filter(|job| job.runs).filter_map(writes).collect();
     let counted = |job: &&Seen| job.record.kind != Kind::Mirror;
+    // A mirror writes for good: whoever waited for it would wait for ever, and is told by its run.
+    let mut written: BTreeSet<&str> =
+        jobs.iter().filter(|job| job.runs).filter(counted).filter_map(writes).collect();
     let mut free = limits.jobs.saturating_sub(jobs.iter().filter(|job| job.runs).filter(counted).count());
     let mut next = None;
     let mut waiting = Vec::new();
@@ -140,6 +142,8 @@ mod tests {
         let mut refusing = [running(job(Kind::Clone, "x", 1)), job(Kind::Clone, "x", 2)];
         refusing[1].refuses = true;
         assert_eq!(reconcile(&refusing, LIMITS, 10).0, [Action::Start(id(&refusing[1]))]);
+        let mirrored = [running(job(Kind::Mirror, "x", 1)), job(Kind::Clone, "x", 2)];
+        assert_eq!(reconcile(&mirrored, LIMITS, 10).0, [Action::Start(id(&mirrored[1]))]);
         let comparing = [running(job(Kind::Mirror, "x", 1)), job(Kind::Verify, "x", 2)];
         assert_eq!(reconcile(&comparing, LIMITS, 10).0, [Action::Start(id(&comparing[1]))]);
     }

@@ -9,7 +9,12 @@ use crate::support::{Binary, Serving, destination, eventually, source};
 async fn a_mirror_is_run_asked_killed_gone_on_with_and_dropped() {
     for major in [15, 18] {
         let (Some(source), Some(destination)) = (source(major), destination(major)) else { return };
-        let (from, to) = (source.database("serve_mirror").await, destination.absent_database("serve_mirror"));
+        let from = source.database("serve_mirror").await;
+        // With and without a database that it replaces.
+        let to = match major {
+            15 => destination.absent_database("serve_mirror"),
+            _ => destination.database("serve_mirror").await,
+        };
         from.execute("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'a')").await;
         let program = Binary::new().config(&format!(
             "[server]\ndata_dir = \"data\"\n[connections.staging]\nurl = \"{}\"\nrole = \"source\"\n\
@@ -18,7 +23,7 @@ async fn a_mirror_is_run_asked_killed_gone_on_with_and_dropped() {
             to.url()
         ));
         let server = Serving::start(&program).await;
-        let asked = json!({"type": "mirror", "source": "staging", "destination": "local",
+        let asked = json!({"type": "mirror", "source": "staging", "destination": "local", "confirm": to.name(),
             "options": {"name": "m", "accept_unbounded_wal": true}});
         let id = server.ask(&asked).await;
         server.job_that(&id, "a mirror that streams", |job| job["phase"] == "streaming").await;
