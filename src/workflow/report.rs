@@ -140,7 +140,11 @@ impl Pump {
             match updates.recv_timeout(wait) {
                 Ok(update) => self.take(update),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+                // Nobody said how it ended: what was foreseen and not run.
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.tick(true);
+                    break;
+                }
             }
             if Instant::now() >= next_tick {
                 self.tick(false);

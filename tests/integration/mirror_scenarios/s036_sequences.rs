@@ -54,6 +54,9 @@ async fn s036_sequences_that_are_renamed_on_the_source_follow_under_their_old_na
         "CREATE SCHEMA later; CREATE TABLE t (id serial PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY);
         CREATE SEQUENCE alone; CREATE SEQUENCE x; CREATE SEQUENCE y";
     on_both("renamed", schema, async |mirror| {
+        for database in [&mirror.from, &mirror.to] {
+            database.announce("does not exist");
+        }
         mirror.start().await;
         let to = mirror.to.session().await;
         let recorded = "SELECT count(*) FROM multiboard_sync.sequence";
@@ -100,9 +103,10 @@ async fn s036_sequences_that_are_renamed_on_the_source_follow_under_their_old_na
     .await;
 }
 
-/// What warnings of this code are about, by name.
+/// What warnings of this code are about, by name. One of a look that met a change in its middle names nothing: the next look
+/// sees what there is then.
 fn said(outcome: &Outcome, code: &str) -> Vec<String> {
-    let about = |warning: &Value| warning["object"].as_str().unwrap().to_owned();
-    let objects: BTreeSet<String> = outcome.warnings(code).into_iter().map(about).collect();
+    let about = |warning: &Value| warning["object"].as_str().map(str::to_owned);
+    let objects: BTreeSet<String> = outcome.warnings(code).into_iter().filter_map(about).collect();
     objects.into_iter().collect()
 }
